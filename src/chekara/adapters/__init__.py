@@ -1,0 +1,1 @@
+"""The only places that touch databases, MLflow and other outside worlds."""

@@ -1,0 +1,116 @@
+"""The command line: ``chekara --help``. Each command is a few lines over one function of the library."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+
+from chekara.errors import ChekaraError
+from chekara.settings import Settings
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Risk profiling for border crossings.")
+keys_app = typer.Typer(no_args_is_help=True, help="Access keys of systems and people.")
+audit_app = typer.Typer(no_args_is_help=True, help="The decision log.")
+app.add_typer(keys_app, name="keys")
+app.add_typer(audit_app, name="audit")
+
+History = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of history files.")]
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write; made if it is not there.")],
+    months: Annotated[int, typer.Option(min=1, help="Months of traffic.")] = 12,
+    per_day: Annotated[int, typer.Option(min=1, help="Crossings a day.")] = 100,
+    seed: Annotated[int, typer.Option(help="Same seed, same border.")] = 1,
+) -> None:
+    """Make a border with known truth: history files and truth.parquet."""
+    from chekara.data.simulate import simulate_border
+
+    simulate_border(out, months=months, per_day=per_day, seed=seed)
+
+
+@app.command()
+def check(
+    directory: History,
+    mapping: Annotated[Path | None, typer.Option(help="Mapping file (TOML) for a foreign table.")] = None,
+) -> None:
+    """Validate a history, count what is refused and why, and look for leakage."""
+    from chekara.data.report import check_history
+
+    report = check_history(directory, mapping=mapping)
+    report.show(Console())
+    raise typer.Exit(1 if report.has_violations else 0)
+
+
+@app.command("map")
+def map_command(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of foreign tables.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write contract files to.")],
+    mapping: Annotated[Path | None, typer.Option(help="Mapping file; default: a shipped one that fits.")] = None,
+) -> None:
+    """Bring a foreign table to the contract with a mapping file, without code."""
+    from chekara.data.sources import map_history
+
+    map_history(directory, out, mapping=mapping)
+
+
+@app.command()
+def serve(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8000,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    workers: Annotated[int, typer.Option(min=1, help="Processes; more than one needs PostgreSQL.")] = 1,
+    clock: Annotated[
+        Literal["live", "replay"], typer.Option(help="replay takes receipt times from the body.")
+    ] = "live",
+) -> None:
+    """Serve scores and the analysts' pages."""
+    from chekara.api.serve import run_server
+
+    run_server(Settings.from_environment(), host=host, port=port, workers=workers, clock=clock)
+
+
+@keys_app.command("add")
+def keys_add(
+    agency: Annotated[str, typer.Option(help="Agency of the holder.")],
+    role: Annotated[
+        str, typer.Option(help="system, inspector, analyst, supervisor, data_scientist, approver, auditor, admin.")
+    ],
+    holder: Annotated[str, typer.Option(help="Name of the system or person; default: made from agency and role.")] = "",
+    scope: Annotated[list[str] | None, typer.Option(help="Extra right, such as reasons. May be repeated.")] = None,
+    test: Annotated[bool, typer.Option("--test", help="A test key: what it does goes to a separate log.")] = False,
+) -> None:
+    """Make a key and print it, once. Only its hash is kept."""
+    from chekara.adapters.accounts import add_key
+
+    key = add_key(
+        Settings.from_environment(), agency=agency, role=role, holder=holder, scopes=tuple(scope or ()), is_test=test
+    )
+    typer.echo(key)
+
+
+@audit_app.command("verify")
+def audit_verify() -> None:
+    """Check the decision log: chain, payloads and signed checkpoints. Exit 1 if anything is wrong."""
+    from chekara.service.audit import verify_log_of
+
+    report = verify_log_of(Settings.from_environment())
+    report.show(Console())
+    raise typer.Exit(0 if report.is_intact else 1)
+
+
+def main() -> None:
+    """Run the command line; a known error is one readable line and exit code 2."""
+    try:
+        app()
+    except ChekaraError as error:
+        Console(stderr=True).print(f"[bold red]{error.title}[/]: {error}", highlight=False)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""The stored record of one scored crossing. Always a recommendation.
+
+Texts are not stored: a reason keeps its evidence as numbers, and the message catalogue turns it into a sentence
+in the reader's language (``chekara.explain.reasons``), so every reader sees the same facts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from chekara.domain.vocabulary import Lane
+
+
+@dataclass(frozen=True, slots=True)
+class ModelIdentity:
+    """Which model answered: its name, registry version and content digest (``sha256:...``)."""
+
+    name: str
+    version: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One factor for or against.
+
+    Attributes
+    ----------
+    feature : str
+        Name in the feature catalogue.
+    value : float, str or None
+        What was declared or computed; None where it was not given.
+    expected : float, str or None
+        What is usual (median of comparable history, or the commonest value); None where unknown.
+    contribution : float
+        Log-odds added to the margin (positive: towards a hit).
+    evidence : mapping of str to float
+        Numbers behind the sentence: ``inspected``, ``hits``, ``share`` ... (see ``chekara.explain.evidence``).
+    """
+
+    feature: str
+    value: float | str | None
+    expected: float | str | None
+    contribution: float
+    evidence: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DomainScore:
+    """What one domain's model says of a crossing: its highest item's score.
+
+    Attributes
+    ----------
+    domain, agency : str
+        Risk domain and its lead agency here.
+    probability : float
+        Calibrated share of such crossings that have a hit, in (0, 1).
+    interval : tuple of float
+        90 % bounds of the hit rate at this margin; contains ``probability``.
+    rank : float
+        Share of recent crossings with a lower margin, ties half, in [0, 1].
+    risk : float
+        The policy's combination, in [0, 1].
+    item_no : int
+        The item that carries the score.
+    model : ModelIdentity
+    base_value, margin : float
+        Log-odds; ``base_value + sum(contributions) == margin`` to 1e-6.
+    contributions : mapping of str to float
+        Log-odds per feature.
+    reasons : tuple of Reason
+        The strongest factors, largest absolute contribution first.
+    """
+
+    domain: str
+    agency: str
+    probability: float
+    interval: tuple[float, float]
+    rank: float
+    risk: float
+    item_no: int
+    model: ModelIdentity
+    base_value: float
+    margin: float
+    contributions: Mapping[str, float]
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What one agency is asked to do. ``control`` and ``instruction`` are message keys."""
+
+    agency: str
+    role: str  # lead or informed
+    domain: str
+    lane: Lane
+    control: str
+    instruction: str
+    item_no: int | None
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something the reader should know: a stable code and the field it is about."""
+
+    code: str
+    field: str | None = None
+    domain: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The stored record of one scored crossing revision.
+
+    Attributes
+    ----------
+    decision_id : str
+        Global identity.
+    position : int
+        Place in the log chain.
+    crossing_id, revision, crossing_point : as lodged
+    scored_at : datetime
+        UTC.
+    asked_by : str
+        Agency of the key that asked.
+    lane : Lane
+        Strictest over all domains.
+    selected_by : str or None
+        What demanded the lane; None for green.
+    domains : tuple of DomainScore
+    actions : tuple of Action
+    warnings : tuple of Notice
+    policy_digest : str
+    clock : {'live', 'replay'}
+    """
+
+    decision_id: str
+    position: int
+    crossing_id: str
+    revision: int
+    crossing_point: str
+    scored_at: datetime
+    asked_by: str
+    lane: Lane
+    selected_by: str | None
+    domains: tuple[DomainScore, ...]
+    actions: tuple[Action, ...]
+    warnings: tuple[Notice, ...]
+    policy_digest: str
+    clock: str = "live"

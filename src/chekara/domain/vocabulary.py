@@ -1,0 +1,61 @@
+"""Code lists of the contract: the words that files, API and pages share."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Lane(StrEnum):
+    """How a crossing is treated, from the most to the least strict."""
+
+    RED = "red"  # physical inspection
+    YELLOW = "yellow"  # documentary check
+    BLUE = "blue"  # release and audit afterwards
+    GREEN = "green"  # release
+
+    @property
+    def strictness(self) -> int:
+        """3 for red down to 0 for green, so that ``max(lanes, key=...)`` is the strictest."""
+        return (Lane.GREEN, Lane.BLUE, Lane.YELLOW, Lane.RED).index(self)
+
+
+class Role(StrEnum):
+    """What a key or a signed-in person may be."""
+
+    SYSTEM = "system"
+    INSPECTOR = "inspector"
+    ANALYST = "analyst"
+    SUPERVISOR = "supervisor"
+    DATA_SCIENTIST = "data_scientist"
+    APPROVER = "approver"
+    AUDITOR = "auditor"
+    ADMIN = "admin"
+
+
+class ReviewAction(StrEnum):
+    """What an officer did with a recommendation."""
+
+    FOLLOW = "follow"
+    OVERRIDE = "override"
+    REFER = "refer"
+    DELAY = "delay"
+
+
+COORDINATOR = "border_service"
+AGENCIES = ("border_service", "customs", "internal_affairs", "labour_migration", "agriculture")
+
+DIRECTIONS = ("entry", "exit")
+MODES = ("road", "rail", "air", "water", "post")
+STAGES = ("pre_arrival", "arrival", "declaration", "exit")
+MOVEMENTS = ("import", "export", "transit", "reexport", "temporary", "none")
+LOAD_STATUSES = ("loaded", "empty", "passengers", "unknown")
+VEHICLE_TYPES = ("truck", "trailer", "van", "car", "bus", "wagon", "container", "aircraft", "vessel", "other")
+SEAL_STATUSES = ("none", "intact", "broken", "replaced", "missing")
+BORDER_REGIMES = ("external", "union")
+
+SELECTED_BY = ("random", "model", "rule", "officer", "intelligence", "referral", "mandatory", "census")
+INSPECTION_STATUSES = ("done", "not_done")
+INSPECTION_METHODS = ("documents", "scan", "dog", "weigh", "partial", "full", "laboratory", "audit")
+INSPECTION_RESULTS = ("clear", "suspected", "confirmed", "overturned")
+
+LANGUAGES = ("en", "ru", "ky")

@@ -1,0 +1,1 @@
+"""How good a ranking and its probabilities are, from plain arrays."""

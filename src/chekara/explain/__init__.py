@@ -1,0 +1,1 @@
+"""Exact contributions, the evidence behind them, and the sentences that tell it."""

@@ -1,0 +1,127 @@
+"""The feature catalogue: every feature with its name, unit, source and the sentence that explains it.
+
+A feature is a function from item columns to one array. It is registered where it is defined, and the first line
+of its docstring is its public explanation: model cards, the documentation and the analyst's pages show it, and a
+test asserts that it is there. The sentence an officer reads lies in the message catalogue under
+``feature.<name>`` (see ``chekara.messages``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from chekara.errors import ConfigurationError
+
+Array: TypeAlias = npt.NDArray[Any]
+FeatureKind = Literal["number", "category"]
+FeatureSource = Literal["declared", "profile", "extension"]
+
+
+@dataclass(frozen=True, slots=True)
+class ItemColumns:
+    """Goods lines as columns, header values repeated: what features are computed from.
+
+    Attributes
+    ----------
+    values : dict of str to ndarray of shape (n_items,)
+        By contract name. Numbers, integers and booleans are float64 with NaN for missing; strings and codes are
+        object arrays with None for missing; instants and dates are ``datetime64[us]`` in UTC with NaT.
+        A column that nobody gave may be absent.
+    n_items : int
+    """
+
+    values: dict[str, Array]
+    n_items: int
+
+    def number(self, name: str) -> npt.NDArray[np.float64]:
+        """Return a numeric column, all NaN where nobody gave it; shape (n_items,)."""
+        found = self.values.get(name)
+        return np.full(self.n_items, np.nan) if found is None else found
+
+    def text(self, name: str) -> npt.NDArray[np.object_]:
+        """Return a string column, all None where nobody gave it; shape (n_items,)."""
+        found = self.values.get(name)
+        return np.full(self.n_items, None, dtype=object) if found is None else found
+
+    def instant(self, name: str) -> npt.NDArray[np.datetime64]:
+        """Return an instant column in UTC, all NaT where nobody gave it; shape (n_items,)."""
+        found = self.values.get(name)
+        return np.full(self.n_items, np.datetime64("NaT", "us")) if found is None else found
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One feature of the catalogue.
+
+    Attributes
+    ----------
+    name : str
+    kind : {'number', 'category'}
+        A number becomes float32 with NaN for missing; a category is an object array of str with None for missing.
+    unit : str
+        Unit of the value as shown to people, such as ``currency/kg``; ``code`` for categories.
+    source : {'declared', 'profile', 'extension'}
+    reads : tuple of str
+        Contract columns that it is computed from.
+    explanation : str
+        First line of the function's docstring.
+    sensitive : bool
+        True where a contract column that it reads is sensitive: a spec must name it with a reason.
+    compute : callable
+        ``ItemColumns -> ndarray of shape (n_items,)``.
+    """
+
+    name: str
+    kind: FeatureKind
+    unit: str
+    source: FeatureSource
+    reads: tuple[str, ...]
+    explanation: str
+    sensitive: bool
+    compute: Callable[[ItemColumns], Array]
+
+
+FEATURES: dict[str, Feature] = {}
+
+
+def feature(
+    *,
+    kind: FeatureKind = "number",
+    unit: str,
+    reads: tuple[str, ...],
+    source: FeatureSource = "declared",
+    sensitive: bool = False,
+) -> Callable[[Callable[[ItemColumns], Array]], Callable[[ItemColumns], Array]]:
+    """Register the decorated function as a feature under its own name.
+
+    Parameters
+    ----------
+    kind : {'number', 'category'}
+    unit : str
+    reads : tuple of str
+        Contract columns that the function reads.
+    source : {'declared', 'profile'}
+    sensitive : bool
+
+    Raises
+    ------
+    ConfigurationError
+        Two features share a name, or one has no docstring.
+    """
+
+    def register(function: Callable[[ItemColumns], Array]) -> Callable[[ItemColumns], Array]:
+        name = function.__name__
+        explanation = (function.__doc__ or "").strip().split("\n")[0]
+        if name in FEATURES:
+            raise ConfigurationError("two features share a name", where=name)
+        if not explanation:
+            raise ConfigurationError("a feature needs a docstring: it is its public explanation", where=name)
+        FEATURES[name] = Feature(name, kind, unit, source, reads, explanation, sensitive, function)
+        return function
+
+    return register

@@ -1,0 +1,1 @@
+"""Use cases, one screen each, and the ports they need."""

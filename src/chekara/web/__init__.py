@@ -1,0 +1,1 @@
+"""Pages for officers, rendered on the server from documented dataclasses."""

@@ -1,0 +1,1 @@
+"""How models are made: `python -m training.train` and its siblings. Short programs over `chekara`."""
