@@ -1,0 +1,39 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+SHELL := /bin/sh
+PYTHON := .venv/bin/python
+JOBS ?= auto
+
+.PHONY: help demo demo-stop test lint docs bench lock browser clean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+.venv/.ready: requirements.lock pyproject.toml scripts/setup.sh
+	@scripts/setup.sh
+
+demo: .venv/.ready ## from nothing to a trained, promoted model and a running service (DATA=folder for your own history)
+	@$(PYTHON) scripts/demo.py start $(if $(DATA),--data $(DATA))
+
+demo-stop: ## stop the service that `make demo` left running
+	@if [ -x $(PYTHON) ]; then $(PYTHON) scripts/demo.py stop; fi
+
+test: .venv/.ready browser lint ## everything that CI runs: lint, types and tests
+	@$(PYTHON) -m pytest -n $(JOBS) --dist worksteal
+
+lint: .venv/.ready ## style and types
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+
+browser: ## Debian's Chromium and strace, which the tests drive for real
+	@scripts/system_packages.sh chromium strace
+
+bench: .venv/.ready ## measure against peers in one interleaved run
+	@$(PYTHON) benchmarks/shap_kernel.py
+
+lock: .venv/.ready ## resolve pyproject.toml into the hashed lock again
+	@.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras \
+	  --custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
+
+clean: demo-stop ## remove what the commands above made, var/ included
+	@rm -rf .venv var .pytest_cache .mypy_cache .ruff_cache
