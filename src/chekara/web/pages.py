@@ -1,0 +1,366 @@
+"""The pages, as documented dataclasses: everything a template may show, ready for the reader's eye.
+
+A page is built in the reader's language by ``chekara.web.queue`` and ``chekara.web.case`` and rendered by the template
+of the same name. Templates hold layout and fixed words, never a decision.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What surrounds every page.
+
+    Attributes
+    ----------
+    language : str
+    path : str
+        Path and query of this page, so that a change of language comes back to it.
+    csrf_token : str
+        Token that every form of the page sends back.
+    holder, agency, role : str or None
+        Who is signed in, in words; None on pages that anybody may see.
+    """
+
+    language: str
+    path: str
+    csrf_token: str
+    holder: str | None = None
+    agency: str | None = None
+    role: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignInPage:
+    """The way in: one field for a personal key.
+
+    Attributes
+    ----------
+    frame : Frame
+    problem : str or None
+        Why the last try failed.
+    next_path : str
+        Where to go after signing in; a path of these pages.
+    """
+
+    frame: Frame
+    problem: str | None
+    next_path: str
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorPage:
+    """Something could not be shown or done.
+
+    Attributes
+    ----------
+    frame : Frame
+    status : int
+        HTTP status.
+    title, message : str
+    """
+
+    frame: Frame
+    status: int
+    title: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One option of a list.
+
+    Attributes
+    ----------
+    value, label : str
+    is_chosen : bool
+    """
+
+    value: str
+    label: str
+    is_chosen: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRow:
+    """One decision that waits for a review.
+
+    Attributes
+    ----------
+    link : str
+        Path of the case.
+    crossing_id : str
+    lane : str
+        Code of the lane, for its colour.
+    lane_label : str
+    control : str or None
+        What the reader's agency is asked to do.
+    domain : str or None
+        Domain with the highest risk that the reader may see, in words.
+    probability : str or None
+        In words.
+    crossing_point, scored_at, waiting : str
+        Where, when, and for how long it has waited.
+    is_overdue : bool
+        Whether the time by which the agency had to act is past.
+    """
+
+    link: str
+    crossing_id: str
+    lane: str
+    lane_label: str
+    control: str | None
+    domain: str | None
+    probability: str | None
+    crossing_point: str
+    scored_at: str
+    waiting: str
+    is_overdue: bool
+
+
+@dataclass(frozen=True, slots=True)
+class QueuePage:
+    """Decisions of the reader's agency that are still to be reviewed, the strictest lane first.
+
+    Attributes
+    ----------
+    frame : Frame
+    rows : tuple of QueueRow
+    lanes, domains, crossing_points : tuple of Choice
+        The filters, with what is chosen.
+    next_link, first_link : str or None
+        The next page, and back to the first one.
+    is_filtered : bool
+    """
+
+    frame: Frame
+    rows: tuple[QueueRow, ...]
+    lanes: tuple[Choice, ...]
+    domains: tuple[Choice, ...]
+    crossing_points: tuple[Choice, ...]
+    next_link: str | None
+    first_link: str | None
+    is_filtered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One labelled value of the declaration."""
+
+    label: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class ItemFacts:
+    """One goods line.
+
+    Attributes
+    ----------
+    item_no : str
+    title : str
+        HS code and description.
+    facts : tuple of Fact
+    is_scored : bool
+        Whether this line carries a domain's score.
+    """
+
+    item_no: str
+    title: str
+    facts: tuple[Fact, ...]
+    is_scored: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WaterfallBar:
+    """One step of the waterfall, in the drawing's own units (pixels of its view box).
+
+    Attributes
+    ----------
+    kind : {'base', 'towards', 'away', 'other', 'total'}
+        Where the step starts and which way it goes.
+    label : str
+    amount : str
+        The step as a signed number in words of the reader's language.
+    x, width, y : float
+        Left edge, width and top of the bar.
+    joint_x : float
+        Where the next bar starts: the running sum.
+    """
+
+    kind: str
+    label: str
+    amount: str
+    x: float
+    width: float
+    y: float
+    joint_x: float
+
+
+@dataclass(frozen=True, slots=True)
+class Waterfall:
+    """From the base value through the contributions to the margin, to scale.
+
+    Attributes
+    ----------
+    bars : tuple of WaterfallBar
+    width, height, bar_height : float
+        Size of the drawing and of a bar.
+    """
+
+    bars: tuple[WaterfallBar, ...]
+    width: float
+    height: float
+    bar_height: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonLine:
+    """One reason in words.
+
+    Attributes
+    ----------
+    sentence : str
+    amount : str
+        Its contribution, signed.
+    strength : int
+        1 to 3, for a reader in a hurry.
+    """
+
+    sentence: str
+    amount: str
+    strength: int
+
+
+@dataclass(frozen=True, slots=True)
+class DomainPanel:
+    """One risk domain that the reader may see.
+
+    Attributes
+    ----------
+    domain : str
+        Code, used as anchor.
+    title : str
+    lead : str
+        Lead agency in words.
+    probability, interval, rank : str
+        In words: "about 31 of 100 such crossings", "between 24 and 39 of 100", "higher than 987 of 1,000 recent ones".
+    item : str
+        The goods line that carries the score, in words.
+    reasons_for, reasons_against : tuple of ReasonLine
+    waterfall : Waterfall or None
+        None where the reader has no right to the reasons.
+    model : str
+        Name, version and short digest of the model.
+    """
+
+    domain: str
+    title: str
+    lead: str
+    probability: str
+    interval: str
+    rank: str
+    item: str
+    reasons_for: tuple[ReasonLine, ...]
+    reasons_against: tuple[ReasonLine, ...]
+    waterfall: Waterfall | None
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What one agency is asked to do."""
+
+    agency: str
+    role: str
+    control: str
+    instruction: str
+    due_at: str
+    is_own: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewLine:
+    """One review that was recorded."""
+
+    officer: str
+    agency: str
+    what: str
+    reason: str
+    reviewed_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewForm:
+    """The form in which an officer says what is done, with the reason; refilled after a mistake.
+
+    Attributes
+    ----------
+    actions, lanes, agencies : tuple of Choice
+    until : str
+        Local instant as typed.
+    reason : str
+        As typed.
+    problems : mapping of str to str
+        What is wrong, by field.
+    """
+
+    actions: tuple[Choice, ...]
+    lanes: tuple[Choice, ...]
+    agencies: tuple[Choice, ...]
+    until: str
+    reason: str
+    problems: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class CasePage:
+    """One decision: what is recommended, why, and what was done with it.
+
+    Attributes
+    ----------
+    frame : Frame
+    decision_id, crossing_id, revision : str
+    lane, lane_label, lane_meaning : str
+    headline : str
+        Why, in one sentence: the strongest reason of the domain with the highest risk.
+    scored_at, crossing_point : str
+    tasks : tuple of Task
+    warnings : tuple of str
+    domains : tuple of DomainPanel
+    header_facts : tuple of Fact
+    labels : tuple of Fact
+        What an officer reads on the paper or plate.
+    items : tuple of ItemFacts
+    reviews : tuple of ReviewLine
+        Newest first.
+    form : ReviewForm or None
+        None where the reader may not review or a newer revision was scored.
+    newer_link : str or None
+        The newer revision, where there is one.
+    just_reviewed : bool
+        Whether the reader comes from sending the form.
+    """
+
+    frame: Frame
+    decision_id: str
+    crossing_id: str
+    revision: str
+    lane: str
+    lane_label: str
+    lane_meaning: str
+    headline: str
+    scored_at: str
+    crossing_point: str
+    tasks: tuple[Task, ...]
+    warnings: tuple[str, ...]
+    domains: tuple[DomainPanel, ...]
+    header_facts: tuple[Fact, ...]
+    labels: tuple[Fact, ...]
+    items: tuple[ItemFacts, ...]
+    reviews: tuple[ReviewLine, ...]
+    form: ReviewForm | None
+    newer_link: str | None
+    just_reviewed: bool
