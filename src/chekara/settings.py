@@ -134,7 +134,7 @@ def _limits_from(env: Mapping[str, str]) -> Limits:
             value = type(default)(env[variable])
         except ValueError:
             raise ConfigurationError("not a number", where=variable, hint=f"for example {default}") from None
-        if value <= 0:
+        if not value > 0:  # NaN is not above zero either
             raise ConfigurationError("must be above zero", where=variable, hint=f"for example {default}")
         values[name] = value
     return Limits(**values)  # type: ignore[arg-type]  # each value has the type of its default
