@@ -19,7 +19,7 @@ from chekara.errors import ConfigurationError
 
 Array: TypeAlias = npt.NDArray[Any]
 FeatureKind = Literal["number", "category"]
-FeatureSource = Literal["declared", "profile", "extension"]
+FeatureSource = Literal["declared", "reference", "profile", "extension"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,8 @@ class Feature:
         A number becomes float32 with NaN for missing; a category is an object array of str with None for missing.
     unit : str
         Unit of the value as shown to people, such as ``currency/kg``; ``code`` for categories.
-    source : {'declared', 'profile', 'extension'}
+    source : {'declared', 'reference', 'profile', 'extension'}
+        ``reference``: compares the row with a table that is frozen in the model's bundle.
     reads : tuple of str
         Contract columns that it is computed from.
     explanation : str
@@ -105,7 +106,7 @@ def feature(
     unit : str
     reads : tuple of str
         Contract columns that the function reads.
-    source : {'declared', 'profile'}
+    source : {'declared', 'reference', 'profile'}
     sensitive : bool
 
     Raises

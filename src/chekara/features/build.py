@@ -1,0 +1,233 @@
+"""From rows to features: the one path that training, batch scoring and the service share.
+
+Rows come in two shapes, a history frame or parsed crossings, and are laid out as the same columns; from there on
+nothing knows how many there are. A feature never sees another crossing's row.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from chekara.data.schema import CROSSING_COLUMNS, columns_by_name, is_extension
+from chekara.domain.crossing import Crossing, Value
+from chekara.errors import ConfigurationError
+from chekara.features import declared
+from chekara.features.catalogue import FEATURES, Array, FeatureKind, ItemColumns
+from chekara.features.reference import PriceReference
+
+Layout: TypeAlias = tuple[ItemColumns, npt.NDArray[np.int64]]
+
+_COLUMNS = columns_by_name(CROSSING_COLUMNS)
+_TEXT_KINDS = ("string", "code")
+_TIME_KINDS = ("instant", "date")
+_FLOAT32_MAX = float(np.finfo(np.float32).max)
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureTable:
+    """Features of goods lines, by name.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Order of the columns.
+    kinds : tuple of {'number', 'category'}
+        Same order.
+    values : dict of str to ndarray of shape (n_items,)
+        Numbers are float32 with NaN for missing, never infinite; categories are object arrays of str with None.
+    n_items : int
+    """
+
+    names: tuple[str, ...]
+    kinds: tuple[FeatureKind, ...]
+    values: dict[str, Array]
+    n_items: int
+
+    def take(self, rows: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> FeatureTable:
+        """Keep some rows, by position or by mask."""
+        values = {name: column[rows] for name, column in self.values.items()}
+        n_items = int(rows.sum()) if rows.dtype == np.bool_ else len(rows)
+        return FeatureTable(self.names, self.kinds, values, n_items)
+
+
+def items_from_frame(frame: pd.DataFrame) -> ItemColumns:
+    """Lay out a history frame (``History.crossings``, one row per goods line).
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Contract dtypes; one revision per crossing, or several: each revision is a crossing of its own here.
+
+    Returns
+    -------
+    ItemColumns
+        With ``crossing_index``: int64, 0 for the first crossing met, in order of appearance.
+    """
+    values = {str(name): _column_from_series(str(name), frame[name]) for name in frame.columns}
+    key: pd.Series[str] | pd.MultiIndex = frame["crossing_id"]
+    if "revision" in frame.columns:
+        key = pd.MultiIndex.from_arrays([frame["crossing_id"], frame["revision"]])
+    values[declared.CROSSING_INDEX] = pd.factorize(key)[0].astype(np.int64)
+    return ItemColumns(values, len(frame))
+
+
+def _column_from_series(name: str, series: pd.Series[object]) -> Array:
+    column = _COLUMNS.get(name)
+    if column is None:
+        is_number = pd.api.types.is_numeric_dtype(series.dtype)
+        return series.to_numpy(np.float64, na_value=np.nan) if is_number else _objects(series)
+    if column.kind in _TIME_KINDS:
+        instants = pd.to_datetime(series, utc=True)
+        return np.asarray(instants.dt.tz_localize(None).to_numpy(), dtype="datetime64[us]")
+    if column.kind in _TEXT_KINDS:
+        return _objects(series)
+    return series.to_numpy(np.float64, na_value=np.nan)
+
+
+def _objects(series: pd.Series[object]) -> npt.NDArray[np.object_]:
+    out = series.to_numpy(dtype=object)
+    missing = pd.isna(series).to_numpy()
+    if missing.any():
+        out = out.copy()
+        out[missing] = None
+    return out
+
+
+def items_from_crossings(crossings: Sequence[Crossing]) -> Layout:
+    """Lay out parsed crossings: what the service does with the rows of one micro-batch.
+
+    Parameters
+    ----------
+    crossings : sequence of Crossing
+
+    Returns
+    -------
+    items : ItemColumns
+    crossing_index : ndarray of shape (n_items,), int64
+        Position in ``crossings`` of each goods line; also the column ``crossing_index``.
+    """
+    headers = [
+        {
+            "crossing_id": c.crossing_id,
+            "revision": c.revision,
+            "occurred_at": c.occurred_at,
+            "known_at": c.known_at,
+            **c.header,
+        }
+        for c in crossings
+    ]
+    rows = [header | dict(item) for header, c in zip(headers, crossings, strict=True) for item in c.items]
+    index = np.repeat(np.arange(len(crossings), dtype=np.int64), [len(c.items) for c in crossings])
+    names = dict.fromkeys(name for row in rows for name in row)
+    values = {name: _column_from_values(name, [row.get(name) for row in rows]) for name in names}
+    values[declared.CROSSING_INDEX] = index
+    return ItemColumns(values, len(rows)), index
+
+
+def _column_from_values(name: str, given: Sequence[Value | None]) -> Array:
+    column = _COLUMNS.get(name)
+    if column is None or column.kind in _TEXT_KINDS:
+        out = np.empty(len(given), dtype=object)
+        out[:] = given
+        return out
+    if column.kind in _TIME_KINDS:
+        return np.array([_instant(v) for v in given], dtype="datetime64[us]")
+    return np.array([np.nan if v is None else float(v) for v in given], dtype=np.float64)  # type: ignore[arg-type]
+
+
+def _instant(value: Value | None) -> np.datetime64:
+    if isinstance(value, datetime):
+        return np.datetime64(value.astimezone(UTC).replace(tzinfo=None), "us")
+    return np.datetime64(value, "us") if isinstance(value, date) else np.datetime64("NaT", "us")
+
+
+def build_features(
+    items: ItemColumns,
+    names: Iterable[str],
+    extensions: Mapping[str, FeatureKind],
+    prices: PriceReference | None = None,
+) -> FeatureTable:
+    """Compute features of goods lines.
+
+    Parameters
+    ----------
+    items : ItemColumns
+    names : iterable of str
+        Names in the catalogue, or of national extensions (``x_...``) listed in ``extensions``.
+    extensions : mapping of str to {'number', 'category'}
+        Kind of each national extension that the model names.
+    prices : PriceReference, optional
+        Needed by features whose source is ``reference``.
+
+    Returns
+    -------
+    FeatureTable
+
+    Raises
+    ------
+    ConfigurationError
+        A name is not in the catalogue, or a feature needs a reference and none was given.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> items = ItemColumns({"declared_value": np.array([30.0]), "net_mass_kg": np.array([10.0])}, 1)
+    >>> build_features(items, ["value_per_kg"], {}).values["value_per_kg"]
+    array([3.], dtype=float32)
+    """
+    wanted = tuple(names)
+    if prices is not None:
+        items = ItemColumns(items.values | {declared.REFERENCE_PRICE: prices.usual_price(items)}, items.n_items)
+    kinds: list[FeatureKind] = []
+    values: dict[str, Array] = {}
+    for name in wanted:
+        if name in FEATURES:
+            found = FEATURES[name]
+            if found.source == "reference" and declared.REFERENCE_PRICE not in items.values:
+                raise ConfigurationError("this feature compares with a frozen reference; give one", where=name)
+            kind, column = found.kind, found.compute(items)
+        elif is_extension(name) and name in extensions:
+            kind = extensions[name]
+            column = _extension(items, name, kind)
+        else:
+            raise ConfigurationError("no such feature", where=name, hint="see docs/features.md")
+        kinds.append(kind)
+        values[name] = _narrow(column) if kind == "number" else column
+    return FeatureTable(wanted, tuple(kinds), values, items.n_items)
+
+
+def _narrow(column: Array) -> npt.NDArray[np.float32]:
+    """Round to float32, before training as before scoring, so that a last-bit difference cannot cross a split."""
+    return np.clip(column, -_FLOAT32_MAX, _FLOAT32_MAX).astype(np.float32)
+
+
+def _extension(items: ItemColumns, name: str, kind: FeatureKind) -> Array:
+    """A national column as the model's spec reads it, whether it came from a file or from JSON."""
+    found = items.values.get(name)
+    if found is None:
+        return items.number(name) if kind == "number" else items.text(name)
+    if kind == "number":
+        return np.array([_as_number(v) for v in found], dtype=np.float64)
+    return np.array([_as_code(v) for v in found], dtype=object)
+
+
+def _as_number(value: object) -> float:
+    try:
+        return math.nan if value is None else float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return math.nan
+
+
+def _as_code(value: object) -> str | None:
+    if isinstance(value, float):
+        # 10.0 from a file of numbers and 10 from JSON are the same code.
+        return None if math.isnan(value) else f"{value:g}" if not value.is_integer() else str(int(value))
+    return None if value is None else str(value)
