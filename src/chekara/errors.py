@@ -18,9 +18,13 @@
     ├── RequestError                  the asker can mend it (HTTP 4xx)
     │   ├── MalformedBodyError        not JSON at all, or nested too deep
     │   ├── InvalidRequestError       JSON, but not what the contract asks for
+    │   │   ├── TooManyItemsError     more goods lines than the limit
+    │   │   └── TextTooLongError      a string is longer than the limit
     │   ├── UnauthenticatedError      no key, or one that is not known
     │   ├── ForbiddenError            a known key without the right
     │   ├── NotFoundError             no such thing, or none that this agency may see
+    │   ├── MethodNotAllowedError     the path is there, but not with this method
+    │   ├── UnsupportedMediaTypeError the body is not sent as JSON
     │   ├── RevisionConflictError     same crossing and revision, other content
     │   ├── SupersededRevisionError   a newer revision of this crossing was scored
     │   ├── BodyTooLargeError         more bytes or items than the limit
@@ -220,6 +224,20 @@ class InvalidRequestError(RequestError):
         self.problems = problems
 
 
+class TooManyItemsError(InvalidRequestError):
+    """A crossing has more goods lines than the limit."""
+
+    code = "too_many_items"
+    title = "Too many items"
+
+
+class TextTooLongError(InvalidRequestError):
+    """One or more strings are longer than the limit."""
+
+    code = "text_too_long"
+    title = "A string is over the limit"
+
+
 class UnauthenticatedError(RequestError):
     """No key was sent, or one that is not known, revoked or past its grace."""
 
@@ -242,6 +260,22 @@ class NotFoundError(RequestError):
     code = "not_found"
     title = "Not found"
     status = 404
+
+
+class MethodNotAllowedError(RequestError):
+    """The path is there, but does not take this method."""
+
+    code = "method_not_allowed"
+    title = "Method not allowed"
+    status = 405
+
+
+class UnsupportedMediaTypeError(RequestError):
+    """The body is not declared to be what the route reads (JSON)."""
+
+    code = "unsupported_media_type"
+    title = "Content type is not supported"
+    status = 415
 
 
 class RevisionConflictError(RequestError):

@@ -46,7 +46,7 @@ NOT_AN_INTEGER: Final = Refusal("not_an_integer", "Give a whole number, without 
 NOT_A_BOOLEAN: Final = Refusal("not_a_boolean", "Give true or false.")
 NOT_FINITE: Final = Refusal("not_finite", "NaN and infinity are no numbers here; leave the field out if it is unknown.")
 OUT_OF_RANGE: Final = Refusal("out_of_range", "The number is outside of what the contract allows.")
-TOO_LONG: Final = Refusal("too_long", "The string is longer than the limit.")
+TOO_LONG: Final = Refusal("text_too_long", "The string is longer than the limit.")
 UNSAFE_CHARACTER: Final = Refusal(
     "unsafe_character", "Control characters, bidirectional marks and lone surrogates are refused."
 )
@@ -69,7 +69,7 @@ def text_check(longest: int) -> Check:
     Examples
     --------
     >>> text_check(512)("Хлопок"), text_check(3)("Хлопок").code
-    ('Хлопок', 'too_long')
+    ('Хлопок', 'text_too_long')
     """
 
     def check(value: Any) -> Value | Refusal:

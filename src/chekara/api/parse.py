@@ -16,6 +16,7 @@ from typing import Any, Final
 from chekara.api.fields import (
     NOT_A_NUMBER,
     NOT_A_STRING,
+    TOO_LONG,
     Check,
     Refusal,
     check_boolean,
@@ -27,7 +28,7 @@ from chekara.api.strict_json import RepeatedFields, read_json
 from chekara.data.schema import HEADER_COLUMNS, ITEM_COLUMNS, Column, is_extension
 from chekara.domain.crossing import Crossing, Value
 from chekara.domain.vocabulary import Lane, ReviewAction
-from chekara.errors import FieldProblem, InvalidRequestError
+from chekara.errors import FieldProblem, InvalidRequestError, TextTooLongError, TooManyItemsError
 from chekara.settings import Limits
 
 FURTHEST_AHEAD: Final = timedelta(hours=24)
@@ -47,6 +48,10 @@ TOO_MANY_ITEMS: Final = Refusal("too_many_items", "There are more items than the
 TOO_MANY_LABELS: Final = Refusal("too_many_labels", "There are more labels than the limit.")
 REPEATED_ITEM: Final = Refusal("repeated_item_no", "Two items have the same item_no.")
 NOT_EXTENSION_VALUE: Final = Refusal("not_an_extension_value", "An extension holds a number or a string.")
+_LIMIT_ERRORS: Final[Mapping[str, type[InvalidRequestError]]] = {
+    TOO_MANY_ITEMS.code: TooManyItemsError,
+    TOO_LONG.code: TextTooLongError,
+}
 TOO_FAR_AHEAD: Final = Refusal(
     "too_far_ahead", "A crossing is lodged at most 24 hours ahead, or 45 days with the stage pre_arrival."
 )
@@ -96,10 +101,12 @@ class Findings:
             self.problems.append(FieldProblem(where, refusal.code, refusal.message))
 
     def raise_if_any(self) -> None:
-        """Raise ``InvalidRequestError`` with everything found."""
+        """Raise ``InvalidRequestError``, or the limit's own class where only that limit was broken."""
         if self.count:
             fields = "1 field is" if self.count == 1 else f"{self.count} fields are"
-            raise InvalidRequestError(f"{fields} not what the contract asks for", problems=tuple(self.problems))
+            codes = {problem.code for problem in self.problems}
+            error = _LIMIT_ERRORS.get(codes.pop(), InvalidRequestError) if len(codes) == 1 else InvalidRequestError
+            raise error(f"{fields} not what the contract asks for", problems=tuple(self.problems))
 
 
 class ScoreParser:
