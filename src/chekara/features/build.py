@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -79,7 +79,7 @@ def items_from_frame(frame: pd.DataFrame) -> ItemColumns:
     return ItemColumns(values, len(frame))
 
 
-def _column_from_series(name: str, series: pd.Series[object]) -> Array:
+def _column_from_series(name: str, series: pd.Series[Any]) -> Array:
     column = _COLUMNS.get(name)
     if column is None:
         is_number = pd.api.types.is_numeric_dtype(series.dtype)
@@ -92,7 +92,7 @@ def _column_from_series(name: str, series: pd.Series[object]) -> Array:
     return series.to_numpy(np.float64, na_value=np.nan)
 
 
-def _objects(series: pd.Series[object]) -> npt.NDArray[np.object_]:
+def _objects(series: pd.Series[Any]) -> npt.NDArray[np.object_]:
     out = series.to_numpy(dtype=object)
     missing = pd.isna(series).to_numpy()
     if missing.any():
@@ -210,7 +210,7 @@ def _narrow(column: Array) -> npt.NDArray[np.float32]:
 
 
 def _extension(items: ItemColumns, name: str, kind: FeatureKind) -> Array:
-    """A national column as the model's spec reads it, whether it came from a file or from JSON."""
+    """Read a national column as the model's spec wants it, whether it came from a file or from JSON."""
     found = items.values.get(name)
     if found is None:
         return items.number(name) if kind == "number" else items.text(name)

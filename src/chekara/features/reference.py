@@ -45,7 +45,7 @@ class PriceReference:
         return np.exp(usual[codes]) if len(groups) else np.full(items.n_items, np.nan)
 
     def _log_price(self, group: str) -> float:
-        code = group.split(" ")[0]
+        code = group.partition(" ")[0]
         for key in (group, code[:6], code[:4], code[:2], ALL_GOODS):
             if key in self.log_prices:
                 return self.log_prices[key]
