@@ -1,0 +1,98 @@
+"""``make demo`` as a new user meets it: one command, and a service that has scored; one more, and it is gone."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(home: Path, *command: str, seconds: float = 300) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "CHEKARA_HOME": str(home), "CHEKARA_ENV": "dev"}
+    environment.pop("CHEKARA_DATABASE_URL", None)
+    environment.pop("MLFLOW_TRACKING_URI", None)
+    return subprocess.run(
+        [sys.executable, *command],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, subprocess.CompletedProcess[str]]]:
+    home = tmp_path_factory.mktemp("demo") / "var"
+    started = run(home, "scripts/demo.py", "start", "--months", "6", "--per-day", "30", "--port", "0")
+    yield home, started
+    run(home, "scripts/demo.py", "stop")
+
+
+def get(url: str, key: str | None = None) -> tuple[int, bytes]:
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {key}"} if key else {})  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310
+            return response.status, response.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+
+
+def test_the_whole_road_is_walked(demo: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    home, started = demo
+    assert started.returncode == 0, started.stdout[-3000:] + started.stderr[-3000:]
+    facts = json.loads((home / "demo.json").read_text(encoding="utf-8"))
+    assert set(facts) == {"url", "keys", "pid", "seconds"}
+    assert set(facts["seconds"]) >= {"simulate", "train", "serve", "score"}
+    assert stat.S_IMODE((home / "demo.json").stat().st_mode) == 0o600
+    assert f"curl -s {facts['url']}/v1/scores" in started.stdout
+
+    assert get(f"{facts['url']}/readyz")[0] == 200
+    status, body = get(f"{facts['url']}/v1/models", facts["keys"]["data_scientist"])
+    assert status == 200
+    assert b"revenue_fraud" in body
+    status, body = get(f"{facts['url']}/v1/decisions", facts["keys"]["analyst"])
+    assert status == 200
+    assert json.loads(body)["decisions"]
+
+    verified = run(home, "-m", "chekara.cli", "audit", "verify")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+def test_the_printed_curl_line_works(demo: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    _, started = demo
+    line = next(line for line in started.stdout.splitlines() if line.strip().startswith("curl -s"))
+    answer = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=60, check=False)
+    assert json.loads(answer.stdout)["domains"][0]["reasons"][0]["text"]
+
+
+def test_stop_ends_it_and_can_be_said_twice(demo: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    home, _ = demo
+    facts = json.loads((home / "demo.json").read_text(encoding="utf-8"))
+    for _ in range(2):
+        stopped = run(home, "scripts/demo.py", "stop")
+        assert stopped.returncode == 0, stopped.stderr
+        assert not (home / "demo.json").exists()
+    assert (
+        not Path(f"/proc/{facts['pid']}").exists() or b"serve" not in Path(f"/proc/{facts['pid']}/cmdline").read_bytes()
+    )
+
+
+def test_a_damaged_demo_file_stops_nothing(tmp_path: Path) -> None:
+    (tmp_path / "demo.json").write_text("{", encoding="utf-8")
+    stopped = run(tmp_path, "scripts/demo.py", "stop")
+    assert stopped.returncode == 0
+    assert "damaged" in stopped.stdout
+    (tmp_path / "demo.json").write_text(json.dumps({"pid": os.getpid()}), encoding="utf-8")
+    assert run(tmp_path, "scripts/demo.py", "stop").returncode == 0  # we are still here: it was not the demo's process
