@@ -1,1 +1,5 @@
-"""Exact contributions, the evidence behind them, and the sentences that tell it."""
+"""Reasons behind a score: exact SHAP contributions, and the evidence that puts them into words."""
+
+from chekara.explain.quadrature import QuadratureTreeShap
+
+__all__ = ["QuadratureTreeShap"]
