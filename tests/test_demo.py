@@ -9,7 +9,6 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,14 +31,6 @@ def run(home: Path, *command: str, seconds: float = 300) -> subprocess.Completed
     )
 
 
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, subprocess.CompletedProcess[str]]]:
-    home = tmp_path_factory.mktemp("demo") / "var"
-    started = run(home, "scripts/demo.py", "start", "--months", "6", "--per-day", "30", "--port", "0")
-    yield home, started
-    run(home, "scripts/demo.py", "stop")
-
-
 def get(url: str, key: str | None = None) -> tuple[int, bytes]:
     request = urllib.request.Request(url, headers={"Authorization": f"Bearer {key}"} if key else {})  # noqa: S310
     try:
@@ -49,8 +40,18 @@ def get(url: str, key: str | None = None) -> tuple[int, bytes]:
         return error.code, error.read()
 
 
-def test_the_whole_road_is_walked(demo: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
-    home, started = demo
+@pytest.mark.slow
+def test_the_whole_road_is_walked(tmp_path: Path) -> None:
+    home = tmp_path / "var"
+    started = run(home, "scripts/demo.py", "start", "--months", "6", "--per-day", "30", "--port", "0")
+    try:
+        check_the_road(home, started)
+        check_the_printed_curl_line(started.stdout)
+    finally:
+        check_stop_ends_it_and_can_be_said_twice(home)
+
+
+def check_the_road(home: Path, started: subprocess.CompletedProcess[str]) -> None:
     assert started.returncode == 0, started.stdout[-3000:] + started.stderr[-3000:]
     facts = json.loads((home / "demo.json").read_text(encoding="utf-8"))
     assert set(facts) == {"url", "keys", "pid", "seconds"}
@@ -70,15 +71,13 @@ def test_the_whole_road_is_walked(demo: tuple[Path, subprocess.CompletedProcess[
     assert verified.returncode == 0, verified.stdout + verified.stderr
 
 
-def test_the_printed_curl_line_works(demo: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
-    _, started = demo
-    line = next(line for line in started.stdout.splitlines() if line.strip().startswith("curl -s"))
+def check_the_printed_curl_line(printed: str) -> None:
+    line = next(line for line in printed.splitlines() if line.strip().startswith("curl -s"))
     answer = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=60, check=False)
     assert json.loads(answer.stdout)["domains"][0]["reasons"][0]["text"]
 
 
-def test_stop_ends_it_and_can_be_said_twice(demo: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
-    home, _ = demo
+def check_stop_ends_it_and_can_be_said_twice(home: Path) -> None:
     facts = json.loads((home / "demo.json").read_text(encoding="utf-8"))
     for _ in range(2):
         stopped = run(home, "scripts/demo.py", "stop")
