@@ -1,0 +1,113 @@
+"""What surrounds every request: its id, its log line, its metrics, and the last net under unexpected errors."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from typing import Final
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from chekara import messages
+from chekara.api.metrics import Metrics
+from chekara.api.problems import problem_response
+from chekara.errors import ChekaraError
+
+log = structlog.get_logger("chekara.request")
+
+_SANE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+CLIENT_GONE: Final = 499  # nginx's word for a client that hung up; never sent
+
+
+class RequestEnvelope:
+    """Outermost middleware (plain ASGI, so that bodies stream through untouched).
+
+    Gives each request an id (the caller's ``X-Request-Id`` where it is sane, else a new one), echoes it, writes one
+    log line and counts it. The line holds the route's template, never the path, a header or a body. An exception
+    that nobody expected becomes a 500 problem; its class and place are logged, its text is not, for it may quote data.
+
+    Parameters
+    ----------
+    app : ASGIApp
+    metrics : Metrics
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection event."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = _Observed(scope, send)
+        try:
+            await self._app(scope, receive, request.send)
+        except ClientDisconnect:
+            request.status = CLIENT_GONE
+        except Exception as error:  # noqa: BLE001  # process edge: the service lives on, the asker gets a 500 problem
+            log.error("unexpected_error", request_id=request.id, error=type(error).__name__, at=_place_of(error))
+            if request.status is None:
+                await self._fail(scope, receive, request)
+        finally:
+            self._record(scope, request)
+
+    async def _fail(self, scope: Scope, receive: Receive, request: _Observed) -> None:
+        language = messages.negotiate(Headers(scope=scope).get("accept-language"))
+        response = problem_response(ChekaraError("unexpected"), request_id=request.id, language=language)
+        await response(scope, receive, request.send)
+
+    def _record(self, scope: Scope, request: _Observed) -> None:
+        seconds = time.perf_counter() - request.started
+        method = scope["method"] if scope["method"] in _METHODS else "OTHER"
+        route = getattr(scope.get("route"), "path", "unmatched")
+        # No status at all: the client hung up before an answer.
+        status = CLIENT_GONE if request.status is None else request.status
+        self._metrics.requests.labels(method, route, str(status)).inc()
+        self._metrics.request_seconds.labels(route).observe(seconds)
+        actor = scope["state"].get("actor")
+        log.info(
+            "request",
+            request_id=request.id,
+            method=method,
+            route=route,
+            status=status,
+            milliseconds=round(seconds * 1000, 2),
+            key_id=None if actor is None else actor.key_id,
+        )
+
+
+class _Observed:
+    """One request as the envelope sees it."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        given = Headers(scope=scope).get("x-request-id", "")
+        self.id = given if _SANE_ID.fullmatch(given) else uuid.uuid4().hex
+        self.started = time.perf_counter()
+        self.status: int | None = None
+        self._send = send
+        scope.setdefault("state", {})["request_id"] = self.id
+
+    async def send(self, message: Message) -> None:
+        """Pass a message on; the first one gets the headers that every answer carries."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers["X-Request-Id"] = self.id
+            headers.setdefault("X-Content-Type-Options", "nosniff")
+            headers.setdefault("Cache-Control", "no-store")
+        await self._send(message)
+
+
+def _place_of(error: BaseException) -> str:
+    """Return module and line where an exception was raised; nothing of its text."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "unknown" if trace is None else f"{trace.tb_frame.f_globals.get('__name__')}:{trace.tb_lineno}"

@@ -1,0 +1,59 @@
+"""What the service tells Prometheus about itself: counts and times, never a value of a crossing."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+# Around the promise: most answers within tens of milliseconds, none after two seconds.
+_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+_GROUP_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+
+
+class Metrics:
+    """All series of one serving process, in a registry of their own so that two services never mix.
+
+    Attributes
+    ----------
+    requests : Counter
+        By method, route (its template, so that ids never become labels) and status.
+    request_seconds : Histogram
+        From the first byte of the request to the last of the answer, by route.
+    decisions : Counter
+        New decisions by lane and log (``live``, ``test``).
+    problems : Counter
+        Answers that were problems, by code.
+    group_size : Histogram
+        Crossings committed with one fsync.
+    queue_depth : Gauge
+        Requests that wait for the writer.
+    log_position : Gauge
+        Newest position of the log, by chain.
+    model : Gauge
+        1 for each serving (domain, version, digest).
+    ready : Gauge
+        1 when crossings can be scored.
+    """
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "chekara_requests", "Answered requests", ["method", "route", "status"], registry=self.registry
+        )
+        self.request_seconds = Histogram(
+            "chekara_request_seconds", "Time to answer", ["route"], buckets=_SECONDS, registry=self.registry
+        )
+        self.decisions = Counter("chekara_decisions", "New decisions", ["lane", "chain"], registry=self.registry)
+        self.problems = Counter("chekara_problems", "Answers that were problems", ["code"], registry=self.registry)
+        self.group_size = Histogram(
+            "chekara_commit_group_size", "Crossings per commit", buckets=_GROUP_SIZES, registry=self.registry
+        )
+        self.queue_depth = Gauge("chekara_queue_depth", "Requests that wait for the writer", registry=self.registry)
+        self.log_position = Gauge("chekara_log_position", "Newest log position", ["chain"], registry=self.registry)
+        self.model = Gauge(
+            "chekara_model_serving", "Models that serve", ["domain", "version", "digest"], registry=self.registry
+        )
+        self.ready = Gauge("chekara_ready", "Whether crossings can be scored", registry=self.registry)
+
+    def exposition(self) -> bytes:
+        """Return all series in Prometheus' text format."""
+        return generate_latest(self.registry)
