@@ -96,7 +96,7 @@ def keys_add(
 @audit_app.command("verify")
 def audit_verify() -> None:
     """Check the decision log: chain, payloads and signed checkpoints. Exit 1 if anything is wrong."""
-    from chekara.service.audit import verify_log_of
+    from chekara.adapters.assembly import verify_log_of
 
     report = verify_log_of(Settings.from_environment())
     report.show(Console())

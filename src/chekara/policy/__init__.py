@@ -1,1 +1,7 @@
-"""From scores to a lane: pure and replayable."""
+"""Scores to lanes and controls: pure and replayable."""
+
+from chekara.policy.decide import LaneDecision, decide
+from chekara.policy.load import load_policy
+from chekara.policy.policy import Agencies, Policy
+
+__all__ = ["Agencies", "LaneDecision", "Policy", "decide", "load_policy"]

@@ -1,0 +1,122 @@
+"""What a policy says, as frozen dataclasses: thresholds, lanes, controls, agencies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from chekara.domain.vocabulary import AGENCIES, Lane
+
+
+@dataclass(frozen=True, slots=True)
+class Agencies:
+    """Who leads a domain at a place, and who is informed."""
+
+    lead: str
+    informed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """What a lane means in a domain.
+
+    Attributes
+    ----------
+    control, instruction : str
+        Message keys: what is done, and what to look at.
+    due_after : timedelta
+        Time that the agency has, from the scoring on.
+    """
+
+    control: str
+    instruction: str
+    due_after: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class AgencyException:
+    """Other agencies at some places; the first one that fits counts.
+
+    Attributes
+    ----------
+    border_regime : str or None
+        ``external`` or ``union``; None fits both.
+    crossing_points : frozenset of str
+        Codes; empty fits all.
+    agencies : Agencies
+    """
+
+    border_regime: str | None
+    crossing_points: frozenset[str]
+    agencies: Agencies
+
+
+@dataclass(frozen=True, slots=True)
+class DomainPolicy:
+    """How one risk domain is handled.
+
+    Attributes
+    ----------
+    domain : str
+    agencies : Agencies
+        Where no exception fits.
+    exceptions : tuple of AgencyException
+    thresholds : mapping of Lane to float
+        Lowest risk, in [0, 1], at which the lane is asked for; stricter lanes higher. Green has none.
+    controls : mapping of Lane to Control
+        One per lane with a threshold.
+    """
+
+    domain: str
+    agencies: Agencies
+    exceptions: tuple[AgencyException, ...]
+    thresholds: Mapping[Lane, float]
+    controls: Mapping[Lane, Control]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A whole policy file.
+
+    Attributes
+    ----------
+    name, digest : str
+        The digest is over its content, not its layout or comments.
+    combiner : str
+        How ``risk`` is made of a score; ``rank`` takes the rank as it is.
+    default_regime : str
+        Border regime of a crossing point that is not listed.
+    regimes : mapping of str to str
+        Border regime by crossing point.
+    more_agencies : tuple of str
+        Agencies that a country adds.
+    domains : mapping of str to DomainPolicy
+    """
+
+    name: str
+    digest: str
+    combiner: str
+    default_regime: str
+    regimes: Mapping[str, str]
+    more_agencies: tuple[str, ...]
+    domains: Mapping[str, DomainPolicy]
+
+    @property
+    def known_agencies(self) -> frozenset[str]:
+        """Every agency that the vocabulary or this policy names."""
+        return frozenset(AGENCIES) | frozenset(self.more_agencies)
+
+    def agencies(self, domain: str, crossing_point: str) -> Agencies:
+        """Who leads a domain at a crossing point, and who is informed.
+
+        Raises
+        ------
+        ConfigurationError
+            The policy says nothing of the domain.
+        """
+        raise NotImplementedError
+
+    def risk(self, *, rank: float, probability: float) -> float:
+        """Combine a domain's score to a risk in [0, 1]."""
+        raise NotImplementedError
