@@ -1,0 +1,183 @@
+"""A stored decision as one asker may read it, in one language: CONTRACT section 4, and nothing that is not theirs.
+
+What is left out depends on the asker alone, never on when it asks, so that a repeated request gets an equal body.
+The one exception is ``selected_by``, which officers are told after their agency's review.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from chekara import messages
+from chekara.domain.actor import Actor, Permission, may
+from chekara.domain.decision import Action, DomainScore, Notice, Reason
+from chekara.domain.review import Review
+from chekara.domain.vocabulary import Lane, Role
+from chekara.explain.reasons import sentence
+from chekara.service.ports import DecisionRecord
+
+WITHHELD: Final = "withheld"
+_OFFICERS: Final = frozenset({Role.INSPECTOR, Role.ANALYST, Role.SUPERVISOR})
+
+
+def present_decision(
+    record: DecisionRecord,
+    actor: Actor,
+    language: str,
+    *,
+    with_contributions: bool = True,
+    reviews: Iterable[Review] = (),
+) -> dict[str, Any]:
+    """Write a decision as the JSON object of the contract.
+
+    Parameters
+    ----------
+    record : DecisionRecord
+    actor : Actor
+        Decides which domains, reasons and numbers are in it.
+    language : {'en', 'ru', 'ky'}
+    with_contributions : bool
+        ``?contributions=false`` leaves the long list out; reasons stay.
+    reviews : iterable of Review
+        Reviews of this decision; an officer is told ``selected_by`` once its own agency has one.
+
+    Returns
+    -------
+    dict
+        Plain JSON values only; numbers are finite or None.
+    """
+    decision = record.decision
+    seen = record.domains_seen_by(actor)
+    body: dict[str, Any] = {
+        "decision_id": decision.decision_id,
+        "crossing_id": decision.crossing_id,
+        "revision": decision.revision,
+        "scored_at": _instant(decision.scored_at),
+        "lane": decision.lane.value,
+        "selected_by": decision.selected_by if _may_know_selection(actor, reviews) else WITHHELD,
+        "actions": [_action(action, language) for action in _own_actions(decision.actions, actor, seen)],
+        "domains": [
+            _domain(score, actor, language, with_contributions) for score in decision.domains if score.domain in seen
+        ],
+        "rules": [],
+        "warnings": [_notice(notice) for notice in _own_warnings(record, seen)],
+    }
+    if decision.clock != "live":
+        body["clock"] = decision.clock
+    return body
+
+
+def present_review(review: Review) -> dict[str, Any]:
+    """Write a review as it was recorded; fields that its action does not use are left out."""
+    body = {
+        "review_id": review.review_id,
+        "decision_id": review.decision_id,
+        "agency": review.agency,
+        "officer": review.officer,
+        "action": review.action.value,
+        "lane": None if review.lane is None else review.lane.value,
+        "to": review.refer_to,
+        "until": None if review.until is None else _instant(review.until),
+        "reason": review.reason,
+        "reviewed_at": _instant(review.reviewed_at),
+    }
+    return {name: value for name, value in body.items() if value is not None}
+
+
+def _may_know_selection(actor: Actor, reviews: Iterable[Review]) -> bool:
+    if may(actor, Permission.READ_SELECTION):
+        return True
+    return actor.role in _OFFICERS and any(review.agency == actor.agency for review in reviews)
+
+
+def _own_actions(actions: Iterable[Action], actor: Actor, seen: frozenset[str]) -> Iterable[Action]:
+    return (action for action in actions if action.domain in seen or action.agency == actor.agency)
+
+
+def _own_warnings(record: DecisionRecord, seen: frozenset[str]) -> list[Notice]:
+    decision = record.decision
+    scored = {score.domain for score in decision.domains}
+    own = [notice for notice in decision.warnings if notice.domain in seen or notice.domain not in scored]
+    is_wanted_elsewhere = any(
+        action.lane is not Lane.GREEN and action.domain not in seen for action in decision.actions
+    )
+    return [*own, Notice("another_agency")] if is_wanted_elsewhere else own
+
+
+def _action(action: Action, language: str) -> dict[str, Any]:
+    item = "" if action.item_no is None else str(action.item_no)
+    return {
+        "agency": action.agency,
+        "role": action.role,
+        "domain": action.domain,
+        "control": messages.text(action.control, language),
+        "due_at": _instant(action.due_at),
+        "instruction": messages.text(action.instruction, language, item=item),
+    }
+
+
+def _domain(score: DomainScore, actor: Actor, language: str, with_contributions: bool) -> dict[str, Any]:
+    if actor.role is Role.INSPECTOR:
+        return _evidence_only(score, language)
+    shown: dict[str, Any] = {
+        "domain": score.domain,
+        "agency": score.agency,
+        "probability": score.probability,
+        "interval": list(score.interval),
+        "rank": score.rank,
+        "risk": score.risk,
+        "item_no": score.item_no,
+        "model": {"name": score.model.name, "version": score.model.version, "digest": score.model.digest},
+        "base_value": score.base_value,
+        "margin": score.margin,
+    }
+    if may(actor, Permission.READ_REASONS):
+        shown["reasons"] = [_reason(reason, language) for reason in score.reasons]
+        if with_contributions:
+            shown["contributions"] = dict(score.contributions)
+    return shown
+
+
+def _evidence_only(score: DomainScore, language: str) -> dict[str, Any]:
+    """What speaks for a hit, without a number of the model: an inspector must not be anchored by a score."""
+    towards = [reason for reason in score.reasons if reason.contribution > 0]
+    return {
+        "domain": score.domain,
+        "agency": score.agency,
+        "item_no": score.item_no,
+        "evidence": [
+            {
+                "feature": reason.feature,
+                "value": _finite(reason.value),
+                "expected": _finite(reason.expected),
+                "text": sentence(reason, language),
+            }
+            for reason in towards
+        ],
+    }
+
+
+def _reason(reason: Reason, language: str) -> dict[str, Any]:
+    return {
+        "feature": reason.feature,
+        "value": _finite(reason.value),
+        "expected": _finite(reason.expected),
+        "contribution": reason.contribution,
+        "text": sentence(reason, language),
+    }
+
+
+def _notice(notice: Notice) -> dict[str, Any]:
+    shown = {"code": notice.code, "field": notice.field, "domain": notice.domain}
+    return {name: value for name, value in shown.items() if value is not None}
+
+
+def _finite(value: float | str | None) -> float | str | None:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _instant(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
