@@ -45,5 +45,76 @@ def decide(
     scored_at: datetime,
     floors: Mapping[str, Floor] | None = None,
 ) -> LaneDecision:
-    """Map scores to lanes and lanes to controls."""
-    raise NotImplementedError
+    """Map scores to lanes and lanes to controls.
+
+    Parameters
+    ----------
+    scores : sequence of DomainScore
+        At most one per domain; ``risk`` decides.
+    policy : Policy
+    crossing_point : str
+        Code; it decides which agencies act.
+    scored_at : datetime
+        Controls are due from here on.
+    floors : mapping of str to Floor, optional
+        Lanes that domains may not fall below: what an earlier revision of the crossing asked for, also in domains
+        without a score now.
+
+    Returns
+    -------
+    LaneDecision
+
+    Raises
+    ------
+    ConfigurationError
+        A score's domain is not in the policy.
+    """
+    wanted = [_wanted_by_score(score, policy, (floors or {}).get(score.domain)) for score in scores]
+    scored = {score.domain for score in scores}
+    wanted += [
+        _Wanted(domain, floor.lane, floor.selected_by, 0.0, None)
+        for domain, floor in (floors or {}).items()
+        if domain not in scored and domain in policy.domains
+    ]
+    wanted = sorted((w for w in wanted if w.lane is not Lane.GREEN), key=_Wanted.urgency)
+    if not wanted:
+        return LaneDecision(Lane.GREEN, None, ())
+    actions = [action for w in wanted for action in _actions(w, policy, crossing_point, scored_at)]
+    return LaneDecision(wanted[0].lane, wanted[0].selected_by, tuple(actions))
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    domain: str
+    lane: Lane
+    selected_by: str
+    risk: float
+    item_no: int | None
+
+    def urgency(self) -> tuple[int, float, str]:
+        return (-self.lane.strictness, -self.risk, self.domain)
+
+
+def _wanted_by_score(score: DomainScore, policy: Policy, floor: Floor | None) -> _Wanted:
+    lane = policy.domain(score.domain).lane(score.risk)
+    if floor is not None and floor.lane.strictness > lane.strictness:
+        return _Wanted(score.domain, floor.lane, floor.selected_by, score.risk, score.item_no)
+    return _Wanted(score.domain, lane, "model", score.risk, score.item_no)
+
+
+def _actions(wanted: _Wanted, policy: Policy, crossing_point: str, scored_at: datetime) -> list[Action]:
+    agencies = policy.agencies(wanted.domain, crossing_point)
+    control = policy.domain(wanted.domain).control(wanted.lane)
+    return [
+        Action(
+            agency=agency,
+            role="lead" if agency == agencies.lead else "informed",
+            domain=wanted.domain,
+            lane=wanted.lane,
+            control=control.control,
+            instruction=control.instruction,
+            item_no=wanted.item_no,
+            due_at=scored_at + control.due_after,
+        )
+        for agency in (agencies.lead, *agencies.informed)
+    ]

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from chekara.domain.vocabulary import AGENCIES, Lane
+from chekara.errors import ConfigurationError
+
+COMBINERS = ("rank",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,12 @@ class AgencyException:
     crossing_points: frozenset[str]
     agencies: Agencies
 
+    def fits(self, crossing_point: str, border_regime: str) -> bool:
+        """Whether the exception holds at a crossing point of a border regime."""
+        return self.border_regime in (None, border_regime) and (
+            not self.crossing_points or crossing_point in self.crossing_points
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class DomainPolicy:
@@ -73,6 +82,21 @@ class DomainPolicy:
     exceptions: tuple[AgencyException, ...]
     thresholds: Mapping[Lane, float]
     controls: Mapping[Lane, Control]
+
+    def lane(self, risk: float) -> Lane:
+        """Return the strictest lane whose threshold the risk reaches; green where it reaches none."""
+        reached = [lane for lane, threshold in self.thresholds.items() if risk >= threshold]
+        return max(reached, key=lambda lane: lane.strictness, default=Lane.GREEN)
+
+    def control(self, lane: Lane) -> Control:
+        """Return what a lane means here; a lane without a control of its own means what the next stricter one does."""
+        fitting = [own for own in self.controls if own.strictness >= lane.strictness]
+        nearest = min(fitting, key=lambda own: own.strictness) if fitting else max(self.controls, key=_strictness)
+        return self.controls[nearest]
+
+
+def _strictness(lane: Lane) -> int:
+    return lane.strictness
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +131,20 @@ class Policy:
         """Every agency that the vocabulary or this policy names."""
         return frozenset(AGENCIES) | frozenset(self.more_agencies)
 
+    def domain(self, name: str) -> DomainPolicy:
+        """Return how a domain is handled.
+
+        Raises
+        ------
+        ConfigurationError
+            The policy says nothing of the domain.
+        """
+        if name not in self.domains:
+            raise ConfigurationError(
+                "the policy says nothing of this domain", where=name, hint="add it under [domains] of the policy file"
+            )
+        return self.domains[name]
+
     def agencies(self, domain: str, crossing_point: str) -> Agencies:
         """Who leads a domain at a crossing point, and who is informed.
 
@@ -115,8 +153,18 @@ class Policy:
         ConfigurationError
             The policy says nothing of the domain.
         """
-        raise NotImplementedError
+        own = self.domain(domain)
+        regime = self.regimes.get(crossing_point, self.default_regime)
+        return next((e.agencies for e in own.exceptions if e.fits(crossing_point, regime)), own.agencies)
 
     def risk(self, *, rank: float, probability: float) -> float:
-        """Combine a domain's score to a risk in [0, 1]."""
-        raise NotImplementedError
+        """Combine a domain's score to a risk in [0, 1].
+
+        Parameters
+        ----------
+        rank : float
+            Share of recent crossings with a lower margin, in [0, 1].
+        probability : float
+            Calibrated, in (0, 1). The combiner ``rank`` does not read it.
+        """
+        return rank

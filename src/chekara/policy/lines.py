@@ -1,0 +1,61 @@
+"""Find the line on which a key of a TOML file stands, so that an error can point at it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+_TABLE = re.compile(r"^\s*(\[\[?)\s*([^\[\]]+?)\s*\]\]?\s*(?:#.*)?$")
+_KEY = re.compile(r"""^\s*((?:"[^"]*"|'[^']*'|[\w-]+)(?:\s*\.\s*(?:"[^"]*"|'[^']*'|[\w-]+))*)\s*=""")
+_PART = re.compile(r""""([^"]*)"|'([^']*)'|([\w-]+)""")
+
+Key = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LineIndex:
+    r"""Lines of the keys of one TOML text.
+
+    Attributes
+    ----------
+    lines : dict of tuple to int
+        From the path of a key (table names, position in an array of tables, key) to its line, from 1.
+
+    Examples
+    --------
+    >>> index = LineIndex.of('name = "x"\n[lanes.red]\nfrom_risk = 2')
+    >>> index.line(("lanes", "red", "from_risk")), index.line(("lanes", "red", "control"))
+    (3, 2)
+    """
+
+    lines: dict[Key, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, text: str) -> LineIndex:
+        """Index a TOML text. It is read line by line; text inside multi-line strings is not looked at closely."""
+        lines: dict[Key, int] = {}
+        table: Key = ()
+        counts: dict[Key, int] = {}
+        for number, line in enumerate(text.splitlines(), start=1):
+            if found := _TABLE.match(line):
+                table = _parts(found[2])
+                if found[1] == "[[":
+                    counts[table] = counts.get(table, -1) + 1
+                    lines.setdefault(table, number)
+                    table = (*table, counts[table])
+                lines.setdefault(table, number)
+            elif found := _KEY.match(line):
+                lines.setdefault((*table, *_parts(found[1])), number)
+        return cls(lines)
+
+    def line(self, key: Key) -> int | None:
+        """Return the line of a key, or of the innermost table around it that the text names; None if there is none."""
+        while key:
+            if key in self.lines:
+                return self.lines[key]
+            key = key[:-1]
+        return None
+
+
+def _parts(dotted: str) -> tuple[str, ...]:
+    return tuple(next(group for group in found.groups() if group is not None) for found in _PART.finditer(dotted))
