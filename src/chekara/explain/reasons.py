@@ -1,32 +1,242 @@
-"""From contributions to reasons, and from a reason to the sentence that an officer reads."""
+"""From contributions to reasons, and from a reason to the sentence that an officer reads.
+
+A reason keeps numbers, not words (`chekara.domain.decision.Reason`); the sentence is made when somebody reads it, in
+the reader's language, so that every reader sees the same facts.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+import numpy as np
+
+import chekara.features.declared  # noqa: F401  # fills the feature catalogue
+from chekara import messages
 from chekara.domain.decision import Reason
+from chekara.features.catalogue import FEATURES
+
+Value = float | str | None
+
+NEGLIGIBLE = 1e-9
+"""Contributions up to this size (log-odds) are rounding, not reasons."""
+
+_COUNTRY_FEATURES = ("origin_country", "dispatch_country", "destination_country", "vehicle_country")
+_LONGEST_VALUE = 60
 
 
 class EvidenceSource(Protocol):
     """What reasons need of ``chekara.explain.evidence.Evidence``."""
 
-    def of(self, feature: str, value: float | str | None) -> tuple[float | str | None, Mapping[str, float]]:
+    def of(self, feature: str, value: Value) -> tuple[Value, Mapping[str, float]]:
         """Return what is usual for a feature, and the numbers behind a value."""
         ...
 
 
 def strongest_reasons(
     names: Sequence[str],
-    values: Sequence[float | str | None],
+    values: Sequence[Value],
     contributions: Sequence[float],
     evidence: EvidenceSource,
     limit: int = 8,
+    usual: Mapping[str, tuple[float, float]] | None = None,
 ) -> tuple[Reason, ...]:
-    """Choose the factors that moved a score most."""
-    raise NotImplementedError
+    """Choose the factors that moved a score most, for and against.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Features, in the order of the two below.
+    values : sequence of float, str or None
+        Feature values of the goods line; NaN and None both mean that nothing was given.
+    contributions : sequence of float
+        Log-odds per feature.
+    evidence : EvidenceSource
+        Frozen with the model.
+    limit : int
+        Most reasons returned.
+    usual : mapping of str to (float, float), optional
+        For features that compare with a frozen reference: what this line declares and what is usual for such goods,
+        both in the reference's unit. They stand as ``value`` and ``expected`` of the reason, and the feature's own
+        value as ``ratio`` in its evidence.
+
+    Returns
+    -------
+    tuple of Reason
+        Largest absolute contribution first, equals by name. Factors that moved nothing are left out.
+    """
+    moved = [place for place, amount in enumerate(contributions) if abs(amount) > NEGLIGIBLE]
+    moved.sort(key=lambda place: (-abs(contributions[place]), names[place]))
+    return tuple(
+        _reason(names[place], _plain(values[place]), float(contributions[place]), evidence, usual or {})
+        for place in moved[:limit]
+    )
 
 
-def sentence(reason: Reason, language: str) -> str:
-    """Say one reason in words, with its evidence."""
-    raise NotImplementedError
+def _reason(
+    name: str, value: Value, contribution: float, evidence: EvidenceSource, usual: Mapping[str, tuple[float, float]]
+) -> Reason:
+    expected, numbers = evidence.of(name, value)
+    known = {key: float(number) for key, number in numbers.items() if math.isfinite(number)}
+    if name in usual and isinstance(value, float) and all(math.isfinite(amount) for amount in usual[name]):
+        known["ratio"] = value
+        value, expected = usual[name]
+    return Reason(name, value, _plain(expected), contribution, known)
+
+
+def _plain(value: object) -> Value:
+    """Turn a cell of a feature column into what JSON and people can hold: no NaN, no float32 tail of digits."""
+    if value is None or isinstance(value, str):
+        return value
+    number = float(value)  # type: ignore[arg-type]  # what is not text in a feature column is a number
+    return float(str(np.float32(number))) if math.isfinite(number) else None
+
+
+def sentence(reason: Reason, language: str, group: str | None = None) -> str:
+    """Say one reason in words, with its evidence: the value, what is usual, how often it was a hit.
+
+    Parameters
+    ----------
+    reason : Reason
+    language : {'en', 'ru', 'ky'}
+    group : str, optional
+        Goods that "usual" is meant for, from `goods_group`; told where the feature compares with a reference.
+
+    Returns
+    -------
+    str
+        One to three short sentences. Never holds NaN; numbers have three significant digits.
+
+    Examples
+    --------
+    >>> evidence = {"ratio": 0.257, "inspected": 212, "hits": 61, "share": 0.288, "share_all": 0.117}
+    >>> low_price = Reason("unit_price_vs_reference", 1.9, 7.4, 1.4, evidence)
+    >>> said = sentence(low_price, "en", group="HS 610910 from CN").replace(chr(160), " ")
+    >>> print(said.replace(". ", ".\\n"))
+    Declared 1.90 per kg; usual for HS 610910 from CN: 7.40.
+    Of 212 inspected with such a value 61 were hits (29 %); of all inspected 12 %.
+    """
+    parts = (_what_is_said(reason, language, group), _how_often(reason, language))
+    return " ".join(part for part in parts if part)
+
+
+def goods_group(item: Mapping[str, object], language: str) -> str | None:
+    """Name the goods that a line is compared with: its HS code and origin.
+
+    Parameters
+    ----------
+    item : mapping
+        Goods line by contract column.
+    language : str
+
+    Returns
+    -------
+    str or None
+        None where the line has no HS code.
+
+    Examples
+    --------
+    >>> goods_group({"hs_code": "6109100000", "origin_country": "CN"}, "en")
+    'HS 610910 from CN'
+    """
+    goods, origin = item.get("hs_code"), item.get("origin_country")
+    if not isinstance(goods, str):
+        return None
+    if not isinstance(origin, str):
+        return messages.text("reason.group_goods", language, goods=goods[:6])
+    return messages.text("reason.group", language, goods=goods[:6], origin=origin)
+
+
+def feature_label(name: str, language: str) -> str:
+    """Name a feature in a few words; a national extension without a text is named after its column.
+
+    Examples
+    --------
+    >>> feature_label("hs4", "en"), feature_label("x_lorry_park", "en")
+    ('HS heading', 'lorry park')
+    """
+    key = f"feature.{name}.label"
+    return messages.text(key, language) if messages.has_text(key) else name.removeprefix("x_").replace("_", " ")
+
+
+def shown_value(name: str, value: Value, language: str, unit: str | None = None) -> str:
+    """Format a feature's value as a person reads it, without its unit: the sentences name that.
+
+    Parameters
+    ----------
+    name : str
+    value : float, str or None
+    language : str
+    unit : str, optional
+        Unit of the value, where it is not the feature's own.
+
+    Examples
+    --------
+    >>> shown_value("mode", "rail", "ru"), shown_value("value_per_kg", 1.9, "en"), shown_value("hs4", None, "en")
+    ('железнодорожный', '1.90', 'not given')
+    """
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return messages.text("value.not_given", language)
+    if isinstance(value, str):
+        return _shown_code(name, value, language)
+    return _shown_number(value, language, unit or (FEATURES[name].unit if name in FEATURES else ""))
+
+
+def _shown_number(value: float, language: str, unit: str) -> str:
+    if unit.startswith("currency"):
+        return messages.money(value, language)
+    if unit in ("fraction", "times the usual"):
+        return messages.share(value, language)
+    if unit == "yes or no":
+        return messages.text("value.yes" if value >= 0.5 else "value.no", language)
+    if unit == "day":
+        return messages.weekday(min(max(round(value), 0), 6), language)
+    return messages.number(value, language)
+
+
+def _shown_code(name: str, code: str, language: str) -> str:
+    if name in _COUNTRY_FEATURES:
+        return messages.country(code, language)
+    key = f"code.{name}.{code}"
+    if messages.has_text(key):
+        return messages.text(key, language)
+    return code if len(code) <= _LONGEST_VALUE else code[: _LONGEST_VALUE - 1] + "…"
+
+
+def _what_is_said(reason: Reason, language: str, group: str | None) -> str:
+    name, label = reason.feature, feature_label(reason.feature, language)
+    is_compared = "ratio" in reason.evidence
+    unit = "currency/kg" if is_compared else None
+    expected = None if reason.expected is None else shown_value(name, reason.expected, language, unit)
+    if reason.value is None:
+        if expected is None:
+            return messages.text("reason.missing", language, label=label)
+        return messages.text("reason.missing_usual", language, label=label, expected=expected)
+    value = shown_value(name, reason.value, language, unit)
+    key = f"feature.{name}.{'compared' if is_compared else 'reason'}"
+    if not messages.has_text(key):
+        key = "reason.category" if isinstance(reason.value, str) else "reason.number"
+    said = messages.text(key, language, label=label, value=value)
+    if expected is None or expected == value:
+        return messages.text("reason.said", language, said=said)
+    if is_compared and group is not None:
+        return messages.text("reason.usual_for", language, said=said, expected=expected, group=group)
+    return messages.text("reason.usual", language, said=said, expected=expected)
+
+
+def _how_often(reason: Reason, language: str) -> str:
+    numbers = reason.evidence
+    if {"inspected", "hits", "share", "share_all"} <= numbers.keys():
+        kind = "missing" if reason.value is None else "category" if isinstance(reason.value, str) else "number"
+        return messages.text(
+            f"reason.evidence_{kind}",
+            language,
+            inspected=messages.number(numbers["inspected"], language),
+            hits=messages.number(numbers["hits"], language),
+            share=messages.share(numbers["share"], language),
+            base=messages.share(numbers["share_all"], language),
+        )
+    if isinstance(reason.value, str) and numbers.get("crossings_share") == 0:
+        return messages.text("reason.unseen", language)
+    return messages.text("reason.little", language)

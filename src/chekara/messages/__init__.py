@@ -6,6 +6,18 @@ Placeholders are named braces, ``{value}``; what fills them is formatted for the
 """
 
 from chekara.messages.catalogue import has_text, languages, negotiate, text
-from chekara.messages.formats import duration, instant, number, share
+from chekara.messages.formats import country, duration, instant, money, number, share, weekday
 
-__all__ = ["duration", "has_text", "instant", "languages", "negotiate", "number", "share", "text"]
+__all__ = [
+    "country",
+    "duration",
+    "has_text",
+    "instant",
+    "languages",
+    "money",
+    "negotiate",
+    "number",
+    "share",
+    "text",
+    "weekday",
+]

@@ -1,4 +1,4 @@
-"""Numbers, shares, instants and spans of time as a person reads them."""
+"""Numbers, shares, instants, spans of time and countries as a person reads them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_datetime
+from babel import Locale
+from babel.dates import format_datetime, get_day_names
 from babel.numbers import format_decimal
 
 from chekara.domain.vocabulary import LANGUAGES
@@ -15,12 +16,13 @@ from chekara.messages.catalogue import FALLBACK_LANGUAGE, text
 
 DISPLAY_ZONE = "Asia/Bishkek"
 DASH = "–"
+NO_BREAK_SPACE = "\u00a0"
 
 
 def number(x: float, language: str, digits: int = 3) -> str:
     """Format a number with as many significant digits as a person reads.
 
-    Whole digits before the decimal mark are never rounded away, so that a mass of 21,340 kg stays what it is.
+    Digits before the decimal mark are never rounded away, so that a mass of 21,340 kg stays what it is.
 
     Parameters
     ----------
@@ -43,27 +45,43 @@ def number(x: float, language: str, digits: int = 3) -> str:
         return DASH
     if x == 0:
         return "0"
-    exponent = math.floor(math.log10(abs(x)))
-    decimals = min(max(digits - 1 - exponent, 0), 12)
-    rounded = Decimal(repr(float(x))).quantize(Decimal(1).scaleb(-decimals)) if abs(x) < 1e15 else Decimal(round(x))
-    return format_decimal(rounded.normalize() or Decimal(0), format="#,##0.############", locale=_locale(language))
+    decimals = max(digits - 1 - math.floor(math.log10(abs(x))), 0)
+    # `f` never falls back to 1e-05, and decimals are cut where nobody reads on.
+    rounded = Decimal(f"{x:.{min(decimals, 9)}f}")
+    return format_decimal(rounded, format="#,##0.#########", locale=_locale(language), decimal_quantization=False)
+
+
+def money(amount: float, language: str) -> str:
+    """Format an amount of money or a price: two decimals up to 1,000, whole from there, digits as needed below 0.1.
+
+    Examples
+    --------
+    >>> money(1.9, "en"), money(21340.6, "en"), money(0.0123, "en")
+    ('1.90', '21,341', '0.0123')
+    """
+    if not math.isfinite(amount) or 0 < abs(amount) < 0.1:
+        return number(amount, language)
+    pattern = "#,##0.00" if abs(amount) < 1000 else "#,##0"
+    return format_decimal(amount, format=pattern, locale=_locale(language))
 
 
 def share(fraction: float, language: str) -> str:
     """Format a fraction as per cent: whole ones from 10 %, one decimal below, ``< 0.1 %`` for tiny ones.
 
+    The space before the sign does not break.
+
     Examples
     --------
-    >>> share(0.287, "en"), share(0.0123, "en"), share(0.0002, "en"), share(0, "en")
-    ('29 %', '1.2 %', '< 0.1 %', '0 %')
+    >>> [share(x, "en").replace(NO_BREAK_SPACE, " ") for x in (0.287, 0.0123, 0.0002, 0)]
+    ['29 %', '1.2 %', '< 0.1 %', '0 %']
     """
     if not math.isfinite(fraction):
         return DASH
     percent = fraction * 100
     if 0 < percent < 0.1:
-        return f"< {number(0.1, language)} %".replace(" ", "\u00a0")
+        return f"<{NO_BREAK_SPACE}{number(0.1, language)}{NO_BREAK_SPACE}%"
     shown = round(percent, 1) if abs(percent) < 9.95 else round(percent)
-    return f"{number(shown, language)}\u00a0%"
+    return f"{number(shown, language)}{NO_BREAK_SPACE}%"
 
 
 def instant(moment: datetime, language: str, zone: str = DISPLAY_ZONE) -> str:
@@ -91,7 +109,7 @@ def duration(span: timedelta, language: str) -> str:
 
     Examples
     --------
-    >>> duration(timedelta(hours=3, minutes=20, seconds=40), "en")
+    >>> duration(timedelta(hours=3, minutes=20, seconds=40), "en").replace(NO_BREAK_SPACE, " ")
     '3 h 20 min'
     """
     minutes = max(int(span.total_seconds() // 60), 0)
@@ -100,11 +118,34 @@ def duration(span: timedelta, language: str) -> str:
     if first is None:
         return text("unit.under_a_minute", language)
     shown = [
-        text(f"unit.{unit}", language, n=number(amount, language))
+        text(f"unit.{unit}", language, n=number(amount, language)).replace(" ", NO_BREAK_SPACE)
         for unit, amount in parts[first : first + 2]
         if amount
     ]
     return " ".join(shown)
+
+
+def weekday(day: int, language: str) -> str:
+    """Name a day of the week, 0 for Monday to 6 for Sunday.
+
+    Examples
+    --------
+    >>> weekday(0, "en"), weekday(6, "ru")
+    ('Monday', 'воскресенье')
+    """
+    return str(get_day_names("wide", context="stand-alone", locale=_locale(language))[day])
+
+
+def country(code: str, language: str) -> str:
+    """Name a country by its ISO 3166-1 alpha-2 code, with the code; the code alone where it is not known.
+
+    Examples
+    --------
+    >>> country("CN", "en"), country("KG", "ky"), country("QX", "en")
+    ('China (CN)', 'Кыргызстан (KG)', 'QX')
+    """
+    name = Locale.parse(_locale(language)).territories.get(code)
+    return f"{name} ({code})" if name else code
 
 
 def _locale(language: str) -> str:
