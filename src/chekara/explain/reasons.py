@@ -113,9 +113,10 @@ def sentence(reason: Reason, language: str, group: str | None = None) -> str:
     >>> evidence = {"ratio": 0.257, "inspected": 212, "hits": 61, "share": 0.288, "share_all": 0.117}
     >>> low_price = Reason("unit_price_vs_reference", 1.9, 7.4, 1.4, evidence)
     >>> said = sentence(low_price, "en", group="HS 610910 from CN").replace(chr(160), " ")
-    >>> print(said.replace(". ", ".\\n"))
-    Declared 1.90 per kg; usual for HS 610910 from CN: 7.40.
-    Of 212 inspected with such a value 61 were hits (29 %); of all inspected 12 %.
+    >>> said.partition(". ")[0]
+    'Declared 1.90 per kg; usual for HS 610910 from CN: 7.40'
+    >>> said.partition(". ")[2]
+    'Of 212 inspected with such a value 61 were hits (29 %); of all inspected 12 %.'
     """
     parts = (_what_is_said(reason, language, group), _how_often(reason, language))
     return " ".join(part for part in parts if part)
