@@ -20,7 +20,7 @@ REMEMBERED_SECONDS: Final = 5.0
 MOST_REMEMBERED: Final = 1024
 LONGEST_KEY: Final = 200
 
-_bearer = HTTPBearer(
+bearer = HTTPBearer(
     scheme_name="key",
     description="A key from `chekara keys add`: agency, role and scopes come from it.",
     auto_error=False,
@@ -65,7 +65,7 @@ class KeyRing:
 
 
 async def authenticate(
-    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 ) -> Actor:
     """Return who sent the request; the one way by which an actor enters.
 

@@ -87,10 +87,15 @@ def present_review(review: Review) -> dict[str, Any]:
     return {name: value for name, value in body.items() if value is not None}
 
 
+def tells_selection_after_review(actor: Actor) -> bool:
+    """Whether the actor is an officer, who learns what selected a crossing once its agency has reviewed it."""
+    return actor.role in _OFFICERS
+
+
 def _may_know_selection(actor: Actor, reviews: Iterable[Review]) -> bool:
     if may(actor, Permission.READ_SELECTION):
         return True
-    return actor.role in _OFFICERS and any(review.agency == actor.agency for review in reviews)
+    return tells_selection_after_review(actor) and any(review.agency == actor.agency for review in reviews)
 
 
 def _own_actions(actions: Iterable[Action], actor: Actor, seen: frozenset[str]) -> Iterable[Action]:
@@ -142,7 +147,7 @@ def _domain(score: DomainScore, actor: Actor, language: str, with_contributions:
 
 
 def _evidence_only(score: DomainScore, language: str) -> dict[str, Any]:
-    """What speaks for a hit, without a number of the model: an inspector must not be anchored by a score."""
+    """Show what speaks for a hit without a number of the model: an inspector must not be anchored by a score."""
     towards = [reason for reason in score.reasons if reason.contribution > 0]
     return {
         "domain": score.domain,

@@ -1,0 +1,72 @@
+"""The application: routes, the guard of each, one error shape, one envelope."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from chekara.adapters.assembly import House
+from chekara.api.access import KeyRing
+from chekara.api.context import Context
+from chekara.api.envelope import RequestEnvelope
+from chekara.api.metrics import Metrics
+from chekara.api.parse import ReviewParser, ScoreParser
+from chekara.api.problems import install_problem_handlers
+from chekara.api.routes import health, models
+from chekara.api.routes.decisions import decisions_router
+from chekara.api.routes.scores import scores_router
+from chekara.service.ports import ClockMode
+from chekara.settings import Settings
+
+DESCRIPTION = """\
+Risk profiling for border crossings. **Movements are scored, never people**, and every answer is a recommendation.
+
+Errors are problem documents (RFC 9457) of type `urn:chekara:problem:<code>`; texts follow `Accept-Language`
+(`en`, `ru`, `ky`); `X-Request-Id` comes back and stands in the service's log.
+"""
+
+
+def build_app(
+    settings: Settings, house: House, *, clock: ClockMode = "live", metrics: Metrics | None = None
+) -> FastAPI:
+    """Build the application over an open house.
+
+    Parameters
+    ----------
+    settings : Settings
+    house : House
+        Use cases and ports; the caller opens and closes it.
+    clock : {'live', 'replay'}
+        ``replay`` takes times of receipt from the bodies.
+    metrics : Metrics, optional
+        Where to count; made if it is not given.
+
+    Returns
+    -------
+    FastAPI
+    """
+    counted = Metrics() if metrics is None else metrics
+    app = FastAPI(
+        title="Chekara",
+        version=version("chekara"),
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.context = Context(
+        settings=settings,
+        house=house,
+        clock=clock,
+        metrics=counted,
+        score_parser=ScoreParser(settings.limits),
+        review_parser=ReviewParser(settings.limits),
+    )
+    app.state.keys = KeyRing(house.accounts.actor_for_key)
+    app.include_router(scores_router(settings.limits))
+    app.include_router(decisions_router(settings.limits))
+    app.include_router(models.router)
+    app.include_router(health.router)
+    install_problem_handlers(app)
+    app.add_middleware(RequestEnvelope, metrics=counted)
+    return app

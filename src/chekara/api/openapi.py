@@ -1,0 +1,334 @@
+"""The OpenAPI description: the request from the column contract, every error from the error tree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from chekara.api.fields import LARGEST_INTEGER, LARGEST_NUMBER
+from chekara.api.problems import PROBLEM_JSON, PROBLEM_TYPE
+from chekara.data.schema import EXTENSION_PREFIX, HEADER_COLUMNS, ITEM_COLUMNS, Column
+from chekara.domain.vocabulary import Lane, ReviewAction
+from chekara.errors import (
+    BodyTooLargeError,
+    ChekaraError,
+    DeadlineExceededError,
+    ForbiddenError,
+    InvalidRequestError,
+    LogUnavailableError,
+    MalformedBodyError,
+    NotFoundError,
+    NotReadyError,
+    RevisionConflictError,
+    SupersededRevisionError,
+    TextTooLongError,
+    TooManyItemsError,
+    TooManyRequestsError,
+    UnauthenticatedError,
+    UnsupportedMediaTypeError,
+)
+from chekara.settings import Limits
+
+Schema = dict[str, Any]
+ErrorClass = type[ChekaraError]
+
+EXTENSION_PATTERN: Final = "^x_[A-Za-z0-9_]{0,62}$"
+CROSSING_EXAMPLE: Final[Schema] = {
+    "crossing_id": "KG-2026-000123",
+    "occurred_at": "2026-11-24T08:30:00+06:00",
+    "crossing_point": "KG-TOR",
+    "direction": "entry",
+    "mode": "road",
+    "movement": "import",
+    "vehicle_type": "truck",
+    "weighed_mass_kg": 21340,
+    "items": [
+        {
+            "item_no": 1,
+            "hs_code": "610910",
+            "origin_country": "CN",
+            "declared_value": 1520.0,
+            "net_mass_kg": 800,
+            "goods_description": "T-shirts, cotton",
+        }
+    ],
+    "labels": {"plate": "01 KG 123 ABC"},
+}
+
+# What any route with a key can answer, and what any route that scores can.
+KEY_ERRORS: Final[tuple[ErrorClass, ...]] = (UnauthenticatedError, ForbiddenError, ChekaraError)
+BODY_ERRORS: Final[tuple[ErrorClass, ...]] = (
+    MalformedBodyError,
+    InvalidRequestError,
+    UnsupportedMediaTypeError,
+    BodyTooLargeError,
+)
+SCORE_ERRORS: Final[tuple[ErrorClass, ...]] = (
+    *KEY_ERRORS,
+    *BODY_ERRORS,
+    TooManyItemsError,
+    TextTooLongError,
+    RevisionConflictError,
+    SupersededRevisionError,
+    TooManyRequestsError,
+    NotReadyError,
+    LogUnavailableError,
+    DeadlineExceededError,
+)
+READ_ERRORS: Final[tuple[ErrorClass, ...]] = (*KEY_ERRORS, NotFoundError, InvalidRequestError)
+REVIEW_ERRORS: Final[tuple[ErrorClass, ...]] = (
+    *KEY_ERRORS,
+    *BODY_ERRORS,
+    NotFoundError,
+    SupersededRevisionError,
+    LogUnavailableError,
+)
+
+
+def problem_responses(errors: Iterable[ErrorClass]) -> dict[int | str, dict[str, Any]]:
+    """Declare error classes as responses of a route, by status.
+
+    Parameters
+    ----------
+    errors : iterable of error classes
+
+    Examples
+    --------
+    >>> sorted(problem_responses([NotReadyError, LogUnavailableError, UnauthenticatedError]))
+    [401, 503]
+    """
+    by_status: dict[int | str, list[ErrorClass]] = {}
+    for error in errors:
+        by_status.setdefault(error.status, []).append(error)
+    return {
+        status: {
+            "description": "; ".join(dict.fromkeys(error.title for error in classes)),
+            "content": {PROBLEM_JSON: {"schema": _problem_schema(status, classes)}},
+        }
+        for status, classes in by_status.items()
+    }
+
+
+def json_body(schema: Schema, example: Any, media_type: str = "application/json") -> dict[str, Any]:
+    """Declare the body that a route reads by itself, for ``openapi_extra``.
+
+    Parameters
+    ----------
+    schema : dict
+        JSON Schema.
+    example : Any
+        A body that is accepted.
+    media_type : str
+    """
+    return {"requestBody": {"required": True, "content": {media_type: {"schema": schema, "example": example}}}}
+
+
+def json_answer(schema: Schema, description: str) -> dict[int | str, dict[str, Any]]:
+    """Declare the 200 of a route."""
+    return {200: {"description": description, "content": {"application/json": {"schema": schema}}}}
+
+
+def score_body_schema(limits: Limits) -> Schema:
+    """Write the body of ``POST /v1/scores`` as JSON Schema, from the column contract.
+
+    Examples
+    --------
+    >>> score_body_schema(Limits())["properties"]["direction"]["enum"]
+    ['entry', 'exit']
+    """
+    header = _object_schema(HEADER_COLUMNS, limits)
+    header["properties"] |= {
+        "items": {
+            "type": ["array", "null"],
+            "minItems": 1,
+            "maxItems": limits.items,
+            "items": _object_schema(ITEM_COLUMNS, limits),
+            "description": "Goods lines; without goods, one item with empty fields. Only a withdrawal may leave it out",
+        },
+        "labels": {
+            "type": ["object", "null"],
+            "additionalProperties": {"type": "string", "maxLength": limits.text_characters},
+            "description": "What an officer reads (plate, declaration number): stored encrypted, never a feature",
+        },
+        "void": {"type": ["boolean", "null"], "description": "Withdraw a crossing that never came"},
+    }
+    return header | {"title": "Crossing"}
+
+
+def review_body_schema(limits: Limits) -> Schema:
+    """Write the body of a review as JSON Schema."""
+    return {
+        "title": "ReviewRequest",
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["action", "reason"],
+        "properties": {
+            "action": {"enum": [*ReviewAction]},
+            "lane": {"enum": [*Lane, None], "description": "The lane chosen; only for override"},
+            "to": {"type": ["string", "null"], "description": "The agency asked; only for refer"},
+            "until": {"type": ["string", "null"], "format": "date-time", "description": "Only for delay"},
+            "reason": {"type": "string", "minLength": 1, "maxLength": limits.text_characters},
+        },
+    }
+
+
+def _object_schema(columns: Iterable[Column], limits: Limits) -> Schema:
+    columns = tuple(columns)
+    return {
+        "type": "object",
+        "properties": {column.name: _column_schema(column, limits) for column in columns},
+        "required": [column.name for column in columns if column.required],
+        "patternProperties": {
+            EXTENSION_PATTERN: {
+                "type": ["number", "string", "null"],
+                "maxLength": limits.text_characters,
+                "description": f"National extension ({EXTENSION_PREFIX}…): ignored unless a model names it",
+            }
+        },
+        "additionalProperties": False,
+    }
+
+
+def _column_schema(column: Column, limits: Limits) -> Schema:
+    unit = "" if column.unit is None else f" ({column.unit})"
+    schema: Schema = {"description": column.description + unit}
+    kind = {"number": "number", "integer": "integer", "boolean": "boolean"}.get(column.kind, "string")
+    schema["type"] = kind if column.required else [kind, "null"]
+    if column.kind in ("number", "integer"):
+        largest = LARGEST_NUMBER if column.kind == "number" else LARGEST_INTEGER
+        schema["minimum"] = -largest if column.minimum is None else column.minimum
+        schema["maximum"] = largest if column.maximum is None else column.maximum
+    elif column.kind in ("instant", "date"):
+        schema["format"] = "date-time" if column.kind == "instant" else "date"
+    elif column.values:
+        schema["enum"] = [*column.values] if column.required else [*column.values, None]
+    elif kind == "string":
+        schema["maxLength"] = limits.text_characters
+        if column.required:
+            schema["minLength"] = 1
+        if column.pattern is not None:
+            schema["pattern"] = f"^{column.pattern}$"
+    if column.default is not None and not str(column.default).startswith("<"):
+        schema["default"] = column.default
+    return schema
+
+
+def _problem_schema(status: int | str, errors: Iterable[ErrorClass]) -> Schema:
+    return {
+        "title": "Problem",
+        "type": "object",
+        "required": ["type", "title", "status", "detail", "instance"],
+        "properties": {
+            "type": {"enum": sorted({PROBLEM_TYPE + error.code for error in errors})},
+            "title": {"type": "string"},
+            "status": {"const": status},
+            "detail": {"type": "string"},
+            "instance": {"type": "string", "description": "Id of the request, as in X-Request-Id"},
+            "problems": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        "pointer": {"type": "string", "description": "JSON pointer of a field"},
+                        "parameter": {"type": "string"},
+                        "code": {"type": "string"},
+                        "detail": {"type": "string"},
+                    },
+                },
+            },
+        },
+    }
+
+
+def _fields(required: bool = True, **properties: Schema) -> Schema:
+    return {"type": "object", "properties": properties, "required": sorted(properties) if required else []}
+
+
+_STRING: Final[Schema] = {"type": "string"}
+_NUMBER: Final[Schema] = {"type": "number"}
+_SHARE: Final[Schema] = {"type": "number", "minimum": 0, "maximum": 1}
+_INSTANT: Final[Schema] = {"type": "string", "format": "date-time"}
+_LANE: Final[Schema] = {"enum": [*Lane]}
+_VALUE: Final[Schema] = {"type": ["number", "string", "null"]}
+
+_REASON: Final = _fields(feature=_STRING, value=_VALUE, expected=_VALUE, contribution=_NUMBER, text=_STRING)
+_DOMAIN: Final = _fields(
+    required=False,
+    domain=_STRING,
+    agency=_STRING,
+    probability=_SHARE,
+    interval={"type": "array", "items": _SHARE, "minItems": 2, "maxItems": 2},
+    rank=_SHARE,
+    risk=_SHARE,
+    item_no={"type": "integer"},
+    model=_fields(name=_STRING, version=_STRING, digest=_STRING),
+    base_value=_NUMBER,
+    margin=_NUMBER,
+    reasons={"type": "array", "items": _REASON},
+    contributions={"type": "object", "additionalProperties": _NUMBER},
+    evidence={"type": "array", "items": _fields(feature=_STRING, value=_VALUE, expected=_VALUE, text=_STRING)},
+)
+DECISION: Final[Schema] = {
+    "title": "Decision",
+    "type": "object",
+    "required": ["decision_id", "crossing_id", "revision", "scored_at", "lane", "actions", "domains", "warnings"],
+    "properties": {
+        "decision_id": _STRING,
+        "crossing_id": _STRING,
+        "revision": {"type": "integer", "minimum": 0},
+        "scored_at": _INSTANT,
+        "lane": _LANE,
+        "selected_by": {"type": ["string", "null"]},
+        "actions": {
+            "type": "array",
+            "items": _fields(
+                agency=_STRING, role=_STRING, domain=_STRING, control=_STRING, due_at=_INSTANT, instruction=_STRING
+            ),
+        },
+        "domains": {"type": "array", "items": _DOMAIN},
+        "rules": {"type": "array", "items": _fields(rule=_STRING, lane=_LANE, text=_STRING)},
+        "warnings": {"type": "array", "items": _fields(required=False, code=_STRING, field=_STRING, domain=_STRING)},
+        "clock": {"enum": ["replay"], "description": "Only where the time of receipt was taken from the body"},
+        "superseded_by": {"type": "string", "description": "Decision of the newest higher revision, when read by id"},
+    },
+}
+DECISIONS: Final[Schema] = {
+    "title": "Decisions",
+    "type": "object",
+    "required": ["decisions", "next_cursor"],
+    "properties": {
+        "decisions": {"type": "array", "items": DECISION},
+        "next_cursor": {"type": ["string", "null"], "description": "Give it back as ?cursor= to read on"},
+    },
+}
+REVIEW: Final = _fields(
+    required=False,
+    review_id=_STRING,
+    decision_id=_STRING,
+    agency=_STRING,
+    officer=_STRING,
+    action={"enum": [*ReviewAction]},
+    lane=_LANE,
+    to=_STRING,
+    until=_INSTANT,
+    reason=_STRING,
+    reviewed_at=_INSTANT,
+)
+MODELS: Final = _fields(
+    models={
+        "type": "array",
+        "items": _fields(domain=_STRING, name=_STRING, version=_STRING, digest=_STRING),
+    },
+    problems={"type": "array", "items": _STRING},
+)
+BATCH_ROW: Final[Schema] = {
+    "title": "BatchRow",
+    "type": "object",
+    "required": ["row", "status"],
+    "properties": {
+        "row": {"type": "integer", "minimum": 0, "description": "Place in what was sent, from 0"},
+        "status": {"type": "integer"},
+        "decision": DECISION,
+        "problem": {"type": "object"},
+    },
+}

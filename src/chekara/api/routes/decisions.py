@@ -1,0 +1,199 @@
+"""Read decisions and record reviews, own agency only."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from chekara.api.access import requires
+from chekara.api.body import read_body
+from chekara.api.context import Context, context_of, language_of
+from chekara.api.fields import BAD_INSTANT, Refusal, check_instant, text_check
+from chekara.api.openapi import (
+    DECISION,
+    DECISIONS,
+    READ_ERRORS,
+    REVIEW,
+    REVIEW_ERRORS,
+    json_answer,
+    json_body,
+    problem_responses,
+    review_body_schema,
+)
+from chekara.api.parse import Findings
+from chekara.api.present import present_decision, present_review, tells_selection_after_review
+from chekara.api.routes.scores import WithContributions, json_response
+from chekara.domain.actor import Actor, Permission
+from chekara.domain.review import Review
+from chekara.domain.vocabulary import Lane
+from chekara.errors import NotFoundError
+from chekara.service.ports import DecisionFilter, DecisionRecord
+from chekara.service.review import ReviewRequest
+from chekara.settings import Limits
+
+MAY_READ = Depends(requires(Permission.READ_DECISION))
+_DECISION_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+MAY_REVIEW = Depends(requires(Permission.REVIEW))
+
+
+def decisions_router(limits: Limits) -> APIRouter:
+    """Make the routes that read decisions and record reviews.
+
+    Parameters
+    ----------
+    limits : Limits
+        Written into the schema of the body.
+    """
+    router = APIRouter(prefix="/v1", tags=["decisions"])
+    reading = problem_responses(READ_ERRORS)
+    router.add_api_route(
+        "/decisions/{decision_id}",
+        read_decision,
+        methods=["GET"],
+        summary="Read one decision",
+        responses={**json_answer(DECISION, "The decision"), **reading},
+    )
+    router.add_api_route(
+        "/decisions",
+        list_decisions,
+        methods=["GET"],
+        summary="List decisions, the newest first",
+        responses={**json_answer(DECISIONS, "One page"), **reading},
+    )
+    review = {"action": "override", "lane": "yellow", "reason": "Weighed again: the difference is packing"}
+    router.add_api_route(
+        "/decisions/{decision_id}/reviews",
+        record_review,
+        methods=["POST"],
+        status_code=201,
+        summary="Record what an officer did with a decision",
+        responses={
+            201: {"description": "The review", "content": {"application/json": {"schema": REVIEW}}},
+            **problem_responses(REVIEW_ERRORS),
+        },
+        openapi_extra=json_body(review_body_schema(limits), review),
+    )
+    return router
+
+
+async def read_decision(
+    request: Request,
+    decision_id: str,
+    actor: Annotated[Actor, MAY_READ],
+    with_contributions: WithContributions = True,
+) -> Response:
+    """Read a decision as the asker's agency may see it; what it may not see is not there (404)."""
+    context = context_of(request)
+
+    def read() -> tuple[DecisionRecord, tuple[Review, ...]]:
+        record = context.house.read.decision(actor, _plain_id(decision_id))
+        return record, _reviews(context, actor, record)
+
+    record, reviews = await run_in_threadpool(read)
+    language = language_of(request)
+    shown = present_decision(record, actor, language, with_contributions=with_contributions, reviews=reviews)
+    if record.superseded_by is not None:
+        shown["superseded_by"] = record.superseded_by
+    return json_response(shown, language)
+
+
+async def list_decisions(
+    request: Request,
+    actor: Annotated[Actor, MAY_READ],
+    lane: Lane | None = None,
+    domain: str | None = None,
+    crossing_point: str | None = None,
+    crossing_id: str | None = None,
+    since: Annotated[str | None, Query(description="Scored at or after; an instant with offset")] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, Query(description="`next_cursor` of the page before")] = None,
+    with_contributions: WithContributions = False,
+) -> Response:
+    """List what the asker's agency may see, the newest first. Contributions are left out unless asked for."""
+    context = context_of(request)
+    given = {"domain": domain, "crossing_point": crossing_point, "crossing_id": crossing_id, "cursor": cursor}
+    _refuse_unsafe_texts(given, context.settings.limits)
+    wanted = DecisionFilter(
+        lane=lane,
+        domain=domain,
+        crossing_point=crossing_point,
+        crossing_id=crossing_id,
+        since=_since(since),
+        limit=limit,
+    )
+    language = language_of(request)
+
+    def read() -> dict[str, Any]:
+        page = context.house.read.decisions(actor, wanted, cursor)
+        shown = [
+            present_decision(
+                record,
+                actor,
+                language,
+                with_contributions=with_contributions,
+                reviews=_reviews(context, actor, record),
+            )
+            for record in page.records
+        ]
+        return {"decisions": shown, "next_cursor": page.next_cursor}
+
+    return json_response(await run_in_threadpool(read), language)
+
+
+async def record_review(request: Request, decision_id: str, actor: Annotated[Actor, MAY_REVIEW]) -> Response:
+    """Record a review of (decision, own agency). Persons only, always with a reason; the newest one counts."""
+    context = context_of(request)
+    parsed = context.review_parser.parse(await read_body(request, context.settings.limits.body_bytes))
+    wanted = ReviewRequest(
+        decision_id=_plain_id(decision_id),
+        action=parsed.action,
+        reason=parsed.reason,
+        lane=parsed.lane,
+        refer_to=parsed.refer_to,
+        until=parsed.until,
+    )
+    review = await run_in_threadpool(context.house.review, actor, wanted)
+    response = json_response(present_review(review), language_of(request))
+    response.status_code = 201
+    return response
+
+
+def _reviews(context: Context, actor: Actor, record: DecisionRecord) -> tuple[Review, ...]:
+    """Reviews matter only to those whom they open ``selected_by``."""
+    if not tells_selection_after_review(actor):
+        return ()
+    return context.house.read.reviews(actor, record.decision.decision_id)
+
+
+def _plain_id(decision_id: str) -> str:
+    """Refuse what can be no id of ours before it reaches a database."""
+    if _DECISION_ID.fullmatch(decision_id) is None:
+        raise NotFoundError("there is no such decision that you may see")
+    return decision_id
+
+
+def _refuse_unsafe_texts(given: dict[str, str | None], limits: Limits) -> None:
+    check, findings = text_check(limits.text_characters), Findings()
+    for name, value in given.items():
+        checked = None if value is None else check(value)
+        if isinstance(checked, Refusal):
+            findings.add(f"?{name}", checked)
+    findings.raise_if_any()
+
+
+def _since(value: str | None) -> datetime | None:
+    if value is None:
+        return None
+    # A plus sign that was not escaped arrives as a space.
+    checked = check_instant(re.sub(r" (\d\d:?\d\d)$", r"+\1", value))
+    if isinstance(checked, datetime):
+        return checked
+    findings = Findings()
+    findings.add("?since", checked if isinstance(checked, Refusal) else BAD_INSTANT)
+    findings.raise_if_any()
+    return None

@@ -1,0 +1,76 @@
+"""Alive, able to score, and what Prometheus reads."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.responses import JSONResponse, Response
+
+from chekara.api.access import authenticate, bearer
+from chekara.api.context import Context, context_of
+from chekara.api.openapi import problem_responses
+from chekara.domain.actor import Permission, may
+from chekara.errors import ForbiddenError, NotReadyError, UnauthenticatedError
+
+router = APIRouter(tags=["operation"])
+
+
+@router.get("/healthz", summary="Alive")
+async def healthz() -> dict[str, str]:
+    """Tell that the process answers; it asks nothing else, so that a slow database does not get it killed."""
+    return {"status": "alive"}
+
+
+@router.get("/readyz", summary="Can score", responses=problem_responses([NotReadyError]))
+async def readyz(request: Request) -> Response:
+    """Tell whether crossings can be scored: at least one verified model serves and the log was opened.
+
+    Not ready is 503 with the problem ``not_ready``.
+    """
+    serving = context_of(request).house.champions.serving()
+    if not serving:
+        raise NotReadyError("no verified model serves yet")
+    return JSONResponse({"status": "ready", "domains": sorted(serving)})
+
+
+@router.get(
+    "/metrics",
+    summary="Prometheus metrics",
+    responses=problem_responses([UnauthenticatedError, ForbiddenError]),
+    response_class=Response,
+)
+async def metrics(
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
+) -> Response:
+    """Read counts and times in Prometheus' text format; on the machine itself, or with an admin's key."""
+    if credentials is not None or not _is_from_this_machine(request):
+        actor = await authenticate(request, credentials)
+        if not may(actor, Permission.READ_METRICS):
+            raise ForbiddenError("the key's role does not allow this", hint="use a key of the role admin")
+    context = context_of(request)
+    _refresh(context)
+    return Response(context.metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
+
+
+def _refresh(context: Context) -> None:
+    """Bring the gauges up to what is true now."""
+    serving = context.house.champions.serving()
+    context.metrics.queue_depth.set(context.house.writer.waiting)
+    context.metrics.ready.set(1 if serving else 0)
+    context.metrics.model.clear()
+    for domain, champion in serving.items():
+        context.metrics.model.labels(domain, champion.identity.version, champion.identity.digest).set(1)
+
+
+def _is_from_this_machine(request: Request) -> bool:
+    # Behind a proxy on the same machine everybody comes from loopback: what was forwarded needs a key.
+    if any(name in request.headers for name in ("forwarded", "x-forwarded-for")) or request.client is None:
+        return False
+    try:
+        return ipaddress.ip_address(request.client.host).is_loopback
+    except ValueError:
+        return False
