@@ -22,6 +22,8 @@ class Frame:
         Token that every form of the page sends back.
     holder, agency, role : str or None
         Who is signed in, in words; None on pages that anybody may see.
+    is_test : bool
+        Signed in with a test key: everything goes to a separate log.
     """
 
     language: str
@@ -30,6 +32,7 @@ class Frame:
     holder: str | None = None
     agency: str | None = None
     role: str | None = None
+    is_test: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,19 +178,19 @@ class ItemFacts:
 
 @dataclass(frozen=True, slots=True)
 class WaterfallBar:
-    """One step of the waterfall, in the drawing's own units (pixels of its view box).
+    """One step of the waterfall, in units of the drawing's width.
 
     Attributes
     ----------
     kind : {'base', 'towards', 'away', 'other', 'total'}
-        Where the step starts and which way it goes.
+        Where the steps start, which way one goes, and where they end.
     label : str
     amount : str
-        The step as a signed number in words of the reader's language.
-    x, width, y : float
-        Left edge, width and top of the bar.
-    joint_x : float
-        Where the next bar starts: the running sum.
+        The step as a signed number.
+    x, width : float
+        Left edge and width of the bar.
+    start_x, end_x : float
+        The running sum before and after the step: the next bar starts where this one ends.
     """
 
     kind: str
@@ -195,8 +198,8 @@ class WaterfallBar:
     amount: str
     x: float
     width: float
-    y: float
-    joint_x: float
+    start_x: float
+    end_x: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,14 +209,13 @@ class Waterfall:
     Attributes
     ----------
     bars : tuple of WaterfallBar
-    width, height, bar_height : float
-        Size of the drawing and of a bar.
+        Base first, total last.
+    width : float
+        Width of the drawing that the bars are scaled to.
     """
 
     bars: tuple[WaterfallBar, ...]
     width: float
-    height: float
-    bar_height: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +237,28 @@ class ReasonLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Likelihood:
+    """How likely a hit is, in words that need no statistics.
+
+    Attributes
+    ----------
+    probability : str
+        "About 31 of 100 such crossings have a violation".
+    interval : str
+        "between 24 and 39 of 100 such crossings".
+    rank : str
+        "Riskier than 98 % of recent crossings".
+    short : str
+        "31 of 100", for a table.
+    """
+
+    probability: str
+    interval: str
+    rank: str
+    short: str
+
+
+@dataclass(frozen=True, slots=True)
 class DomainPanel:
     """One risk domain that the reader may see.
 
@@ -245,13 +269,13 @@ class DomainPanel:
     title : str
     lead : str
         Lead agency in words.
-    probability, interval, rank : str
-        In words: "about 31 of 100 such crossings", "between 24 and 39 of 100", "higher than 987 of 1,000 recent ones".
     item : str
         The goods line that carries the score, in words.
+    likelihood : Likelihood or None
+        None for an inspector, who must not be anchored by a score.
     reasons_for, reasons_against : tuple of ReasonLine
     waterfall : Waterfall or None
-        None where the reader has no right to the reasons.
+        None where the reader has no right to the contributions.
     model : str
         Name, version and short digest of the model.
     """
@@ -259,10 +283,8 @@ class DomainPanel:
     domain: str
     title: str
     lead: str
-    probability: str
-    interval: str
-    rank: str
     item: str
+    likelihood: Likelihood | None
     reasons_for: tuple[ReasonLine, ...]
     reasons_against: tuple[ReasonLine, ...]
     waterfall: Waterfall | None

@@ -1,0 +1,132 @@
+"""The waterfall: how contributions lead from a usual crossing to this one, drawn to scale, adding up as printed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+
+from chekara import messages
+from chekara.explain.reasons import feature_label
+from chekara.web.pages import Waterfall, WaterfallBar
+
+DRAWING_WIDTH = 1000.0
+"""Width of the view box; bars are scaled into it."""
+
+SHOWN_FACTORS = 8
+_MARGIN = 20.0
+_THINNEST_BAR = 4.0
+_CENT = 100
+
+
+def build_waterfall(base_value: float, contributions: Mapping[str, float], margin: float, language: str) -> Waterfall:
+    """Lay out the bars from the base value through the contributions to the margin.
+
+    The largest factors have a bar each; the rest stand together as one. Amounts are printed with two decimals, rounded
+    so that the printed ones add up to the printed margin exactly (largest remainders; none is off by 0.01 or more).
+
+    Parameters
+    ----------
+    base_value : float
+        Log-odds of a usual crossing.
+    contributions : mapping of str to float
+        Log-odds per feature.
+    margin : float
+        Log-odds of this crossing: ``base_value + sum(contributions)``.
+    language : str
+
+    Returns
+    -------
+    Waterfall
+
+    Examples
+    --------
+    >>> [bar.amount for bar in build_waterfall(-3.1, {"hs4": 1.4, "mode": -0.2}, -1.9, "en").bars]
+    ['−3.10', '+1.40', '−0.20', '−1.90']
+    """
+    ranked = sorted((name for name in contributions if contributions[name] != 0), key=lambda n: -abs(contributions[n]))
+    shown, rest = ranked[:SHOWN_FACTORS], ranked[SHOWN_FACTORS:]
+    labels = [feature_label(name, language) for name in shown]
+    steps = [contributions[name] for name in shown]
+    kinds = ["towards" if step > 0 else "away" for step in steps]
+    if rest:
+        labels.append(messages.text("page.case.other", language, n=str(len(rest))))
+        # Rounding of the log's numbers ends up here, not in a factor that a person reads.
+        steps.append(margin - base_value - math.fsum(steps))
+        kinds.append("other")
+    printed = rounded_to_sum([base_value, *steps], margin)
+    start = messages.text("page.case.base", language)
+    total = messages.text("page.case.total", language)
+    sums = list(accumulate([base_value, *steps]))
+    scale = _Scale(min(*sums, margin), max(*sums, margin)) if steps else _Scale(base_value, margin)
+    bars = [_marker("base", start, printed[0], scale.x(base_value), language)]
+    for kind, label, amount, before, after in zip(kinds, labels, printed[1:], sums, sums[1:], strict=False):
+        bars.append(_bar(kind, label, amount, scale.x(before), scale.x(after), language))
+    bars.append(_marker("total", total, math.fsum(printed), scale.x(margin), language))
+    return Waterfall(tuple(bars), DRAWING_WIDTH)
+
+
+def rounded_to_sum(amounts: Sequence[float], total: float, per_unit: int = _CENT) -> list[float]:
+    """Round amounts so that they add up to the rounded total (largest remainders).
+
+    Parameters
+    ----------
+    amounts : sequence of float
+        They add up to ``total`` but for floating-point noise.
+    total : float
+    per_unit : int
+        100 rounds to hundredths.
+
+    Returns
+    -------
+    list of float
+        Each within one step of its amount.
+
+    Examples
+    --------
+    >>> rounded_to_sum([0.335, 0.335, 0.33], 1.0)
+    [0.34, 0.33, 0.33]
+    """
+    down = [math.floor(amount * per_unit) for amount in amounts]
+    missing = round(total * per_unit) - sum(down)
+    by_remainder = sorted(range(len(amounts)), key=lambda place: (down[place] - amounts[place] * per_unit, place))
+    for place in by_remainder[: max(missing, 0)]:
+        down[place] += 1
+    return [steps / per_unit for steps in down]
+
+
+def signed(amount: float, language: str) -> str:
+    """Write points with their sign and two decimals; the minus is a minus, not a hyphen.
+
+    Examples
+    --------
+    >>> signed(1.4, "en"), signed(-0.25, "ru"), signed(0.0, "en")
+    ('+1.40', '−0,25', '0.00')
+    """
+    digits = f"{abs(amount):.2f}"
+    if language != "en":
+        digits = digits.replace(".", ",")
+    return digits if round(amount, 2) == 0 else f"{'+' if amount > 0 else '−'}{digits}"
+
+
+class _Scale:
+    """Log-odds to the view box, with a margin on both sides."""
+
+    def __init__(self, low: float, high: float) -> None:
+        self._low = low
+        self._factor = (DRAWING_WIDTH - 2 * _MARGIN) / (high - low) if high > low else 0.0
+
+    def x(self, value: float) -> float:
+        return round(_MARGIN + (value - self._low) * self._factor, 2)
+
+
+def _bar(kind: str, label: str, amount: float, before_x: float, after_x: float, language: str) -> WaterfallBar:
+    left, width = min(before_x, after_x), abs(after_x - before_x)
+    if width < _THINNEST_BAR:
+        left, width = left - (_THINNEST_BAR - width) / 2, _THINNEST_BAR
+    return WaterfallBar(kind, label, signed(amount, language), round(left, 2), round(width, 2), before_x, after_x)
+
+
+def _marker(kind: str, label: str, amount: float, x: float, language: str) -> WaterfallBar:
+    width = 2 * _THINNEST_BAR
+    return WaterfallBar(kind, label, signed(amount, language), round(x - width / 2, 2), width, x, x)
