@@ -1,0 +1,325 @@
+"""The database: tables, connections and migrations. SQLite now; the SQL is kept portable to PostgreSQL.
+
+Every table is append-only, held by triggers: a row is never changed or deleted. What changes in the world (a key is
+revoked, a crossing is withdrawn, a revision supersedes) is a further row. The one exception is a payload, which may be
+deleted after its removal was recorded in ``retention``.
+
+The tables beside ``log`` and ``payloads`` repeat parts of the payloads, so that they can be filtered and, later,
+guarded row by row. They can be rebuilt from the payloads, and the audit compares them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Double,
+    Engine,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    UniqueConstraint,
+    create_engine,
+    event,
+    text,
+)
+from sqlalchemy.engine import make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from chekara.errors import ConfigurationError, LogUnavailableError
+from chekara.settings import Settings
+
+BUSY_TIMEOUT_MS = 5_000
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+metadata = MetaData()
+
+
+def _logged(name: str, *columns: Column[object] | PrimaryKeyConstraint | UniqueConstraint | Index) -> Table:
+    """Declare a table whose rows each come from one log entry."""
+    return Table(
+        name,
+        metadata,
+        Column("chain", String(8), nullable=False),
+        Column("position", BigInteger, nullable=False),
+        *columns,
+        ForeignKeyConstraint(["chain", "position"], ["log.chain", "log.position"], name=f"fk_{name}_log"),
+    )
+
+
+log = Table(
+    "log",
+    metadata,
+    Column("chain", String(8), nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("recorded_at", String(27), nullable=False),
+    Column("payload_digest", String(71), nullable=False),
+    Column("previous_hash", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+    PrimaryKeyConstraint("chain", "position", name="pk_log"),
+)
+payloads = _logged(
+    "payloads",
+    Column("body", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("chain", "position", name="pk_payloads"),
+)
+decisions = _logged(
+    "decisions",
+    Column("decision_id", String(36), nullable=False),
+    Column("crossing_id", String(512), nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("crossing_point", String(512), nullable=False),
+    Column("scored_at", String(27), nullable=False),
+    Column("asked_by", String(64), nullable=False),
+    Column("lane", String(8), nullable=False),
+    Column("strictness", Integer, nullable=False),
+    Column("content", String(64), nullable=False),
+    PrimaryKeyConstraint("decision_id", name="pk_decisions"),
+    UniqueConstraint("chain", "crossing_id", "revision", name="uq_decisions_revision"),
+    UniqueConstraint("chain", "position", name="uq_decisions_position"),
+)
+decision_domains = _logged(
+    "decision_domains",
+    Column("decision_id", String(36), nullable=False),
+    Column("domain", String(64), nullable=False),
+    Column("agency", String(64), nullable=False),
+    Column("lane", String(8), nullable=False),
+    Column("probability", Double, nullable=False),
+    Column("rank", Double, nullable=False),
+    Column("risk", Double, nullable=False),
+    Column("margin", Double, nullable=False),
+    Column("model_digest", String(71), nullable=False),
+    Column("counts_in_rank", Boolean, nullable=False),
+    PrimaryKeyConstraint("decision_id", "domain", name="pk_decision_domains"),
+    Index("ix_decision_domains_rank", "model_digest", "counts_in_rank", "position"),
+)
+decision_agencies = _logged(
+    "decision_agencies",
+    Column("decision_id", String(36), nullable=False),
+    Column("agency", String(64), nullable=False),
+    Column("strictness", Integer, nullable=False),
+    PrimaryKeyConstraint("decision_id", "agency", name="pk_decision_agencies"),
+    Index("ix_decision_agencies_newest", "agency", "chain", "position"),
+    Index("ix_decision_agencies_strictest", "agency", "chain", "strictness", "position"),
+)
+voids = _logged(
+    "voids",
+    Column("crossing_id", String(512), nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("decision_id", String(36), nullable=False),
+    Column("content", String(64), nullable=False),
+    PrimaryKeyConstraint("chain", "crossing_id", "revision", name="pk_voids"),
+    Index("ix_voids_decision", "decision_id"),
+)
+reviews = _logged(
+    "reviews",
+    Column("review_id", String(36), nullable=False),
+    Column("decision_id", String(36), nullable=False),
+    Column("agency", String(64), nullable=False),
+    Column("action", String(16), nullable=False),
+    Column("lane", String(8), nullable=True),
+    PrimaryKeyConstraint("review_id", name="pk_reviews"),
+    Index("ix_reviews_decision", "decision_id", "agency"),
+)
+promotions = _logged(
+    "promotions",
+    Column("promotion_id", String(36), nullable=False),
+    Column("domain", String(64), nullable=False),
+    Column("model_digest", String(71), nullable=False),
+    PrimaryKeyConstraint("promotion_id", name="pk_promotions"),
+    Index("ix_promotions_domain", "domain", "position"),
+)
+keys = _logged(
+    "keys",
+    Column("key_id", String(36), nullable=False),
+    Column("key_sha256", String(64), nullable=False),
+    Column("holder", String(256), nullable=False),
+    Column("agency", String(64), nullable=False),
+    Column("role", String(32), nullable=False),
+    Column("scopes", String(256), nullable=False),
+    Column("is_test", Boolean, nullable=False),
+    PrimaryKeyConstraint("key_id", name="pk_keys"),
+    UniqueConstraint("key_sha256", name="uq_keys_sha256"),
+)
+key_revocations = _logged(
+    "key_revocations",
+    Column("key_id", String(36), nullable=False),
+    Column("revoked_at", String(27), nullable=False),
+    PrimaryKeyConstraint("key_id", name="pk_key_revocations"),
+)
+retention = _logged(
+    "retention",
+    Column("removed_chain", String(8), nullable=False),
+    Column("removed_position", BigInteger, nullable=False),
+    PrimaryKeyConstraint("removed_chain", "removed_position", name="pk_retention"),
+)
+
+# What each log entry also writes, in the order that foreign keys allow.
+ROW_TABLES: tuple[Table, ...] = (
+    decisions,
+    decision_domains,
+    decision_agencies,
+    voids,
+    reviews,
+    promotions,
+    keys,
+    key_revocations,
+    retention,
+)
+
+
+def guard_names() -> frozenset[str]:
+    """Return the names of the triggers that keep the tables append-only."""
+    return frozenset(f"{table}_{what}" for table in metadata.tables for what in ("no_update", "no_delete"))
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """Connections to one migrated database.
+
+    Attributes
+    ----------
+    engine : sqlalchemy.Engine
+    """
+
+    engine: Engine
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Open a consistent read.
+
+        Raises
+        ------
+        LogUnavailableError
+            The database does not answer.
+        """
+        with _as_unavailable(), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Open a transaction that may write; leaving it normally commits durably, an error takes all of it back.
+
+        Raises
+        ------
+        LogUnavailableError
+            The database cannot be written: locked, full or gone.
+        """
+        with (
+            _as_unavailable(),
+            self.engine.connect().execution_options(chekara_writes=True) as connection,
+            connection.begin(),
+        ):
+            yield connection
+
+    def missing_guards(self) -> frozenset[str]:
+        """Return the append-only triggers that somebody took away."""
+        with self.reading() as connection:
+            found = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).scalars()
+            return guard_names() - set(found)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+
+@contextmanager
+def _as_unavailable() -> Iterator[None]:
+    try:
+        yield
+    except SQLAlchemyError as error:
+        raise LogUnavailableError(
+            "the database cannot be used", where=type(error).__name__, hint="nothing was recorded; try again"
+        ) from error
+
+
+def open_database(settings: Settings) -> Database:
+    """Open the database of an installation, made and migrated if needed. Safe to call from several processes at once.
+
+    Parameters
+    ----------
+    settings : Settings
+
+    Raises
+    ------
+    ConfigurationError
+        The address is not one of SQLite, or its folder cannot be made.
+    LogUnavailableError
+        The database does not answer.
+    """
+    engine = create_engine(_sqlite_url(settings.database_url), hide_parameters=True)
+    event.listen(engine, "connect", _set_pragmas)
+    event.listen(engine, "begin", _begin)
+    database = Database(engine)
+    _migrate(database)
+    return database
+
+
+def _sqlite_url(address: str) -> str:
+    where = "CHEKARA_DATABASE_URL"
+    try:
+        url = make_url(address)
+    except ArgumentError:
+        raise ConfigurationError("not the address of a database", where=where, hint="sqlite:////path/to.db") from None
+    if url.get_backend_name() != "sqlite":
+        raise ConfigurationError("only SQLite is supported in this version", where=where, hint="sqlite:////path/to.db")
+    if not url.database or url.database == ":memory:":
+        raise ConfigurationError(
+            "a log must outlive the process", where=where, hint="give a file, such as sqlite:////path/to.db"
+        )
+    try:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        raise ConfigurationError("the folder of the database cannot be made", where=where) from None
+    return address
+
+
+def _set_pragmas(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+    connection.isolation_level = None  # sqlite3 must not begin transactions by itself
+    cursor = connection.cursor()
+    for pragma in (
+        f"busy_timeout = {BUSY_TIMEOUT_MS}",
+        "journal_mode = WAL",
+        "synchronous = FULL",  # with WAL: every commit is fsynced before it is acknowledged
+        "foreign_keys = ON",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    # A writer takes the lock at once: a reader that turns writer half-way can only fail.
+    writes = connection.get_execution_options().get("chekara_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _migrate(database: Database) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    newest = ScriptDirectory.from_config(config).get_current_head()
+    with database.reading() as connection:
+        if MigrationContext.configure(connection).get_current_revision() == newest:
+            return
+    with database.writing() as connection:
+        # Alembic looks at the version again in here, so a second process finds nothing left to do.
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")

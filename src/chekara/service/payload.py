@@ -1,0 +1,290 @@
+"""What a log entry holds of a decision, a review or a promotion: plain data in, the same dataclasses out.
+
+Exactness matters more than beauty here: a decision must replay to the same numbers. Floats are written in their
+shortest exact form, and feature matrices and contributions as base64 of little-endian IEEE 754 (float32 and float64).
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import date, datetime
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from chekara.data.schema import CROSSING_COLUMNS, columns_by_name
+from chekara.domain.crossing import Crossing, Value
+from chekara.domain.decision import Action, Decision, DomainScore, ModelIdentity, Notice, Reason
+from chekara.domain.review import Review
+from chekara.domain.vocabulary import Lane, ReviewAction
+from chekara.features.build import FeatureTable
+from chekara.service.chain import canonical_json, instant_from, instant_text
+from chekara.service.ports import Chain, DecisionRecord, Floats, Promotion, Scoring
+
+FORMAT = 1
+Plain = dict[str, Any]
+
+_COLUMNS = columns_by_name(CROSSING_COLUMNS)
+
+
+def plain_decision(record: DecisionRecord, *, content: str, sealed_labels: str | None, scoring: Scoring) -> Plain:
+    """Write a decision, all but its log position, as plain data.
+
+    Parameters
+    ----------
+    record : DecisionRecord
+    content : str
+        Fingerprint of the canonicalised body.
+    sealed_labels : str or None
+        Labels, encrypted.
+    scoring : Scoring
+
+    Returns
+    -------
+    dict
+        JSON types only; `decision_from` and `scoring_from` read it back.
+    """
+    decision = record.decision
+    return {
+        "format": FORMAT,
+        "decision_id": decision.decision_id,
+        "crossing": plain_crossing(record.crossing),
+        "crossing_point": decision.crossing_point,
+        "content": content,
+        "labels": sealed_labels,
+        "scored_at": instant_text(decision.scored_at),
+        "as_of": instant_text(scoring.as_of),
+        "clock": decision.clock,
+        "asked_by": decision.asked_by,
+        "lane": decision.lane,
+        "selected_by": decision.selected_by,
+        "policy_digest": decision.policy_digest,
+        "domains": [_plain_score(score) for score in decision.domains],
+        "features": {domain: plain_features(table) for domain, table in scoring.features.items()},
+        "informed": {domain: list(agencies) for domain, agencies in record.informed.items()},
+        "actions": [asdict(a) | {"due_at": instant_text(a.due_at)} for a in decision.actions],
+        "warnings": [asdict(warning) for warning in decision.warnings],
+        "counts_in_rank": scoring.counts_in_rank,
+    }
+
+
+def decision_from(plain: Plain, *, chain: Chain, position: int, labels: Mapping[str, str]) -> DecisionRecord:
+    """Read a decision back.
+
+    Parameters
+    ----------
+    plain : dict
+        What `plain_decision` wrote.
+    chain : Chain
+    position : int
+        Where it stands in the log.
+    labels : mapping of str to str
+        Decrypted.
+    """
+    crossing = crossing_from(plain["crossing"])
+    decision = Decision(
+        decision_id=plain["decision_id"],
+        position=position,
+        crossing_id=crossing.crossing_id,
+        revision=crossing.revision,
+        crossing_point=plain["crossing_point"],
+        scored_at=instant_from(plain["scored_at"]),
+        asked_by=plain["asked_by"],
+        lane=Lane(plain["lane"]),
+        selected_by=plain["selected_by"],
+        domains=tuple(_score_from(score) for score in plain["domains"]),
+        actions=tuple(_action_from(action) for action in plain["actions"]),
+        warnings=tuple(Notice(**warning) for warning in plain["warnings"]),
+        policy_digest=plain["policy_digest"],
+        clock=plain["clock"],
+    )
+    informed = {domain: tuple(agencies) for domain, agencies in plain["informed"].items()}
+    return DecisionRecord(decision=decision, chain=chain, crossing=crossing, labels=labels, informed=informed)
+
+
+def scoring_from(plain: Plain) -> Scoring:
+    """Read back how a decision came about."""
+    return Scoring(
+        as_of=instant_from(plain["as_of"]),
+        features={domain: features_from(table) for domain, table in plain["features"].items()},
+        counts_in_rank=plain["counts_in_rank"],
+    )
+
+
+def plain_crossing(crossing: Crossing) -> Plain:
+    """Write a crossing as plain data; equal crossings give equal data, whatever the order or number type of the body.
+
+    Examples
+    --------
+    >>> from datetime import UTC
+    >>> at = datetime(2026, 1, 2, tzinfo=UTC)
+    >>> plain_crossing(Crossing("c1", 0, at, at, {"weighed_mass_kg": 10.0}, ({"item_no": 1},)))["header"]
+    {'weighed_mass_kg': 10}
+    """
+    return {
+        "crossing_id": crossing.crossing_id,
+        "revision": crossing.revision,
+        "occurred_at": instant_text(crossing.occurred_at),
+        "known_at": instant_text(crossing.known_at),
+        "header": {name: _plain_value(value) for name, value in crossing.header.items()},
+        "items": [{name: _plain_value(value) for name, value in item.items()} for item in crossing.items],
+    }
+
+
+def crossing_from(plain: Plain) -> Crossing:
+    """Read a crossing back."""
+    return Crossing(
+        crossing_id=plain["crossing_id"],
+        revision=plain["revision"],
+        occurred_at=instant_from(plain["occurred_at"]),
+        known_at=instant_from(plain["known_at"]),
+        header={name: _value_from(name, value) for name, value in plain["header"].items()},
+        items=tuple({name: _value_from(name, value) for name, value in item.items()} for item in plain["items"]),
+    )
+
+
+def _plain_value(value: Value) -> str | int | float | bool:
+    if isinstance(value, datetime):
+        return instant_text(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    return value
+
+
+def _value_from(name: str, value: Any) -> Value:
+    kind = _COLUMNS[name].kind if name in _COLUMNS else "string"
+    if kind == "instant":
+        return instant_from(value)
+    given: Value = date.fromisoformat(value) if kind == "date" else value
+    return given
+
+
+def plain_features(table: FeatureTable) -> Plain:
+    """Write features exactly: numbers as base64 of little-endian float32, row by row; categories as lists."""
+    numbers = [name for name, kind in zip(table.names, table.kinds, strict=True) if kind == "number"]
+    matrix = np.empty((table.n_items, len(numbers)), dtype="<f4")
+    for column, name in enumerate(numbers):
+        matrix[:, column] = table.values[name]
+    return {
+        "names": list(table.names),
+        "numbers": numbers,
+        "float32": base64.b64encode(matrix.tobytes()).decode(),
+        "categories": {name: list(table.values[name]) for name in table.names if name not in set(numbers)},
+    }
+
+
+def features_from(plain: Plain) -> FeatureTable:
+    """Read features back, bit for bit."""
+    numbers: list[str] = plain["numbers"]
+    categories: dict[str, list[str | None]] = plain["categories"]
+    flat = np.frombuffer(base64.b64decode(plain["float32"]), dtype="<f4").astype(np.float32)
+    n_items = len(flat) // len(numbers) if numbers else max((len(column) for column in categories.values()), default=0)
+    matrix = flat.reshape(n_items, len(numbers))
+    values: dict[str, Any] = {name: matrix[:, column].copy() for column, name in enumerate(numbers)}
+    for name, given in categories.items():
+        values[name] = np.empty(n_items, dtype=object)
+        values[name][:] = given
+    kinds = tuple("number" if name in set(numbers) else "category" for name in plain["names"])
+    return FeatureTable(tuple(plain["names"]), kinds, values, n_items)  # type: ignore[arg-type]  # both are kinds
+
+
+def _plain_score(score: DomainScore) -> Plain:
+    values = np.fromiter(score.contributions.values(), dtype="<f8", count=len(score.contributions))
+    return {
+        "domain": score.domain,
+        "agency": score.agency,
+        "probability": score.probability,
+        "interval": list(score.interval),
+        "rank": score.rank,
+        "risk": score.risk,
+        "item_no": score.item_no,
+        "model": asdict(score.model),
+        "base_value": score.base_value,
+        "margin": score.margin,
+        "contributions": {
+            "names": list(score.contributions),
+            "float64": base64.b64encode(values.tobytes()).decode(),
+        },
+        "reasons": [asdict(reason) | {"evidence": dict(reason.evidence)} for reason in score.reasons],
+    }
+
+
+def _score_from(plain: Plain) -> DomainScore:
+    stored = plain["contributions"]
+    values: Floats = np.frombuffer(base64.b64decode(stored["float64"]), dtype="<f8").astype(np.float64)
+    low, high = plain["interval"]
+    return DomainScore(
+        domain=plain["domain"],
+        agency=plain["agency"],
+        probability=plain["probability"],
+        interval=(low, high),
+        rank=plain["rank"],
+        risk=plain["risk"],
+        item_no=plain["item_no"],
+        model=ModelIdentity(**plain["model"]),
+        base_value=plain["base_value"],
+        margin=plain["margin"],
+        contributions=dict(zip(stored["names"], values.tolist(), strict=True)),
+        reasons=tuple(Reason(**reason) for reason in plain["reasons"]),
+    )
+
+
+def _action_from(plain: Plain) -> Action:
+    return Action(**(plain | {"lane": Lane(plain["lane"]), "due_at": instant_from(plain["due_at"])}))
+
+
+def plain_review(review: Review) -> Plain:
+    """Write a review as plain data."""
+    instants = {
+        "until": None if review.until is None else instant_text(review.until),
+        "reviewed_at": instant_text(review.reviewed_at),
+    }
+    return asdict(review) | instants
+
+
+def review_from(plain: Plain) -> Review:
+    """Read a review back."""
+    return Review(
+        **(
+            plain
+            | {
+                "action": ReviewAction(plain["action"]),
+                "lane": None if plain["lane"] is None else Lane(plain["lane"]),
+                "until": None if plain["until"] is None else instant_from(plain["until"]),
+                "reviewed_at": instant_from(plain["reviewed_at"]),
+            }
+        )
+    )
+
+
+def plain_promotion(promotion: Promotion) -> Plain:
+    """Write a promotion as plain data."""
+    return asdict(promotion) | {"promoted_at": instant_text(promotion.promoted_at)}
+
+
+def promotion_from(plain: Plain) -> Promotion:
+    """Read a promotion back."""
+    return Promotion(
+        **(plain | {"model": ModelIdentity(**plain["model"]), "promoted_at": instant_from(plain["promoted_at"])})
+    )
+
+
+def content_bytes(crossing: Crossing, labels: Mapping[str, str], *, is_void: bool) -> bytes:
+    """Canonicalise a body: equal for two bodies that say the same, whatever their spelling.
+
+    Items are ordered by number, numbers by value, instants are in UTC, and entity ids are already tokens.
+    """
+    plain = plain_crossing(crossing)
+    plain["items"].sort(key=lambda item: item["item_no"])
+    return canonical_json({"crossing": plain, "labels": dict(labels), "void": is_void})
+
+
+def parsed(payload: bytes) -> Plain:
+    """Parse the bytes of a payload."""
+    plain: Plain = msgspec.json.decode(payload)
+    return plain
