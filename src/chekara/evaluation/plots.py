@@ -1,0 +1,219 @@
+"""Pictures of a model's worth, each readable without its paper: what is shown, against what, and how sure.
+
+Figures are made on their own canvas, without pyplot's global state, so that several can be made in parallel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from chekara.evaluation.calibration import Reliability
+from chekara.evaluation.order import CAPACITY_SHARES, curves_of, rank_outcomes
+
+Floats = npt.NDArray[np.float64]
+_INK, _FAINT, _MODEL = "#1d2733", "#9aa5b1", "#0b5fa5"
+# Distinguishable in grey and for colour-blind readers (Okabe and Ito 2008).
+_OTHERS = ("#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+_TOWARDS, _AWAY = "#b5401f", "#2b7a8c"
+
+
+def gain_plot(hit: npt.ArrayLike, scores: Mapping[str, npt.ArrayLike], *, title: str) -> Figure:
+    """Plot the share of all hits found against the share of crossings inspected.
+
+    Parameters
+    ----------
+    hit : array-like of bool, shape (n,)
+    scores : mapping of str to array-like, shape (n,)
+        By the name that the legend shows; the first one is the model.
+    title : str
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure, axes = _canvas(title, "crossings inspected, highest scores first", "share of all hits found")
+    axes.plot([0, 1], [0, 1], color=_FAINT, linewidth=1, linestyle=(0, (4, 3)), label="chance")
+    for (name, score), style in zip(scores.items(), _styles(len(scores)), strict=True):
+        curves = curves_of(rank_outcomes(hit, score))
+        axes.plot(curves.inspected_share, curves.recall, label=name, **style)
+    first = curves_of(rank_outcomes(hit, next(iter(scores.values()))))
+    for share in CAPACITY_SHARES[-2:]:
+        found = float(np.interp(share, first.inspected_share, first.recall))
+        axes.plot([share], [found], "o", color=_MODEL, markersize=5)
+        axes.annotate(
+            f"inspect {share:.0%}: find {found:.0%}",
+            (share, found),
+            xytext=(12, -4),
+            textcoords="offset points",
+            va="top",
+            color=_MODEL,
+            fontsize=9,
+            zorder=6,
+            bbox={"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.85},
+        )
+    _percent(axes)
+    axes.legend(loc="lower right", frameon=False)
+    return figure
+
+
+def precision_recall_plot(hit: npt.ArrayLike, scores: Mapping[str, npt.ArrayLike], *, title: str) -> Figure:
+    """Plot the share of hits among the inspected against the share of all hits found.
+
+    Parameters and result as in `gain_plot`.
+
+    Parameters
+    ----------
+    hit, scores, title
+        As in `gain_plot`.
+    """
+    figure, axes = _canvas(title, "share of all hits found (recall)", "hits among the inspected (precision)")
+    base = float(np.mean(np.asarray(hit, dtype=np.float64)))
+    axes.axhline(base, color=_FAINT, linewidth=1, linestyle=(0, (4, 3)), label=f"chance ({base:.1%})")
+    for (name, score), style in zip(scores.items(), _styles(len(scores)), strict=True):
+        curves = curves_of(rank_outcomes(hit, score))
+        axes.plot(curves.recall, curves.precision, label=name, **style)
+    _percent(axes)
+    axes.legend(loc="upper right", frameon=False)
+    return figure
+
+
+def reliability_plot(reliability: Reliability, *, title: str) -> Figure:
+    """Plot what happened against what was said, by bins of equal count with 90 % Wilson intervals.
+
+    Parameters
+    ----------
+    reliability : Reliability
+    title : str
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure, axes = _canvas(title, "probability said (mean of the bin)", "share that were hits")
+    said = np.array([b.mean_probability for b in reliability.bins])
+    happened = np.array([b.hit_rate for b in reliability.bins])
+    bounds = np.array([b.interval_90 for b in reliability.bins])
+    top = min(1.0, 1.08 * float(np.nanmax([*said, *bounds[:, 1]])))
+    axes.plot([0, top], [0, top], color=_FAINT, linewidth=1, linestyle=(0, (4, 3)), label="as said")
+    spread = np.clip(np.abs(bounds.T - happened), 0, None)
+    axes.errorbar(said, happened, yerr=spread, fmt="o", color=_MODEL, capsize=3, label="happened, 90 % interval")
+    axes.set_xlim(0, top)
+    axes.set_ylim(0, top)
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+    per_point = round(sum(b.crossings for b in reliability.bins) / len(reliability.bins))
+    axes.annotate(
+        f"about {per_point:,} crossings per point; slope {reliability.slope:.2f} (1 is right)",
+        (0.98, 0.04),
+        xycoords="axes fraction",
+        ha="right",
+        color=_INK,
+        fontsize=9,
+    )
+    axes.legend(loc="upper left", frameon=False)
+    return figure
+
+
+def top_reasons_plot(names: Sequence[str], contributions: Floats, *, title: str, limit: int = 15) -> Figure:
+    """Plot how strongly each feature moves scores: mean absolute contribution, towards and away from a hit.
+
+    Parameters
+    ----------
+    names : sequence of str, length k
+        As people read them.
+    contributions : ndarray of float64, shape (n, k)
+        Log-odds, without the base value.
+    title : str
+    limit : int
+        Most features shown.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    towards = np.clip(contributions, 0, None).mean(axis=0)
+    away = -np.clip(contributions, None, 0).mean(axis=0)
+    order = np.argsort(towards + away, kind="stable")[::-1][:limit][::-1]
+    figure, axes = _canvas(title, "mean contribution to the score, log-odds", "", height=0.36 * len(order) + 1.6)
+    places = np.arange(len(order))
+    axes.barh(places, towards[order], color=_TOWARDS, label="towards a hit")
+    axes.barh(places, -away[order], color=_AWAY, label="away from a hit")
+    axes.axvline(0, color=_INK, linewidth=0.8)
+    axes.set_yticks(places, [names[j] for j in order])
+    axes.grid(axis="y", visible=False)
+    axes.legend(loc="lower right", frameon=False)
+    return figure
+
+
+def beeswarm_plot(
+    names: Sequence[str], values: Floats, contributions: Floats, *, title: str, limit: int = 15
+) -> Figure:
+    """Plot each crossing's contributions as a swarm per feature, coloured by the feature's value.
+
+    Parameters
+    ----------
+    names : sequence of str, length k
+    values : ndarray of float64, shape (n, k)
+        Feature values; NaN (missing, or a code without order) is grey.
+    contributions : ndarray of float64, shape (n, k)
+        Log-odds, without the base value.
+    title : str
+    limit : int
+        Most features shown.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    import shap  # noqa: PLC0415  # slow to import, and needed by this picture alone
+
+    shown = min(limit, contributions.shape[1])
+    figure, axes = _canvas(title, "", "", height=0.36 * shown + 1.8)
+    explanation = shap.Explanation(
+        values=contributions, base_values=np.zeros(len(values)), data=values, feature_names=list(names)
+    )
+    order = np.argsort(np.abs(contributions).mean(axis=0), kind="stable")[::-1][:shown]
+    shap.plots.beeswarm(
+        explanation[:, order.tolist()],
+        max_display=shown,
+        order=np.arange(shown),
+        show=False,
+        ax=axes,
+        plot_size=None,
+        color_bar_label="value of the feature (grey: missing, or a code)",
+    )
+    axes.set_xlabel("contribution to the score, log-odds (right: towards a hit)", fontsize=10)
+    axes.tick_params(labelsize=9)
+    return figure
+
+
+def _canvas(title: str, x_label: str, y_label: str, *, height: float = 4.8) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(7.6, height), layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_title(title, loc="left", fontsize=11, color=_INK)
+    axes.set_xlabel(x_label, color=_INK)
+    axes.set_ylabel(y_label, color=_INK)
+    axes.grid(color="#e6eaee", linewidth=0.8)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    return figure, axes
+
+
+def _styles(n: int) -> list[dict[str, Any]]:
+    model: dict[str, Any] = {"color": _MODEL, "linewidth": 2.4, "zorder": 5}
+    return [model, *({"color": _OTHERS[j % len(_OTHERS)], "linewidth": 1.3} for j in range(n - 1))]
+
+
+def _percent(axes: Axes) -> None:
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1.02)
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0))

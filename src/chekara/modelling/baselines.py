@@ -1,0 +1,163 @@
+"""What a model must beat: chance, the best single column, logistic regression, and a look-up of copied tuples.
+
+Each baseline learns from the same goods lines as the model and scores the same later crossings; a crossing scores
+as its highest line, as for the model. A model that does not beat the best single column has not earned its
+complexity; one that only matches the tuple look-up has learned copies, not risk.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import OneHotEncoder, QuantileTransformer, StandardScaler
+
+from chekara.evaluation.ranking import auc
+from chekara.modelling.recipe import RecipeScores, Slice
+
+Floats = npt.NDArray[np.float64]
+_CHOICE_SHARE = 0.3  # newest part of the training crossings, on which the best column is chosen
+_SMOOTHING_LINES = 10.0  # how many lines the overall rate weighs as, in the rate of one code
+_RAREST_CODE = 20  # goods lines; rarer codes share one column of the regression
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """Scores of one baseline on the test slice.
+
+    Attributes
+    ----------
+    scorer : str
+        Stable name; prefixes metrics.
+    title : str
+        What a person reads; names the column chosen.
+    score : ndarray of float64, shape (n_test_crossings,)
+    is_probability : bool
+        Whether the scores are probabilities.
+    """
+
+    scorer: str
+    title: str
+    score: Floats
+    is_probability: bool = False
+
+
+def score_baselines(scores: RecipeScores) -> tuple[Baseline, ...]:
+    """Fit every baseline on the training slice and score the test slice.
+
+    Parameters
+    ----------
+    scores : RecipeScores
+        Of the recipe that the baselines are compared with.
+
+    Returns
+    -------
+    tuple of Baseline
+        Chance, best single column, logistic regression, and the tuple look-up where a leaking tuple was found and
+        its copies were left in.
+    """
+    found = [chance(scores.train, scores.test), best_single_column(scores), logistic_regression(scores)]
+    if scores.train.tuple_key is not None and scores.protocol == "as_given":
+        found.append(tuple_lookup(scores.train, scores.test))
+    return tuple(found)
+
+
+def chance(train: Slice, test: Slice) -> Baseline:
+    """Score every crossing by the base rate of the training lines: ties in expectation make it chance exactly."""
+    rate = float(np.average(train.item_label, weights=train.item_weight))
+    return Baseline("chance", "chance", np.full(len(test.hit), rate), is_probability=True)
+
+
+def best_single_column(scores: RecipeScores) -> Baseline:
+    """Score by the one column that separates best, its direction included, chosen without the test slice.
+
+    A number ranks by its value, upwards or downwards, missing lowest; a code ranks by its smoothed share of hits
+    in earlier crossings. The choice is made on the newest part of the training slice.
+    """
+    train, test = scores.train, scores.test
+    cut = int(len(train.hit) * (1 - _CHOICE_SHARE))
+    is_earlier = train.crossing_of_item < cut
+    later = np.arange(len(train.hit)) >= cut
+    best, best_auc, best_sign = 0, -np.inf, 1.0
+    for j, kind in enumerate(scores.feature_kinds):
+        for sign in (1.0,) if kind == "category" else (1.0, -1.0):
+            line_score = _column_score(train, is_earlier, j, kind, sign, train.X[:, j])
+            crossing_score = highest_line(line_score, train.crossing_of_item, len(train.hit))
+            reached = auc(train.hit[later], crossing_score[later])
+            if reached > best_auc:
+                best, best_auc, best_sign = j, reached, sign
+    kind, name = scores.feature_kinds[best], scores.feature_names[best]
+    everything = np.ones(len(train.item_label), dtype=np.bool_)
+    line_score = _column_score(train, everything, best, kind, best_sign, test.X[:, best])
+    title = f"best column: {name}" + ("" if best_sign > 0 else " (low is risky)")
+    return Baseline("best_column", title, highest_line(line_score, test.crossing_of_item, len(test.hit)))
+
+
+def logistic_regression(scores: RecipeScores) -> Baseline:
+    """Score by a plain logistic regression on the same columns: ranks of numbers, one column per code."""
+    train, test = scores.train, scores.test
+    numbers = [j for j, kind in enumerate(scores.feature_kinds) if kind != "category"]
+    codes = [j for j, kind in enumerate(scores.feature_kinds) if kind == "category"]
+    pipeline = _logistic_pipeline(numbers, codes, n_lines=len(train.item_label))
+    pipeline.fit(train.X, train.item_label > 0.5, regression__sample_weight=train.item_weight)
+    probability: Floats = pipeline.predict_proba(test.X)[:, 1]
+    return Baseline(
+        "logistic_regression",
+        "logistic regression",
+        highest_line(probability, test.crossing_of_item, len(test.hit)),
+        is_probability=True,
+    )
+
+
+def tuple_lookup(train: Slice, test: Slice) -> Baseline:
+    """Score by the share of hits among earlier lines with the same leaking tuple; the base rate where it is new."""
+    if train.tuple_key is None or test.tuple_key is None:
+        rate = float(np.average(train.item_label, weights=train.item_weight))
+        line_score = np.full(len(test.X), rate)
+    else:
+        line_score = _rate_by_value(train.tuple_key, train.item_label, train.item_weight, test.tuple_key)
+    score = highest_line(line_score, test.crossing_of_item, len(test.hit))
+    return Baseline("tuple_lookup", "tuple look-up", score, is_probability=True)
+
+
+def highest_line(line_score: Floats, crossing_of_item: npt.NDArray[np.int64], n_crossings: int) -> Floats:
+    """Return the highest score among each crossing's goods lines; shape (n_crossings,)."""
+    highest = np.full(n_crossings, -np.inf)
+    np.maximum.at(highest, crossing_of_item, line_score)
+    return highest
+
+
+def _column_score(train: Slice, rows: npt.NDArray[np.bool_], j: int, kind: str, sign: float, values: Floats) -> Floats:
+    if kind == "category":
+        return _rate_by_value(train.X[rows, j], train.item_label[rows], train.item_weight[rows], values)
+    return np.nan_to_num(sign * values, nan=-np.inf, posinf=np.inf, neginf=-np.inf)
+
+
+def _rate_by_value(
+    known: npt.NDArray[np.generic], label: Floats, weight: Floats, asked: npt.NDArray[np.generic]
+) -> Floats:
+    """Share of hits among lines with the same value, smoothed towards all; the overall share where it is new."""
+    overall = float(np.average(label, weights=weight))
+    values, inverse = np.unique(known, return_inverse=True)
+    lines = np.bincount(inverse, weights=weight, minlength=len(values))
+    hits = np.bincount(inverse, weights=weight * label, minlength=len(values))
+    rates = (hits + _SMOOTHING_LINES * overall) / (lines + _SMOOTHING_LINES)
+    place = np.minimum(np.searchsorted(values, asked), len(values) - 1)
+    return np.where(values[place] == asked, rates[place], overall)
+
+
+def _logistic_pipeline(numbers: list[int], codes: list[int], n_lines: int) -> Pipeline:
+    ranked = make_pipeline(
+        SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True),
+        # Ranks instead of values: money and mass span seven decades, which a linear model cannot use as they are.
+        QuantileTransformer(n_quantiles=min(200, n_lines), output_distribution="normal", random_state=0),
+        StandardScaler(),
+    )
+    coded = OneHotEncoder(min_frequency=_RAREST_CODE, handle_unknown="infrequent_if_exist")
+    columns = ColumnTransformer([("numbers", ranked, numbers), ("codes", coded, codes)])
+    return Pipeline([("columns", columns), ("regression", LogisticRegression(C=0.1, max_iter=300, random_state=0))])
