@@ -16,7 +16,7 @@ from chekara.domain.actor import Actor, Permission, may
 from chekara.domain.decision import Action, DomainScore, Notice, Reason
 from chekara.domain.review import Review
 from chekara.domain.vocabulary import Lane, Role
-from chekara.explain.reasons import sentence
+from chekara.explain.reasons import goods_group, sentence
 from chekara.service.ports import DecisionRecord
 
 WITHHELD: Final = "withheld"
@@ -60,7 +60,9 @@ def present_decision(
         "selected_by": decision.selected_by if _may_know_selection(actor, reviews) else WITHHELD,
         "actions": [_action(action, language) for action in _own_actions(decision.actions, actor, seen)],
         "domains": [
-            _domain(score, actor, language, with_contributions) for score in decision.domains if score.domain in seen
+            _domain(score, actor, language, with_contributions, _goods(record, score, language))
+            for score in decision.domains
+            if score.domain in seen
         ],
         "rules": [],
         "warnings": [_notice(notice) for notice in _own_warnings(record, seen)],
@@ -124,9 +126,17 @@ def _action(action: Action, language: str) -> dict[str, Any]:
     }
 
 
-def _domain(score: DomainScore, actor: Actor, language: str, with_contributions: bool) -> dict[str, Any]:
+def _goods(record: DecisionRecord, score: DomainScore, language: str) -> str | None:
+    """Name the goods of the line that carries a score, which "usual" is meant for."""
+    items = (item for item in record.crossing.items if item.get("item_no") == score.item_no)
+    return goods_group(next(items, {}), language)
+
+
+def _domain(
+    score: DomainScore, actor: Actor, language: str, with_contributions: bool, goods: str | None
+) -> dict[str, Any]:
     if actor.role is Role.INSPECTOR:
-        return _evidence_only(score, language)
+        return _evidence_only(score, language, goods)
     shown: dict[str, Any] = {
         "domain": score.domain,
         "agency": score.agency,
@@ -140,38 +150,32 @@ def _domain(score: DomainScore, actor: Actor, language: str, with_contributions:
         "margin": score.margin,
     }
     if may(actor, Permission.READ_REASONS):
-        shown["reasons"] = [_reason(reason, language) for reason in score.reasons]
+        shown["reasons"] = [_reason(reason, language, goods) for reason in score.reasons]
         if with_contributions:
             shown["contributions"] = dict(score.contributions)
     return shown
 
 
-def _evidence_only(score: DomainScore, language: str) -> dict[str, Any]:
+def _evidence_only(score: DomainScore, language: str, goods: str | None) -> dict[str, Any]:
     """Show what speaks for a hit without a number of the model: an inspector must not be anchored by a score."""
-    towards = [reason for reason in score.reasons if reason.contribution > 0]
     return {
         "domain": score.domain,
         "agency": score.agency,
         "item_no": score.item_no,
-        "evidence": [
-            {
-                "feature": reason.feature,
-                "value": _finite(reason.value),
-                "expected": _finite(reason.expected),
-                "text": sentence(reason, language),
-            }
-            for reason in towards
-        ],
+        "evidence": [_fact(reason, language, goods) for reason in score.reasons if reason.contribution > 0],
     }
 
 
-def _reason(reason: Reason, language: str) -> dict[str, Any]:
+def _reason(reason: Reason, language: str, goods: str | None) -> dict[str, Any]:
+    return {**_fact(reason, language, goods), "contribution": reason.contribution}
+
+
+def _fact(reason: Reason, language: str, goods: str | None) -> dict[str, Any]:
     return {
         "feature": reason.feature,
         "value": _finite(reason.value),
         "expected": _finite(reason.expected),
-        "contribution": reason.contribution,
-        "text": sentence(reason, language),
+        "text": sentence(reason, language, goods),
     }
 
 

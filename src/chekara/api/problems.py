@@ -168,6 +168,8 @@ def respond_with_problem(
 
 
 def _detail_of(error: ChekaraError) -> str:
+    if isinstance(error, NotReadyError):
+        return str(error)
     if isinstance(error, UnavailableError):
         return "the service could not answer; it is safe to send the same request again"
     if error.status >= 500:

@@ -31,9 +31,13 @@ async def readyz(request: Request) -> Response:
 
     Not ready is 503 with the problem ``not_ready``.
     """
-    serving = context_of(request).house.champions.serving()
+    champions = context_of(request).house.champions
+    serving = champions.serving()
     if not serving:
-        raise NotReadyError("no verified model serves yet")
+        refused = len(champions.problems())
+        why = f"{refused} promoted bundles were refused" if refused else "no model was promoted yet"
+        hint = "GET /v1/models and the log tell why" if refused else "train one and promote it"
+        raise NotReadyError(why, hint=hint)
     return JSONResponse({"status": "ready", "domains": sorted(serving)})
 
 
