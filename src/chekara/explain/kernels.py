@@ -14,7 +14,7 @@ from chekara.explain.lanes import Lanes
 
 LANES = 8
 _wide = Lanes(LANES)
-load, store, splat = _wide.load, _wide.store, _wide.splat
+load, store, splat, broadcast = _wide.load, _wide.store, _wide.splat, _wide.broadcast
 add, multiply, multiply_add, choose = _wide.add, _wide.multiply, _wide.multiply_add, _wide.choose
 load_mask, store_mask, both, first_only = _wide.load_mask, _wide.store_mask, _wide.both, _wide.first_only
 in_run, in_words = _wide.in_run, _wide.in_words
@@ -66,13 +66,13 @@ def explain_rows(
                 hot_left = both(was_hot, goes_left)
                 store_mask(masks, 1 + 2 * own, hot_left)
                 store_mask(masks, 2 + 2 * own, first_only(was_hot, goes_left))
-                share_left, share_right = splat(share[2 * split]), splat(share[2 * split + 1])
+                share_left, share_right = broadcast(share, 2 * split), broadcast(share, 2 * split + 1)
                 from_, to_left, to_right = own * stride, left[split] * stride, right[split] * stride
                 for point in range(points):
                     reach = load(work, from_ + point * LANES)
                     c = constants + point * 8
-                    m_left = choose(was_hot, choose(goes_left, splat(table[c]), splat(table[c + 1])), share_left)
-                    m_right = choose(was_hot, choose(goes_left, splat(table[c + 3]), splat(table[c + 2])), share_right)
+                    m_left = choose(was_hot, choose(goes_left, broadcast(table, c), broadcast(table, c + 1)), share_left)
+                    m_right = choose(was_hot, choose(goes_left, broadcast(table, c + 3), broadcast(table, c + 2)), share_right)
                     store(work, to_left + point * LANES, multiply(reach, m_left))
                     store(work, to_right + point * LANES, multiply(reach, m_right))
                 constants += points * 8
@@ -85,10 +85,10 @@ def explain_rows(
                     g_left = load(work, to_left + point * LANES)
                     g_right = load(work, to_right + point * LANES)
                     c = constants + point * 8
-                    if_left = multiply_add(g_left, splat(table[c + 4]), if_left)
-                    if_right = multiply_add(g_left, splat(table[c + 5]), if_right)
-                    if_right = multiply_add(g_right, splat(table[c + 6]), if_right)
-                    if_left = multiply_add(g_right, splat(table[c + 7]), if_left)
+                    if_left = multiply_add(g_left, broadcast(table, c + 4), if_left)
+                    if_right = multiply_add(g_left, broadcast(table, c + 5), if_right)
+                    if_right = multiply_add(g_right, broadcast(table, c + 6), if_right)
+                    if_left = multiply_add(g_right, broadcast(table, c + 7), if_left)
                     store(work, from_ + point * LANES, add(g_left, g_right))
                 hot_left = load_mask(masks, 1 + 2 * own)
                 hot_right = load_mask(masks, 2 + 2 * own)

@@ -64,6 +64,8 @@ class Lanes:
         Read or write ``width`` neighbouring float64 values.
     splat : ``splat(x)``
         The same double in every lane.
+    broadcast : ``broadcast(doubles, i)``
+        One element of an array in every lane.
     add, multiply : ``add(a, b)``
     multiply_add : ``multiply_add(a, b, c)``
         ``a * b + c`` in one rounding.
@@ -87,6 +89,7 @@ class Lanes:
         self.load, self.store = _memory(doubles, ir.VectorType(_DOUBLE, width), 8)
         self.load_mask, self.store_mask = _memory(mask, _I8, 1)
         self.splat = _splat_double(doubles)
+        self.broadcast = _broadcast(doubles)
         self.add = _elementwise(doubles, 2, lambda builder, a, b: builder.fadd(a, b))
         self.multiply = _elementwise(doubles, 2, lambda builder, a, b: builder.fmul(a, b))
         self.multiply_add = _elementwise(doubles, 3, _fused)
@@ -130,6 +133,18 @@ def _splat_double(lanes: LanesType) -> Any:
         return lanes(types.float64), code
 
     return splat
+
+
+def _broadcast(lanes: LanesType) -> Any:
+    @intrinsic
+    def broadcast(typing: Any, array: Any, index: Any) -> Any:
+        def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            scalar = builder.load(_pointer(context, builder, array, args[0], args[1], _DOUBLE))
+            return _splat(builder, scalar, lanes.width)
+
+        return lanes(array, types.intp), code
+
+    return broadcast
 
 
 def _elementwise(lanes: LanesType, n_arguments: int, emit: Callable[..., Any]) -> Any:

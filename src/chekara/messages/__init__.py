@@ -6,9 +6,10 @@ Placeholders are named braces, ``{value}``; what fills them is formatted for the
 """
 
 from chekara.messages.catalogue import has_text, languages, negotiate, text
-from chekara.messages.formats import country, duration, instant, money, number, share, weekday
+from chekara.messages.formats import NO_BREAK_SPACE, country, duration, instant, money, number, share, signed, weekday
 
 __all__ = [
+    "NO_BREAK_SPACE",
     "country",
     "duration",
     "has_text",
@@ -18,6 +19,7 @@ __all__ = [
     "negotiate",
     "number",
     "share",
+    "signed",
     "text",
     "weekday",
 ]

@@ -65,6 +65,18 @@ def money(amount: float, language: str) -> str:
     return format_decimal(amount, format=pattern, locale=_locale(language))
 
 
+def signed(amount: float, language: str) -> str:
+    """Format points with their sign and two decimals; the minus is a minus, not a hyphen.
+
+    Examples
+    --------
+    >>> signed(1.4, "en"), signed(-0.25, "ru"), signed(0.0, "en")
+    ('+1.40', '−0,25', '0.00')
+    """
+    digits = format_decimal(abs(amount), format="#,##0.00", locale=_locale(language))
+    return digits if round(amount, 2) == 0 else f"{'+' if amount > 0 else '−'}{digits}"
+
+
 def share(fraction: float, language: str) -> str:
     """Format a fraction as per cent: whole ones from 10 %, one decimal below, ``< 0.1 %`` for tiny ones.
 

@@ -95,20 +95,6 @@ def rounded_to_sum(amounts: Sequence[float], total: float, per_unit: int = _CENT
     return [steps / per_unit for steps in down]
 
 
-def signed(amount: float, language: str) -> str:
-    """Write points with their sign and two decimals; the minus is a minus, not a hyphen.
-
-    Examples
-    --------
-    >>> signed(1.4, "en"), signed(-0.25, "ru"), signed(0.0, "en")
-    ('+1.40', '−0,25', '0.00')
-    """
-    digits = f"{abs(amount):.2f}"
-    if language != "en":
-        digits = digits.replace(".", ",")
-    return digits if round(amount, 2) == 0 else f"{'+' if amount > 0 else '−'}{digits}"
-
-
 class _Scale:
     """Log-odds to the view box, with a margin on both sides."""
 
@@ -124,9 +110,11 @@ def _bar(kind: str, label: str, amount: float, before_x: float, after_x: float, 
     left, width = min(before_x, after_x), abs(after_x - before_x)
     if width < _THINNEST_BAR:
         left, width = left - (_THINNEST_BAR - width) / 2, _THINNEST_BAR
-    return WaterfallBar(kind, label, signed(amount, language), round(left, 2), round(width, 2), before_x, after_x)
+    return WaterfallBar(
+        kind, label, messages.signed(amount, language), round(left, 2), round(width, 2), before_x, after_x
+    )
 
 
 def _marker(kind: str, label: str, amount: float, x: float, language: str) -> WaterfallBar:
     width = 2 * _THINNEST_BAR
-    return WaterfallBar(kind, label, signed(amount, language), round(x - width / 2, 2), width, x, x)
+    return WaterfallBar(kind, label, messages.signed(amount, language), round(x - width / 2, 2), width, x, x)
