@@ -6,9 +6,21 @@ Placeholders are named braces, ``{value}``; what fills them is formatted for the
 """
 
 from chekara.messages.catalogue import has_text, languages, negotiate, text
-from chekara.messages.formats import NO_BREAK_SPACE, country, duration, instant, money, number, share, signed, weekday
+from chekara.messages.formats import (
+    DASH,
+    NO_BREAK_SPACE,
+    country,
+    duration,
+    instant,
+    money,
+    number,
+    share,
+    signed,
+    weekday,
+)
 
 __all__ = [
+    "DASH",
     "NO_BREAK_SPACE",
     "country",
     "duration",

@@ -102,8 +102,8 @@ class QueueRow:
         What the reader's agency is asked to do.
     domain : str or None
         Domain with the highest risk that the reader may see, in words.
-    probability : str or None
-        In words.
+    likelihood : str or None
+        How many of such crossings have a hit; None for a reader who must not be anchored by a score.
     crossing_point, scored_at, waiting : str
         Where, when, and for how long it has waited.
     is_overdue : bool
@@ -116,7 +116,7 @@ class QueueRow:
     lane_label: str
     control: str | None
     domain: str | None
-    probability: str | None
+    likelihood: str | None
     crossing_point: str
     scored_at: str
     waiting: str
@@ -131,8 +131,10 @@ class QueuePage:
     ----------
     frame : Frame
     rows : tuple of QueueRow
-    lanes, domains, crossing_points : tuple of Choice
+    lanes, domains : tuple of Choice
         The filters, with what is chosen.
+    crossing_point : str
+        The third filter: a code, as typed.
     next_link, first_link : str or None
         The next page, and back to the first one.
     is_filtered : bool
@@ -142,7 +144,7 @@ class QueuePage:
     rows: tuple[QueueRow, ...]
     lanes: tuple[Choice, ...]
     domains: tuple[Choice, ...]
-    crossing_points: tuple[Choice, ...]
+    crossing_point: str
     next_link: str | None
     first_link: str | None
     is_filtered: bool

@@ -1,0 +1,135 @@
+"""The queue: what waits for the reader's agency, strictest lane first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import quote, urlencode
+
+from chekara import messages
+from chekara.domain.actor import Actor
+from chekara.domain.decision import Action
+from chekara.domain.vocabulary import Lane, Role
+from chekara.service.ports import DecisionFilter, DecisionPage, DecisionRecord
+from chekara.web.likelihood import likelihood_of
+from chekara.web.pages import Choice, Frame, QueuePage, QueueRow
+from chekara.web.words import named
+
+ROWS_PER_PAGE = 25
+
+
+@dataclass(frozen=True, slots=True)
+class QueueFilter:
+    """What the reader wants to see of the queue, as it stands in the address; empty means all.
+
+    Attributes
+    ----------
+    lane, domain, crossing_point : str
+    cursor : str
+        Where a page goes on.
+    """
+
+    lane: str = ""
+    domain: str = ""
+    crossing_point: str = ""
+    cursor: str = ""
+
+    def wanted(self) -> DecisionFilter:
+        """Return the query for the decision log; a lane that does not exist is no filter."""
+        return DecisionFilter(
+            lane=Lane(self.lane) if self.lane in set(Lane) else None,
+            domain=self.domain or None,
+            crossing_point=self.crossing_point or None,
+            is_newest_revision_only=True,
+            is_unreviewed_only=True,
+            order="strictest",
+            limit=ROWS_PER_PAGE,
+        )
+
+    def link(self, cursor: str = "") -> str:
+        """Return the address of the queue with this filter."""
+        fields = {"lane": self.lane, "domain": self.domain, "crossing_point": self.crossing_point, "cursor": cursor}
+        query = urlencode({name: value for name, value in fields.items() if value})
+        return f"/queue?{query}" if query else "/queue"
+
+
+def build_queue(
+    found: DecisionPage,
+    actor: Actor,
+    chosen: QueueFilter,
+    domains: Sequence[str],
+    *,
+    frame: Frame,
+    now: datetime,
+) -> QueuePage:
+    """Build the queue's page.
+
+    Released crossings (green lane) need no review: they are shown only where that lane is asked for.
+
+    Parameters
+    ----------
+    found : DecisionPage
+        In the order to be shown, strictest lane first.
+    actor : Actor
+    chosen : QueueFilter
+    domains : sequence of str
+        Domains to choose from.
+    frame : Frame
+    now : datetime
+
+    Returns
+    -------
+    QueuePage
+    """
+    language = frame.language
+    records = [r for r in found.records if r.decision.lane is not Lane.GREEN or chosen.lane == Lane.GREEN]
+    # The order is strictest first: once green ones are met, only green ones follow.
+    next_cursor = found.next_cursor if len(records) == len(found.records) else None
+    return QueuePage(
+        frame=frame,
+        rows=tuple(_row(record, actor, language, now) for record in records),
+        lanes=_choices(((lane, messages.text(f"lane.{lane}.short", language)) for lane in Lane), chosen.lane),
+        domains=_choices(((domain, named("domain", domain, language)) for domain in domains), chosen.domain),
+        crossing_point=chosen.crossing_point,
+        next_link=chosen.link(next_cursor) if next_cursor else None,
+        first_link=chosen.link() if chosen.cursor else None,
+        is_filtered=bool(chosen.lane or chosen.domain or chosen.crossing_point),
+    )
+
+
+def own_actions(record: DecisionRecord, actor: Actor) -> tuple[Action, ...]:
+    """Return the actions that the reader may see: of the domains it sees, and its own, strictest lane first."""
+    seen = record.domains_seen_by(actor)
+    own = [action for action in record.decision.actions if action.domain in seen or action.agency == actor.agency]
+    return tuple(sorted(own, key=lambda action: (action.agency != actor.agency, -action.lane.strictness)))
+
+
+def case_link(decision_id: str) -> str:
+    """Return the address of a case."""
+    return f"/cases/{quote(decision_id, safe='')}"
+
+
+def _row(record: DecisionRecord, actor: Actor, language: str, now: datetime) -> QueueRow:
+    decision = record.decision
+    seen = record.domains_seen_by(actor)
+    main = max((s for s in decision.domains if s.domain in seen), key=lambda score: score.risk, default=None)
+    task = next((action for action in own_actions(record, actor) if action.agency == actor.agency), None)
+    is_shown_scores = actor.role is not Role.INSPECTOR
+    return QueueRow(
+        link=case_link(decision.decision_id),
+        crossing_id=decision.crossing_id,
+        lane=decision.lane.value,
+        lane_label=messages.text(f"lane.{decision.lane}.short", language),
+        control=None if task is None else messages.text(task.control, language),
+        domain=None if main is None else named("domain", main.domain, language),
+        likelihood=likelihood_of(main, language).short if main is not None and is_shown_scores else None,
+        crossing_point=decision.crossing_point,
+        scored_at=messages.instant(decision.scored_at, language),
+        waiting=messages.duration(now - decision.scored_at, language),
+        is_overdue=task is not None and task.due_at < now,
+    )
+
+
+def _choices(options: Iterable[tuple[str, str]], chosen: str) -> tuple[Choice, ...]:
+    return tuple(Choice(value, label, value == chosen) for value, label in options)
