@@ -1,0 +1,43 @@
+"""docs/errors.md tells every code, with its status, and no code that is not there."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+
+from chekara import errors
+from chekara.api import fields, parse
+
+PAGE = (Path(__file__).parents[2] / "docs" / "errors.md").read_text(encoding="utf-8")
+CLASSES = {
+    value.code: value
+    for value in vars(errors).values()
+    if inspect.isclass(value) and issubclass(value, errors.ChekaraError)
+}
+
+
+def rows(section: str) -> list[list[str]]:
+    text = PAGE.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    table = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.split("\n") if line.startswith("|")]
+    return table[2:]
+
+
+def test_every_code_with_its_status_and_a_mend() -> None:
+    told = {}
+    for section, status in (
+        ("The asker can mend it", None),
+        ("It passes", None),
+        ("The service or its set-up is wrong", "500"),
+    ):
+        for code, *cells in rows(section):
+            told[code.strip("`")] = status or cells[0]
+            assert all(len(cell) > 5 for cell in cells[-2:]), code
+    assert told == {code: str(error.status) for code, error in CLASSES.items()}
+
+
+def test_every_reason_of_a_field() -> None:
+    told = {code for row in rows("Reasons of a field") for code in re.findall(r"`([a-z_]+)`", row[0])}
+    refusals = [value for module in (fields, parse) for value in vars(module).values()]
+    known = {refusal.code for refusal in refusals if isinstance(refusal, fields.Refusal)}
+    assert told == known | {"bad_parameter"}
