@@ -1,0 +1,69 @@
+"""The table that a person reads, and the names that MLflow gets."""
+
+from __future__ import annotations
+
+import io
+import time
+
+import numpy as np
+from rich.console import Console
+
+from chekara.evaluation.bootstrap import bootstrap
+from chekara.evaluation.report import Evaluation, evaluate_scorer, show_comparison
+
+
+def example(seed: int = 0, n: int = 1500) -> tuple[Evaluation, Evaluation]:
+    rng = np.random.default_rng(seed)
+    margin = rng.normal(size=n)
+    said = 1 / (1 + np.exp(2 - margin))
+    hits = rng.random(n) < said
+    amount = rng.lognormal(5, 1, n) * hits
+    return (
+        evaluate_scorer("model", "model", hits, margin, probability=said, amount=amount, replicates=50),
+        evaluate_scorer("chance", "chance", hits, np.zeros(n), amount=amount, replicates=50),
+    )
+
+
+def test_metrics_have_stable_finite_names() -> None:
+    model, chance = example()
+    figures = model.metrics()
+    for name in ("auc", "average_precision", "brier_loss", "brier_skill_score", "calibration_slope", "base_rate"):
+        assert name in figures
+    for share in (1, 2, 5, 10):
+        for figure in ("precision", "recall", "lift", "amount", "amount_recall"):
+            assert f"{figure}_at_{share}pct_low90" in figures
+    assert all(np.isfinite(value) for value in figures.values())
+    assert figures["auc_low90"] < figures["auc"] < figures["auc_high90"]
+    assert "brier_loss" not in chance.metrics()
+
+
+def test_the_table_fits_a_narrow_screen_and_says_what_it_shows() -> None:
+    out = io.StringIO()
+    show_comparison(Console(file=out, width=80), "As given", example())
+    text = out.getvalue()
+    for word in ("As given", "AUC", "precision at 5 %", "revenue share at 10 %", "Brier skill", "90 %", "base rate"):
+        assert word in " ".join(text.split())
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_a_scorer_without_probabilities_shows_a_dash() -> None:
+    out = io.StringIO()
+    show_comparison(Console(file=out, width=80), "", example()[1:])
+    assert "–" in next(line for line in out.getvalue().splitlines() if "Brier" in line)
+
+
+def test_resampling_counts_are_poisson_with_mean_one() -> None:
+    draws = bootstrap(lambda count: np.array([count.mean(), count.var(), (count == 0).mean()]), 20_000, replicates=20)
+    mean, variance, none = draws.mean(axis=0)
+    assert abs(mean - 1) < 0.01
+    assert abs(variance - 1) < 0.02
+    assert abs(none - np.exp(-1)) < 0.005
+
+
+def test_two_hundred_thousand_crossings_take_seconds() -> None:
+    rng = np.random.default_rng(0)
+    score = rng.random(200_000)
+    start = time.process_time()
+    evaluate_scorer("model", "model", rng.random(200_000) < score, score, probability=score, replicates=50)
+    assert time.process_time() - start < 5
