@@ -16,9 +16,9 @@ import pandas as pd
 
 from chekara.features import declared
 from chekara.features.catalogue import ItemColumns
+from chekara.features.goods import ALL_GOODS, ancestors
 
 MINIMUM_LINES = 5
-ALL_GOODS = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +39,16 @@ class PriceReference:
 
         The narrowest known group answers; goods never seen before get their heading's, chapter's or everybody's.
         """
-        narrowest = _group_keys(items)[-1]
-        codes, groups = pd.factorize(narrowest)
-        usual = np.array([self._log_price(str(group)) for group in groups], dtype=np.float64)
-        return np.exp(usual[codes]) if len(groups) else np.full(items.n_items, np.nan)
+        found: dict[tuple[str | None, str | None], float] = {}
+        goods = list(zip(items.text("hs_code"), items.text("origin_country"), strict=True))
+        for code, origin in goods:
+            if (code, origin) not in found:
+                found[code, origin] = self._log_price(_narrowest_group(code, origin))
+        return np.exp(np.array([found[line] for line in goods], dtype=np.float64))
 
     def _log_price(self, group: str) -> float:
-        code = group.partition(" ")[0]
-        for key in (group, code[:6], code[:4], code[:2], ALL_GOODS):
-            if key in self.log_prices:
-                return self.log_prices[key]
-        return np.nan
+        known = (self.log_prices[key] for key in (group, *ancestors(group)) if key in self.log_prices)
+        return next(known, np.nan)
 
     def to_json(self) -> dict[str, float]:
         """Plain mapping for the bundle, keys sorted."""
@@ -93,6 +92,11 @@ def fit_price_reference(items: ItemColumns, strength: float) -> PriceReference:
             prices[str(key)] = (n * median + strength * prices[parent]) / (n + strength)
         parent_of_line = np.where(pd.Series(keys[usable]).isin(list(prices)), keys[usable], parent_of_line)
     return PriceReference(prices)
+
+
+def _narrowest_group(code: str | None, origin: str | None) -> str:
+    hs6 = (code or "")[:6]
+    return f"{hs6} {origin}" if len(hs6) == 6 and origin is not None else hs6
 
 
 def _group_keys(items: ItemColumns) -> tuple[npt.NDArray[np.object_], ...]:

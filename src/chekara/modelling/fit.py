@@ -1,0 +1,155 @@
+"""From labelled crossings to a booster over goods lines.
+
+Outcomes are known of crossings, lines are scored. A hit in a named line makes that line positive, and says nothing of
+its neighbours. A hit of a whole crossing with several lines does not make each of them positive: at first they share
+it (weight 1 / n), then the line that the model itself finds worst carries it alone (as in multiple-instance
+learning, Andrews, Tsochantaridis and Hofmann 2002). A miss clears every line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import lightgbm as lgb
+import numpy as np
+import numpy.typing as npt
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+Ints: TypeAlias = npt.NDArray[np.int64]
+Parameters: TypeAlias = Mapping[str, float | int | str | bool]
+
+
+@dataclass(frozen=True, slots=True)
+class ItemLabels:
+    """What a learner is told of each goods line.
+
+    Attributes
+    ----------
+    label : ndarray of shape (n_items,)
+        1.0 or 0.0.
+    weight : ndarray of shape (n_items,)
+        0.0 where nothing is known.
+    is_shared : ndarray of bool, shape (n_items,)
+        The line shares a hit of its whole crossing with other lines.
+    """
+
+    label: Floats
+    weight: Floats
+    is_shared: npt.NDArray[np.bool_]
+
+
+def label_items(hit: Floats, hit_item_no: Floats, crossing_of_item: Ints, item_no: Ints) -> ItemLabels:
+    """Spread outcomes of crossings over their lines.
+
+    Parameters
+    ----------
+    hit : ndarray of shape (n_crossings,)
+        1.0, 0.0, or NaN where unknown.
+    hit_item_no : ndarray of shape (n_crossings,)
+        Line that the hit was in; NaN for the whole crossing. A number that no line has counts as the whole.
+    crossing_of_item, item_no : ndarray of shape (n_items,)
+
+    Returns
+    -------
+    ItemLabels
+
+    Examples
+    --------
+    >>> labels = label_items(np.array([1.0, 0.0]), np.array([np.nan, np.nan]), np.array([0, 0, 1]), np.array([1, 2, 1]))
+    >>> labels.weight.tolist(), labels.label.tolist()
+    ([0.5, 0.5, 1.0], [1.0, 1.0, 0.0])
+    """
+    outcome = hit[crossing_of_item]
+    is_named = item_no == hit_item_no[crossing_of_item]
+    has_named = np.bincount(crossing_of_item, weights=is_named, minlength=len(hit))[crossing_of_item] > 0
+    n_lines = np.bincount(crossing_of_item, minlength=len(hit))[crossing_of_item]
+    weight = np.where(np.isnan(outcome), 0.0, 1.0)
+    positive = outcome == 1.0
+    weight[positive & has_named & ~is_named] = 0.0
+    is_shared = positive & ~has_named & (n_lines > 1)
+    weight[is_shared] = 1.0 / n_lines[is_shared]
+    return ItemLabels(positive.astype(np.float64), weight, is_shared)
+
+
+def crossing_margins(item_margins: Floats, crossing_of_item: Ints, n_crossings: int) -> Floats:
+    """Take the highest line's margin; -inf for a crossing without lines here.
+
+    Examples
+    --------
+    >>> crossing_margins(np.array([-2.0, 1.0, 0.5]), np.array([0, 0, 1]), 2).tolist()
+    [1.0, 0.5]
+    """
+    highest = np.full(n_crossings, -np.inf)
+    np.maximum.at(highest, crossing_of_item, item_margins)
+    return highest
+
+
+def give_hit_to_worst(labels: ItemLabels, item_margins: Floats, crossing_of_item: Ints) -> ItemLabels:
+    """Let the line with the highest margin carry its crossing's shared hit alone; the first one on a tie."""
+    shared = np.flatnonzero(labels.is_shared)
+    order = shared[np.lexsort((shared, -item_margins[shared], crossing_of_item[shared]))]
+    _, first = np.unique(crossing_of_item[order], return_index=True)
+    weight = labels.weight.copy()
+    weight[shared] = 0.0
+    weight[order[first]] = 1.0
+    return ItemLabels(labels.label, weight, labels.is_shared)
+
+
+def fit_booster(
+    X: Floats,
+    labels: ItemLabels,
+    crossing_of_item: Ints,
+    *,
+    names: Sequence[str],
+    categorical: Sequence[int],
+    parameters: Parameters,
+    rounds: int,
+    seed: int,
+    num_threads: int = 1,
+) -> lgb.Booster:
+    """Fit a booster; where hits are shared among lines, twice.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_items, k)
+    labels : ItemLabels
+        Lines of weight 0 are left out.
+    crossing_of_item : ndarray of shape (n_items,)
+    names : sequence of str
+        Columns of ``X``.
+    categorical : sequence of int
+        Positions of columns that hold codes.
+    parameters : mapping
+        LightGBM's own, from the spec.
+    rounds : int
+        Trees.
+    seed : int
+    num_threads : int
+        The same trees come out for every number.
+
+    Returns
+    -------
+    lightgbm.Booster
+    """
+    chosen = dict(parameters) | {"seed": seed, "num_threads": num_threads, "verbose": -1}
+
+    def fit_once(told: ItemLabels) -> lgb.Booster:
+        used = told.weight > 0
+        data = lgb.Dataset(
+            X[used],
+            told.label[used],
+            weight=told.weight[used],
+            feature_name=list(names),
+            categorical_feature=list(categorical),
+            params={"verbose": -1},
+        )
+        return lgb.train(chosen, data, num_boost_round=rounds)
+
+    booster = fit_once(labels)
+    if not labels.is_shared.any():
+        return booster
+    margins = np.full(len(X), -np.inf)
+    margins[labels.is_shared] = booster.predict(X[labels.is_shared], raw_score=True)
+    return fit_once(give_hit_to_worst(labels, margins, crossing_of_item))
