@@ -14,7 +14,7 @@ import numpy as np
 
 import chekara.features.declared  # noqa: F401  # fills the feature catalogue
 from chekara import messages
-from chekara.domain.decision import Reason
+from chekara.domain.decision import Action, Reason
 from chekara.features.catalogue import FEATURES
 
 Value = float | str | None
@@ -120,6 +120,21 @@ def sentence(reason: Reason, language: str, group: str | None = None) -> str:
     """
     parts = (_what_is_said(reason, language, group), _how_often(reason, language))
     return " ".join(part for part in parts if part)
+
+
+def instruction(action: Action, language: str) -> str:
+    """Say what an agency is asked to look at, with the goods line where one is meant.
+
+    Parameters
+    ----------
+    action : Action
+        ``instruction`` is a message key.
+    language : str
+    """
+    said = messages.text(action.instruction, language, item=str(action.item_no or ""))
+    if action.item_no is None:
+        return said
+    return messages.text("instruction.for_item", language, item=str(action.item_no), instruction=said)
 
 
 def goods_group(item: Mapping[str, object], language: str) -> str | None:

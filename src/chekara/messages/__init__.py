@@ -8,6 +8,7 @@ Placeholders are named braces, ``{value}``; what fills them is formatted for the
 from chekara.messages.catalogue import has_text, languages, negotiate, text
 from chekara.messages.formats import (
     DASH,
+    DISPLAY_ZONE,
     NO_BREAK_SPACE,
     country,
     duration,
@@ -21,6 +22,7 @@ from chekara.messages.formats import (
 
 __all__ = [
     "DASH",
+    "DISPLAY_ZONE",
     "NO_BREAK_SPACE",
     "country",
     "duration",

@@ -166,6 +166,8 @@ class ItemFacts:
     ----------
     item_no : str
     title : str
+        "Item 3".
+    goods : str
         HS code and description.
     facts : tuple of Fact
     is_scored : bool
@@ -174,6 +176,7 @@ class ItemFacts:
 
     item_no: str
     title: str
+    goods: str
     facts: tuple[Fact, ...]
     is_scored: bool
 
@@ -227,15 +230,15 @@ class ReasonLine:
     Attributes
     ----------
     sentence : str
-    amount : str
-        Its contribution, signed.
-    strength : int
-        1 to 3, for a reader in a hurry.
+    amount : str or None
+        Its contribution, signed; None where the reader is shown no score.
+    strength : str or None
+        In a word, for a reader in a hurry.
     """
 
     sentence: str
-    amount: str
-    strength: int
+    amount: str | None
+    strength: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,10 +298,22 @@ class DomainPanel:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What one agency is asked to do."""
+    """What one agency is asked to do.
+
+    Attributes
+    ----------
+    agency, role, domain, control, instruction, due_at : str
+        In words.
+    lane : str
+        Code, for its colour.
+    is_own : bool
+        Whether it is the reader's agency.
+    """
 
     agency: str
     role: str
+    domain: str
+    lane: str
     control: str
     instruction: str
     due_at: str
@@ -348,8 +363,10 @@ class CasePage:
     frame : Frame
     decision_id, crossing_id, revision : str
     lane, lane_label, lane_meaning : str
-    headline : str
-        Why, in one sentence: the strongest reason of the domain with the highest risk.
+    headline : str or None
+        How likely what is, in one sentence; None where the reader is shown no score.
+    main_reason : str or None
+        The strongest reason of that domain.
     scored_at, crossing_point : str
     tasks : tuple of Task
     warnings : tuple of str
@@ -358,6 +375,8 @@ class CasePage:
     labels : tuple of Fact
         What an officer reads on the paper or plate.
     items : tuple of ItemFacts
+    items_hidden : str or None
+        How many goods lines are not shown, in words.
     reviews : tuple of ReviewLine
         Newest first.
     form : ReviewForm or None
@@ -375,7 +394,8 @@ class CasePage:
     lane: str
     lane_label: str
     lane_meaning: str
-    headline: str
+    headline: str | None
+    main_reason: str | None
     scored_at: str
     crossing_point: str
     tasks: tuple[Task, ...]
@@ -384,6 +404,7 @@ class CasePage:
     header_facts: tuple[Fact, ...]
     labels: tuple[Fact, ...]
     items: tuple[ItemFacts, ...]
+    items_hidden: str | None
     reviews: tuple[ReviewLine, ...]
     form: ReviewForm | None
     newer_link: str | None

@@ -9,11 +9,11 @@ from urllib.parse import quote, urlencode
 
 from chekara import messages
 from chekara.domain.actor import Actor
-from chekara.domain.decision import Action
 from chekara.domain.vocabulary import Lane, Role
 from chekara.service.ports import DecisionFilter, DecisionPage, DecisionRecord
 from chekara.web.likelihood import likelihood_of
 from chekara.web.pages import Choice, Frame, QueuePage, QueueRow
+from chekara.web.visible import own_actions, own_scores
 from chekara.web.words import named
 
 ROWS_PER_PAGE = 25
@@ -98,13 +98,6 @@ def build_queue(
     )
 
 
-def own_actions(record: DecisionRecord, actor: Actor) -> tuple[Action, ...]:
-    """Return the actions that the reader may see: of the domains it sees, and its own, strictest lane first."""
-    seen = record.domains_seen_by(actor)
-    own = [action for action in record.decision.actions if action.domain in seen or action.agency == actor.agency]
-    return tuple(sorted(own, key=lambda action: (action.agency != actor.agency, -action.lane.strictness)))
-
-
 def case_link(decision_id: str) -> str:
     """Return the address of a case."""
     return f"/cases/{quote(decision_id, safe='')}"
@@ -112,8 +105,7 @@ def case_link(decision_id: str) -> str:
 
 def _row(record: DecisionRecord, actor: Actor, language: str, now: datetime) -> QueueRow:
     decision = record.decision
-    seen = record.domains_seen_by(actor)
-    main = max((s for s in decision.domains if s.domain in seen), key=lambda score: score.risk, default=None)
+    main = next(iter(own_scores(record, actor)), None)
     task = next((action for action in own_actions(record, actor) if action.agency == actor.agency), None)
     is_shown_scores = actor.role is not Role.INSPECTOR
     return QueueRow(

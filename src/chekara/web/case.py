@@ -1,0 +1,157 @@
+"""The case: what is recommended and why, what was declared, what was done with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from chekara import messages
+from chekara.domain.actor import Actor, Permission, may
+from chekara.domain.decision import Action, DomainScore, Reason
+from chekara.domain.review import Review
+from chekara.domain.vocabulary import ReviewAction, Role
+from chekara.explain.reasons import goods_group, instruction, sentence
+from chekara.service.ports import DecisionRecord
+from chekara.web.declaration import header_facts, item_facts
+from chekara.web.likelihood import likelihood_of
+from chekara.web.pages import CasePage, DomainPanel, Fact, Frame, ReasonLine, ReviewForm, ReviewLine, Task
+from chekara.web.queue import case_link
+from chekara.web.visible import own_actions, own_scores, own_warnings
+from chekara.web.waterfall import build_waterfall
+from chekara.web.words import named, warning_texts
+
+_STRONG, _CLEAR = 0.7, 0.25
+"""Log-odds from which a reason is called strong (it about doubles the odds) or clear."""
+
+_SHORT_DIGEST = len("sha256:") + 12
+
+
+def may_review(record: DecisionRecord, actor: Actor) -> bool:
+    """Whether the reader is offered the form: has the right, and this is the newest revision of a real crossing."""
+    return may(actor, Permission.REVIEW) and record.superseded_by is None and not record.is_void
+
+
+def build_case(
+    record: DecisionRecord,
+    reviews: Iterable[Review],
+    actor: Actor,
+    form: ReviewForm | None,
+    *,
+    frame: Frame,
+    just_reviewed: bool = False,
+) -> CasePage:
+    """Build the case's page.
+
+    Parameters
+    ----------
+    record : DecisionRecord
+    reviews : iterable of Review
+        Oldest first.
+    actor : Actor
+    form : ReviewForm or None
+        None where the reader may not review.
+    frame : Frame
+    just_reviewed : bool
+
+    Returns
+    -------
+    CasePage
+    """
+    language, decision = frame.language, record.decision
+    panels = tuple(_panel(record, score, actor, language) for score in own_scores(record, actor))
+    items = item_facts(record.crossing, (score.item_no for score in own_scores(record, actor)), language)
+    hidden = len(record.crossing.items) - len(items)
+    main = panels[0] if panels else None
+    return CasePage(
+        frame=frame,
+        decision_id=decision.decision_id,
+        crossing_id=decision.crossing_id,
+        revision=str(decision.revision),
+        lane=decision.lane.value,
+        lane_label=messages.text(f"lane.{decision.lane}", language),
+        lane_meaning=messages.text(f"lane.{decision.lane}.meaning", language),
+        headline=f"{main.title}: {_lower_first(main.likelihood.probability)}" if main and main.likelihood else None,
+        main_reason=main.reasons_for[0].sentence if main and main.reasons_for else None,
+        scored_at=messages.instant(decision.scored_at, language),
+        crossing_point=decision.crossing_point,
+        tasks=tuple(_task(action, actor, language) for action in own_actions(record, actor)),
+        warnings=warning_texts(own_warnings(record, actor), language),
+        domains=panels,
+        header_facts=header_facts(record.crossing, language),
+        labels=tuple(Fact(named("label", name, language), value) for name, value in sorted(record.labels.items())),
+        items=items,
+        items_hidden=messages.text("page.case.more_items", language, n=str(hidden)) if hidden else None,
+        reviews=tuple(_review(review, language) for review in reversed(tuple(reviews))),
+        form=form,
+        newer_link=case_link(record.superseded_by) if record.superseded_by else None,
+        just_reviewed=just_reviewed,
+    )
+
+
+def _panel(record: DecisionRecord, score: DomainScore, actor: Actor, language: str) -> DomainPanel:
+    # An inspector reads the evidence without a number of the model, so as not to be anchored by a score.
+    is_shown_score = actor.role is not Role.INSPECTOR
+    is_shown_reasons = may(actor, Permission.READ_REASONS)
+    item = next((item for item in record.crossing.items if item.get("item_no") == score.item_no), {})
+    group = goods_group(item, language)
+    towards = [reason for reason in score.reasons if reason.contribution > 0]
+    away = [reason for reason in score.reasons if reason.contribution < 0] if is_shown_reasons else []
+    model = score.model
+    return DomainPanel(
+        domain=score.domain,
+        title=named("domain", score.domain, language),
+        lead=messages.text("page.case.lead", language, agency=named("agency", score.agency, language)),
+        item=messages.text("page.case.item", language, item=str(score.item_no)),
+        likelihood=likelihood_of(score, language) if is_shown_score else None,
+        reasons_for=tuple(_line(reason, language, group, is_shown_reasons) for reason in towards),
+        reasons_against=tuple(_line(reason, language, group, is_shown_reasons) for reason in away),
+        waterfall=build_waterfall(score.base_value, score.contributions, score.margin, language)
+        if is_shown_score and is_shown_reasons
+        else None,
+        model=messages.text(
+            "page.case.model", language, name=model.name, version=model.version, digest=model.digest[:_SHORT_DIGEST]
+        ),
+    )
+
+
+def _line(reason: Reason, language: str, group: str | None, is_shown_amount: bool) -> ReasonLine:
+    size = abs(reason.contribution)
+    strength = "strong" if size >= _STRONG else "medium" if size >= _CLEAR else "weak"
+    return ReasonLine(
+        sentence=sentence(reason, language, group),
+        amount=messages.signed(reason.contribution, language) if is_shown_amount else None,
+        strength=messages.text(f"page.case.{strength}", language) if is_shown_amount else None,
+    )
+
+
+def _task(action: Action, actor: Actor, language: str) -> Task:
+    return Task(
+        agency=named("agency", action.agency, language),
+        role=named("agency_role", action.role, language),
+        domain=named("domain", action.domain, language),
+        lane=action.lane.value,
+        control=messages.text(action.control, language),
+        instruction=instruction(action, language),
+        due_at=messages.text("page.case.due", language, when=messages.instant(action.due_at, language)),
+        is_own=action.agency == actor.agency,
+    )
+
+
+def _review(review: Review, language: str) -> ReviewLine:
+    what = messages.text(
+        f"page.review.did_{review.action}",
+        language,
+        lane=messages.text(f"lane.{review.lane}", language) if review.action is ReviewAction.OVERRIDE else "",
+        agency=named("agency", review.refer_to, language) if review.refer_to else "",
+        when=messages.instant(review.until, language) if review.until else "",
+    )
+    return ReviewLine(
+        officer=review.officer,
+        agency=named("agency", review.agency, language),
+        what=what,
+        reason=review.reason,
+        reviewed_at=messages.instant(review.reviewed_at, language),
+    )
+
+
+def _lower_first(sentence_text: str) -> str:
+    return sentence_text[:1].lower() + sentence_text[1:]
