@@ -116,10 +116,13 @@ class DecisionRecord:
             return False
         return actor.agency in {self.decision.asked_by, COORDINATOR} or bool(self.domains_seen_by(actor))
 
-    def as_void(self) -> DecisionRecord:
-        """Return the same decision, marked as withdrawn."""
-        warnings = (*self.decision.warnings, Notice("void"))
-        return replace(self, decision=replace(self.decision, warnings=warnings), is_void=True)
+    def later(self, *, superseded_by: str | None, is_void: bool) -> DecisionRecord:
+        """Return the same decision with what happened to its crossing since."""
+        warnings = self.decision.warnings
+        if is_void and not self.is_void:
+            warnings = (*warnings, Notice("void"))
+        decision = replace(self.decision, warnings=warnings)
+        return replace(self, decision=decision, superseded_by=superseded_by, is_void=is_void)
 
 
 Order = Literal["newest", "strictest"]
@@ -345,7 +348,9 @@ class LogTransaction(Protocol):
         """Append a decision; returns it with its log position."""
         ...
 
-    def append_void(self, chain: Chain, *, decision_id: str, revision: int, content: str, actor: Actor) -> None:
+    def append_void(
+        self, chain: Chain, *, crossing_id: str, decision_id: str, revision: int, content: str, asked_by: str
+    ) -> None:
         """Append the withdrawal of a crossing."""
         ...
 

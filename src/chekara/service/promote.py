@@ -2,16 +2,107 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
-from chekara.service.ports import Promotion
+from chekara.errors import ForbiddenError
+from chekara.policy.policy import Policy
+from chekara.service.ports import BundleAbout, BundleShelf, DecisionLog, Promotion
 
 
 class PromoteModel:
-    """The use case behind ``python -m training.promote`` and ``train --promote``."""
+    """The use case behind ``python -m training.promote`` and ``train --promote``.
+
+    Parameters
+    ----------
+    log : DecisionLog
+    shelf : BundleShelf
+    policy : Policy
+        Must say how the domain is handled before a model of it can serve.
+    is_dev : bool
+        Whether the shortcut is allowed.
+    now : callable
+        The present instant, with offset.
+    """
+
+    def __init__(
+        self,
+        *,
+        log: DecisionLog,
+        shelf: BundleShelf,
+        policy: Policy,
+        is_dev: bool,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._log = log
+        self._shelf = shelf
+        self._policy = policy
+        self._is_dev = is_dev
+        self._now = now
 
     def __call__(
         self, bundle: Path, *, approved_by: str, assessment_id: str | None, is_shortcut: bool = False
     ) -> Promotion:
-        """Verify a bundle, put it in its place and record the promotion. ``is_shortcut`` works in dev only."""
-        raise NotImplementedError
+        """Verify a bundle, put it in its place and record the promotion durably.
+
+        Parameters
+        ----------
+        bundle : Path
+            Folder of a signed bundle.
+        approved_by : str
+            The person who answers for it.
+        assessment_id : str or None
+            Impact assessment that the approval rests on.
+        is_shortcut : bool
+            Skip second person and assessment; works in dev only and is recorded as such.
+
+        Returns
+        -------
+        Promotion
+
+        Raises
+        ------
+        ForbiddenError
+            The approver trained the model, names nobody or no assessment, or takes the shortcut outside dev.
+        BundleRefusedError
+            The bundle does not verify. What serves goes on serving.
+        ConfigurationError
+            The policy says nothing of the domain.
+        LogUnavailableError
+            The promotion could not be made durable.
+        """
+        about = self._shelf.inspect(bundle)
+        self._policy.domain(about.domain)
+        self._refuse_unapproved(about, approved_by, assessment_id, is_shortcut=is_shortcut)
+        self._shelf.place(bundle, about.model.digest)
+        promotion = Promotion(
+            promotion_id=str(uuid.uuid4()),
+            domain=about.domain,
+            model=about.model,
+            trained_by=about.trained_by,
+            approved_by=approved_by,
+            assessment_id=assessment_id,
+            is_shortcut=is_shortcut,
+            promoted_at=self._now(),
+        )
+        with self._log.transaction() as transaction:
+            transaction.append_promotion(promotion)
+        return promotion
+
+    def _refuse_unapproved(
+        self, about: BundleAbout, approved_by: str, assessment_id: str | None, *, is_shortcut: bool
+    ) -> None:
+        if is_shortcut:
+            if not self._is_dev:
+                raise ForbiddenError("this shortcut works in dev only", hint="promote with a second person")
+            return
+        if not approved_by.strip():
+            raise ForbiddenError("a promotion needs a person who answers for it", where="approver")
+        if approved_by.strip().casefold() == about.trained_by.strip().casefold():
+            raise ForbiddenError(
+                "whoever trained a model cannot promote it", where="approver", hint="ask a second person"
+            )
+        if not (assessment_id or "").strip():
+            raise ForbiddenError("a promotion needs an impact assessment", where="assessment id")

@@ -107,6 +107,7 @@ class RankWindows:
     def _window(self, champion: Champion) -> RankWindow:
         digest = champion.identity.digest
         if digest not in self._windows:
-            scored = self._ranked_margins(digest, WINDOW)
-            self._windows[digest] = RankWindow(np.concatenate([champion.reference_margins, scored]))
+            # The bundle lists them sorted. Shuffled (always alike), live margins displace high and low ones evenly.
+            begun = np.random.default_rng(0).permutation(champion.reference_margins)
+            self._windows[digest] = RankWindow(np.concatenate([begun, self._ranked_margins(digest, WINDOW)]))
         return self._windows[digest]

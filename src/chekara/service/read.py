@@ -4,20 +4,59 @@ from __future__ import annotations
 
 from chekara.domain.actor import Actor
 from chekara.domain.review import Review
-from chekara.service.ports import DecisionFilter, DecisionPage, DecisionRecord
+from chekara.errors import NotFoundError
+from chekara.service.ports import Chain, DecisionFilter, DecisionLog, DecisionPage, DecisionRecord
 
 
 class ReadDecisions:
-    """The queries behind ``GET /v1/decisions``, the queue and the case."""
+    """The queries behind ``GET /v1/decisions``, the queue and the case.
+
+    Whether a role may ask at all is the door's business (``domain.actor.may``); here an agency is kept to its own.
+
+    Parameters
+    ----------
+    log : DecisionLog
+    """
+
+    def __init__(self, log: DecisionLog) -> None:
+        self._log = log
 
     def decision(self, actor: Actor, decision_id: str) -> DecisionRecord:
-        """Return one decision. NotFoundError where there is none, or none that the actor may see."""
-        raise NotImplementedError
+        """Return one decision.
+
+        Raises
+        ------
+        NotFoundError
+            No such decision, or none that the actor may see: the two cannot be told apart.
+        LogUnavailableError
+            The database does not answer.
+        """
+        record = self._log.decision(Chain.of(actor), decision_id)
+        if record is None or not record.is_visible_to(actor):
+            raise NotFoundError("no such decision, or none that this agency may see")
+        return record
 
     def decisions(self, actor: Actor, wanted: DecisionFilter, cursor: str | None = None) -> DecisionPage:
-        """Return a page of what the actor may see."""
-        raise NotImplementedError
+        """Return a page of what the actor may see.
+
+        Raises
+        ------
+        InvalidRequestError
+            The cursor is not one of ours, or the limit is out of bounds.
+        LogUnavailableError
+            The database does not answer.
+        """
+        return self._log.decisions(actor, wanted, cursor)
 
     def reviews(self, actor: Actor, decision_id: str) -> tuple[Review, ...]:
-        """Return the reviews of a decision, oldest first; the last one of an agency counts."""
-        raise NotImplementedError
+        """Return the reviews of a decision, oldest first; the last one of an agency counts.
+
+        Raises
+        ------
+        NotFoundError
+            No such decision, or none that the actor may see.
+        LogUnavailableError
+            The database does not answer.
+        """
+        record = self.decision(actor, decision_id)
+        return self._log.reviews(record.chain, decision_id)

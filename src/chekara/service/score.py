@@ -2,17 +2,318 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TypeAlias
 
-from chekara.errors import ChekaraError
-from chekara.service.ports import DecisionRecord, ScoreRequest
+from chekara.data.schema import CROSSING_COLUMNS
+from chekara.domain.crossing import Crossing, Value
+from chekara.domain.decision import Decision, DomainScore, Notice
+from chekara.errors import ChekaraError, NotFoundError, NotReadyError
+from chekara.features.build import items_from_crossings
+from chekara.policy.decide import decide
+from chekara.policy.policy import Policy
+from chekara.service.payload import content_bytes
+from chekara.service.ports import (
+    Chain,
+    Champion,
+    Champions,
+    ClockMode,
+    DecisionLog,
+    DecisionRecord,
+    EntityTokenizer,
+    LabelCipher,
+    LogTransaction,
+    ScoreRequest,
+    Scoring,
+)
+from chekara.service.predict import Prediction, predict
+from chekara.service.ranks import RankWindows
+from chekara.service.revisions import Fresh, Withdrawal, floors_from, meaning_of
 
-Outcome = DecisionRecord | ChekaraError
+Outcome: TypeAlias = DecisionRecord | Exception
+Predictions: TypeAlias = Mapping[str, Prediction | None]
+
+_ENTITIES = {column.name: column.entity for column in CROSSING_COLUMNS if column.entity is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class _Lodged:
+    """A request at the door: entity ids are tokens, ``known_at`` is its as_of."""
+
+    place: int
+    request: ScoreRequest
+    chain: Chain
+    crossing: Crossing
+    content: str
 
 
 class ScoreCrossings:
-    """The use case behind ``POST /v1/scores``; run by the writer thread, one group at a time."""
+    """The use case behind ``POST /v1/scores``; run by the writer thread, one group at a time.
+
+    Parameters
+    ----------
+    log : DecisionLog
+    champions : Champions
+    policy : Policy
+    tokens : EntityTokenizer
+    cipher : LabelCipher
+    ranks : RankWindows
+    clock : {'live', 'replay'}
+        ``replay`` takes receipt times from the body and marks each decision.
+    now : callable
+        The present instant, with offset.
+    """
+
+    def __init__(
+        self,
+        *,
+        log: DecisionLog,
+        champions: Champions,
+        policy: Policy,
+        tokens: EntityTokenizer,
+        cipher: LabelCipher,
+        ranks: RankWindows,
+        clock: ClockMode = "live",
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._log = log
+        self._champions = champions
+        self._policy = policy
+        self._tokens = tokens
+        self._cipher = cipher
+        self._ranks = ranks
+        self._clock = clock
+        self._now = now
 
     def __call__(self, requests: Sequence[ScoreRequest]) -> list[Outcome]:
-        """Score a group in one transaction; one outcome per request, in order."""
-        raise NotImplementedError
+        """Score a group in one transaction.
+
+        Parameters
+        ----------
+        requests : sequence of ScoreRequest
+
+        Returns
+        -------
+        list of DecisionRecord or Exception
+            One per request, in order. By then every decision in it is durable. A request that cannot be scored gets
+            its own error and the others go through.
+
+        Raises
+        ------
+        LogUnavailableError
+            The group could not be made durable: nothing of it is recorded.
+        """
+        outcomes: dict[int, Outcome] = {}
+        lodged = [one for place, request in enumerate(requests) for one in self._at_the_door(place, request, outcomes)]
+        try:
+            with self._log.transaction() as transaction:
+                for wave in _waves(lodged):
+                    self._score_wave(transaction, wave, outcomes)
+        except BaseException:
+            self._ranks.forget()
+            raise
+        self._ranks.settle()
+        return [outcomes[place] for place in range(len(requests))]
+
+    def _at_the_door(self, place: int, request: ScoreRequest, outcomes: dict[int, Outcome]) -> Iterator[_Lodged]:
+        try:
+            crossing = self._tokenised(request.crossing)
+            content = self._cipher.fingerprint(content_bytes(crossing, request.labels, is_void=request.is_void))
+        except Exception as error:  # noqa: BLE001  # one bad request must not sink its neighbours
+            outcomes[place] = error
+            return
+        as_of = request.received_at if self._clock == "live" else crossing.known_at
+        yield _Lodged(place, request, Chain.of(request.actor), replace(crossing, known_at=as_of), content)
+
+    def _tokenised(self, crossing: Crossing) -> Crossing:
+        return replace(
+            crossing,
+            header=self._with_tokens(crossing.header),
+            items=tuple(self._with_tokens(item) for item in crossing.items),
+        )
+
+    def _with_tokens(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        return {
+            name: self._tokens.token(_ENTITIES[name], str(value)) if name in _ENTITIES else value
+            for name, value in values.items()
+        }
+
+    def _score_wave(self, transaction: LogTransaction, wave: Sequence[_Lodged], outcomes: dict[int, Outcome]) -> None:
+        """Score requests of different crossings."""
+        fresh: list[tuple[_Lodged, Fresh]] = []
+        known = {
+            chain: transaction.known_revisions(chain, [one.crossing.crossing_id for one in wave if one.chain is chain])
+            for chain in {one.chain for one in wave}
+        }
+        for one in wave:
+            stored = known[one.chain].get(one.crossing.crossing_id, [])
+            try:
+                meaning = meaning_of(
+                    revision=one.crossing.revision, content=one.content, is_void=one.request.is_void, known=stored
+                )
+            except ChekaraError as error:
+                outcomes[one.place] = error
+                continue
+            if isinstance(meaning, Fresh):
+                fresh.append((one, meaning))
+                continue
+            if isinstance(meaning, Withdrawal):
+                self._withdraw(transaction, one, meaning)
+            outcomes[one.place] = self._stored(transaction, one.chain, meaning.decision_id)
+        self._score_fresh(transaction, fresh, outcomes)
+
+    def _withdraw(self, transaction: LogTransaction, one: _Lodged, withdrawal: Withdrawal) -> None:
+        transaction.append_void(
+            one.chain,
+            crossing_id=one.crossing.crossing_id,
+            decision_id=withdrawal.decision_id,
+            revision=one.crossing.revision,
+            content=one.content,
+            asked_by=one.request.actor.agency,
+        )
+
+    def _stored(self, transaction: LogTransaction, chain: Chain, decision_id: str) -> Outcome:
+        return transaction.decision(chain, decision_id) or NotFoundError(
+            "what this decision held was removed when its retention ended", where="crossing_id"
+        )
+
+    def _score_fresh(
+        self, transaction: LogTransaction, fresh: Sequence[tuple[_Lodged, Fresh]], outcomes: dict[int, Outcome]
+    ) -> None:
+        if not fresh:
+            return
+        serving = {d: c for d, c in self._champions.serving().items() if d in self._policy.domains}
+        if not serving:
+            outcomes.update((one.place, NotReadyError("no verified model serves")) for one, _ in fresh)
+            return
+        for (one, meaning), predictions in zip(
+            fresh, predict_all(serving, [o.crossing for o, _ in fresh]), strict=True
+        ):
+            if isinstance(predictions, Exception):
+                outcomes[one.place] = predictions
+            else:
+                outcomes[one.place] = self._decide(transaction, one, meaning, serving, predictions)
+
+    def _decide(
+        self,
+        transaction: LogTransaction,
+        one: _Lodged,
+        meaning: Fresh,
+        serving: Mapping[str, Champion],
+        predictions: Predictions,
+    ) -> DecisionRecord:
+        previous = None if meaning.previous_id is None else transaction.decision(one.chain, meaning.previous_id)
+        floors = {}
+        if previous is not None:
+            floors = floors_from(previous, transaction.reviews(one.chain, previous.decision.decision_id))
+        counts_in_rank = one.chain is Chain.LIVE and meaning.previous_id is None
+        point = str(one.crossing.header.get("crossing_point", ""))
+        scores = tuple(
+            self._domain_score(domain, point, serving[domain], prediction, enters=counts_in_rank)
+            for domain, prediction in predictions.items()
+            if prediction is not None
+        )
+        scored_at = self._now() if self._clock == "live" else one.crossing.known_at
+        decided = decide(scores, self._policy, point, scored_at, floors)
+        domains = {score.domain for score in scores} | {action.domain for action in decided.actions}
+        record = DecisionRecord(
+            decision=Decision(
+                decision_id=str(uuid.uuid4()),
+                position=0,
+                crossing_id=one.crossing.crossing_id,
+                revision=one.crossing.revision,
+                crossing_point=point,
+                scored_at=scored_at,
+                asked_by=one.request.actor.agency,
+                lane=decided.lane,
+                selected_by=decided.selected_by,
+                domains=scores,
+                actions=decided.actions,
+                warnings=self._warnings(one, predictions),
+                policy_digest=self._policy.digest,
+                clock=self._clock,
+            ),
+            chain=one.chain,
+            crossing=one.crossing,
+            labels=one.request.labels,
+            informed={domain: self._policy.agencies(domain, point).informed for domain in sorted(domains)},
+        )
+        features = {domain: found.features for domain, found in predictions.items() if found is not None}
+        scoring = Scoring(as_of=one.crossing.known_at, features=features, counts_in_rank=counts_in_rank)
+        return transaction.append_decision(record, content=one.content, scoring=scoring)
+
+    def _domain_score(
+        self, domain: str, point: str, champion: Champion, found: Prediction, *, enters: bool
+    ) -> DomainScore:
+        rank = self._ranks.rank(champion, found.margin, enters=enters)
+        return DomainScore(
+            domain=domain,
+            agency=self._policy.agencies(domain, point).lead,
+            probability=found.probability,
+            interval=found.interval,
+            rank=rank,
+            risk=self._policy.risk(rank=rank, probability=found.probability),
+            item_no=found.item_no,
+            model=champion.identity,
+            base_value=found.base_value,
+            margin=found.margin,
+            contributions=found.contributions,
+            reasons=found.reasons,
+        )
+
+    def _warnings(self, one: _Lodged, predictions: Predictions) -> tuple[Notice, ...]:
+        found = [Notice("no_model", domain=domain) for domain in self._policy.domains if domain not in predictions]
+        for domain, prediction in predictions.items():
+            if prediction is None:
+                found.append(Notice("not_applicable", domain=domain))
+            else:
+                found += [Notice("unseen_category", name, domain) for name in prediction.unseen_fields]
+        if self._clock == "replay":
+            found.append(Notice("replayed_clock"))
+        if one.chain is Chain.TEST:
+            found.append(Notice("test_key"))
+        return tuple(found)
+
+
+def predict_all(serving: Mapping[str, Champion], crossings: Sequence[Crossing]) -> list[Predictions | Exception]:
+    """Predict a micro-batch in every domain; if that fails, one by one, so that only the poison gets an error.
+
+    Parameters
+    ----------
+    serving : mapping of str to Champion
+        By domain.
+    crossings : sequence of Crossing
+        Not empty.
+
+    Returns
+    -------
+    list
+        Per crossing: predictions by domain, or the error that this crossing alone causes.
+    """
+    try:
+        items, crossing_index = items_from_crossings(crossings)
+        columns = [predict(champion, crossings, items, crossing_index) for champion in serving.values()]
+    except Exception as error:  # noqa: BLE001  # whatever one crossing sets off must stay its own
+        if len(crossings) == 1:
+            return [error]
+        return [predict_all(serving, [crossing])[0] for crossing in crossings]
+    return [dict(zip(serving, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _waves(lodged: Sequence[_Lodged]) -> Iterator[list[_Lodged]]:
+    """Split a group so that each crossing appears once per wave and its requests keep their order."""
+    rest = list(lodged)
+    while rest:
+        wave: dict[tuple[Chain, str], _Lodged] = {}
+        later: list[_Lodged] = []
+        for one in rest:
+            key = (one.chain, one.crossing.crossing_id)
+            if key in wave:
+                later.append(one)
+            else:
+                wave[key] = one
+        yield list(wave.values())
+        rest = later

@@ -1,0 +1,107 @@
+"""The rows that a log entry also writes: made here for writing, and again by the audit to compare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from chekara.domain.vocabulary import COORDINATOR, Lane
+from chekara.service.payload import Plain
+
+Row = dict[str, Any]
+Rows = dict[str, list[Row]]
+
+
+def rows_of(kind: str, chain: str, position: int, payload: Plain) -> Rows:
+    """Return the rows of an entry, by table name.
+
+    Parameters
+    ----------
+    kind : str
+        Kind of the entry.
+    chain : str
+    position : int
+    payload : dict
+        The entry's payload, parsed.
+
+    Returns
+    -------
+    dict of str to list of dict
+        Empty for a kind that writes no rows.
+    """
+    place = {"chain": chain, "position": position}
+    make = _MAKERS.get(kind)
+    if make is None:
+        return {}
+    return {table: [place | row for row in rows] for table, rows in make(payload).items()}
+
+
+def _decision(payload: Plain) -> Rows:
+    identity = {"decision_id": payload["decision_id"]}
+    lane = Lane(payload["lane"])
+    own_lanes = {action["domain"]: action["lane"] for action in payload["actions"] if action["role"] == "lead"}
+    row = identity | {
+        "crossing_id": payload["crossing"]["crossing_id"],
+        "revision": payload["crossing"]["revision"],
+        "crossing_point": payload["crossing_point"],
+        "scored_at": payload["scored_at"],
+        "asked_by": payload["asked_by"],
+        "lane": lane.value,
+        "strictness": lane.strictness,
+        "content": payload["content"],
+    }
+    domains = [
+        identity
+        | {
+            "domain": score["domain"],
+            "agency": score["agency"],
+            "lane": own_lanes.get(score["domain"], Lane.GREEN.value),
+            "probability": score["probability"],
+            "rank": score["rank"],
+            "risk": score["risk"],
+            "margin": score["margin"],
+            "model_digest": score["model"]["digest"],
+            "counts_in_rank": payload["counts_in_rank"],
+        }
+        for score in payload["domains"]
+    ]
+    viewers = [identity | {"agency": agency, "strictness": lane.strictness} for agency in sorted(_agencies_of(payload))]
+    return {"decisions": [row], "decision_domains": domains, "decision_agencies": viewers}
+
+
+def _agencies_of(payload: Plain) -> set[str]:
+    leads = {score["agency"] for score in payload["domains"]} | {action["agency"] for action in payload["actions"]}
+    informed = {agency for agencies in payload["informed"].values() for agency in agencies}
+    return {COORDINATOR, payload["asked_by"]} | leads | informed
+
+
+def _only(table: str, *names: str) -> Callable[[Plain], Rows]:
+    def make(payload: Plain) -> Rows:
+        return {table: [{name: payload[name] for name in names}]}
+
+    return make
+
+
+def _promotion(payload: Plain) -> Rows:
+    row = {name: payload[name] for name in ("promotion_id", "domain")}
+    return {"promotions": [row | {"model_digest": payload["model"]["digest"]}]}
+
+
+def _retention(payload: Plain) -> Rows:
+    return {
+        "retention": [
+            {"removed_chain": payload["removed_chain"], "removed_position": position}
+            for position in payload["removed_positions"]
+        ]
+    }
+
+
+_MAKERS: Mapping[str, Callable[[Plain], Rows]] = {
+    "decision": _decision,
+    "void": _only("voids", "crossing_id", "revision", "decision_id", "content"),
+    "review": _only("reviews", "review_id", "decision_id", "agency", "action", "lane"),
+    "promotion": _promotion,
+    "key_added": _only("keys", "key_id", "key_sha256", "holder", "agency", "role", "scopes", "is_test"),
+    "key_revoked": _only("key_revocations", "key_id", "revoked_at"),
+    "retention": _retention,
+}

@@ -1,0 +1,136 @@
+"""What one domain's champion says of a micro-batch: features, margins, probabilities, reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from chekara.domain.crossing import Crossing
+from chekara.domain.decision import Reason
+from chekara.explain.reasons import strongest_reasons
+from chekara.features.build import FeatureTable
+from chekara.features.catalogue import FEATURES, ItemColumns
+from chekara.service.ports import Champion, Floats
+
+REASONS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One crossing in one domain: its highest item.
+
+    Attributes
+    ----------
+    item_no : int
+    margin, base_value : float
+        Log-odds.
+    probability : float
+    interval : tuple of float
+    contributions : mapping of str to float
+        Log-odds per feature; with ``base_value`` they add up to ``margin``.
+    reasons : tuple of Reason
+    unseen_fields : tuple of str
+        Contract columns with a category that training never saw, of any item.
+    features : FeatureTable
+        Of all items.
+    """
+
+    item_no: int
+    margin: float
+    base_value: float
+    probability: float
+    interval: tuple[float, float]
+    contributions: Mapping[str, float]
+    reasons: tuple[Reason, ...]
+    unseen_fields: tuple[str, ...]
+    features: FeatureTable
+
+
+def predict(
+    champion: Champion, crossings: Sequence[Crossing], items: ItemColumns, crossing_index: npt.NDArray[np.int64]
+) -> list[Prediction | None]:
+    """Score crossings with one model, in one call for all of them.
+
+    Parameters
+    ----------
+    champion : Champion
+    crossings : sequence of Crossing
+    items : ItemColumns
+        Their goods lines.
+    crossing_index : ndarray of shape (n_items,), int64
+        Position in ``crossings`` of each goods line, ascending.
+
+    Returns
+    -------
+    list of Prediction or None
+        None where the domain applies to none of the crossing's items.
+    """
+    table = champion.features(items)
+    X = champion.encode(table)
+    margins = np.where(champion.applies_to(items), champion.margins(X), -np.inf)
+    top = highest_rows(margins, crossing_index, len(crossings))
+    scored = np.flatnonzero(np.isfinite(margins[top]))
+    rows = top[scored]
+    if not len(rows):
+        return [None] * len(crossings)
+    contributions = champion.contributions(X[rows])
+    probability = champion.calibration.probability(margins[rows])
+    low, high = champion.calibration.interval(margins[rows])
+    usual = champion.usual(items)
+    unseen = _unseen_fields(champion, table, crossing_index)
+    starts = np.searchsorted(crossing_index, np.arange(len(crossings) + 1))
+    found: list[Prediction | None] = [None] * len(crossings)
+    for i, (crossing, row) in enumerate(zip(scored.tolist(), rows.tolist(), strict=True)):
+        own = contributions[i]
+        found[crossing] = Prediction(
+            item_no=int(crossings[crossing].items[row - starts[crossing]].get("item_no", 1)),  # type: ignore[arg-type]
+            margin=float(margins[row]),
+            base_value=float(own[-1]),
+            probability=float(probability[i]),
+            interval=(float(low[i]), float(high[i])),
+            contributions=dict(zip(champion.names, own[:-1].tolist(), strict=True)),
+            reasons=_reasons_of(champion, table, usual, row, own[:-1]),
+            unseen_fields=unseen.get(crossing, ()),
+            features=table.take(np.arange(starts[crossing], starts[crossing + 1])),
+        )
+    return found
+
+
+def highest_rows(margins: Floats, crossing_index: npt.NDArray[np.int64], n_crossings: int) -> npt.NDArray[np.int64]:
+    """Return the row of each crossing's highest margin; the first of equal ones. Shape (n_crossings,).
+
+    Examples
+    --------
+    >>> highest_rows(np.array([1.0, 3.0, 3.0, 2.0]), np.array([0, 0, 0, 1]), 2)
+    array([1, 3])
+    """
+    # Sorted by crossing, then by margin downwards; lexsort is stable, so the first item wins a tie.
+    order = np.lexsort((-margins, crossing_index))
+    firsts = np.searchsorted(crossing_index[order], np.arange(n_crossings))
+    return order[firsts]
+
+
+def _reasons_of(
+    champion: Champion,
+    table: FeatureTable,
+    usual: Mapping[str, tuple[Floats, Floats]],
+    row: int,
+    contributions: Floats,
+) -> tuple[Reason, ...]:
+    names = champion.names
+    sides = {name: (float(declared[row]), float(expected[row])) for name, (declared, expected) in usual.items()}
+    values = [table.values[name][row] for name in names]
+    return strongest_reasons(names, values, contributions.tolist(), champion.evidence, REASONS, sides)
+
+
+def _unseen_fields(
+    champion: Champion, table: FeatureTable, crossing_index: npt.NDArray[np.int64]
+) -> dict[int, tuple[str, ...]]:
+    fields: dict[int, dict[str, None]] = {}
+    for row, feature in champion.unseen(table):
+        reads = FEATURES[feature].reads if feature in FEATURES else (feature,)
+        fields.setdefault(int(crossing_index[row]), {}).setdefault(reads[0])
+    return {crossing: tuple(sorted(names)) for crossing, names in fields.items()}
