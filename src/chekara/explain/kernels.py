@@ -1,97 +1,316 @@
-"""The compiled passes: rows to codes, codes to SHAP values.
+"""The compiled passes: values to codes, codes to decisions, decisions to SHAP values.
 
-Both explainers make two passes over each tree, down and up, without recursion and without a branch that depends on
-the row. ``hot`` is said of an edge (split, side): the row satisfies every split on that feature from the root down
-to and including the edge. Lanes are rows in `explain_block`, quadrature points in the single-row kernels.
+Each tree is passed twice, down and up, without recursion and without a branch that depends on a row. Going down,
+every slot gets its path's product of ``t b + (1 - t) r`` at the quadrature points (a leaf's times its value); coming
+up, every split hands the sum over its leaves to its parent and counts it for its feature. All factors come from the
+plan (`chekara.explain.plan`). An edge is *hot* where the row satisfies every split on that feature down to it.
+
+A vector's lanes are eight rows in `explain_rows` and quadrature points in `explain_row`.
+
+Numba keys its cache by this file alone: after a change of ``lanes.py`` touch this file too.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar, cast
+
 import numpy as np
+import numpy.typing as npt
 from numba import njit
 
 from chekara.explain.lanes import Lanes
+from chekara.explain.plan import ALWAYS_HOT, FACTORS, Plan
 
-LANES = 8
-_wide = Lanes(LANES)
-load, store, splat, broadcast = _wide.load, _wide.store, _wide.splat, _wide.broadcast
-add, multiply, multiply_add, choose = _wide.add, _wide.multiply, _wide.multiply_add, _wide.choose
-load_mask, store_mask, both, first_only = _wide.load_mask, _wide.store_mask, _wide.both, _wide.first_only
-in_run, in_words = _wide.in_run, _wide.in_words
+Floats = npt.NDArray[np.float64]
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+ROWS = 8
+"""Rows that are explained together, one a lane."""
+CHUNK_BLOCKS = 32
+"""Blocks of rows that pass a tree before the next tree comes: its factors stay in the nearest cache meanwhile."""
+
+_rows = Lanes(ROWS)
+# Numba resolves names, not attributes of objects.
+_load, _store, _splat, _broadcast = _rows.load, _rows.store, _rows.splat, _rows.broadcast
+_add, _multiply, _multiply_add, _choose, _total = (
+    _rows.add,
+    _rows.multiply,
+    _rows.multiply_add,
+    _rows.choose,
+    _rows.total,
+)
+_load_mask, _store_mask, _both, _first_only = _rows.load_mask, _rows.store_mask, _rows.both, _rows.first_only
+_in_run, _in_words = _rows.in_run, _rows.in_words
 
 
-@njit(cache=True, nogil=True)
-def encode(X, edges, edge_start, code_of_cell, codes):
-    """Codes of rows, in blocks of lanes: ``codes[block, feature, lane]`` flattened."""
+class Workspace(NamedTuple):
+    """Scratch arrays of one thread.
+
+    Attributes
+    ----------
+    codes : ndarray of int32
+        ``codes[block, feature, row]``, flat.
+    masks : ndarray of uint8
+        By edge: bit of a row set where the edge is hot for it. Edge 0 is always hot.
+    hot : ndarray of int64
+        The same for a single row.
+    goes_left, block_at : ndarray of int64
+        Of a single row: decision by split, and the block of factors chosen by split of a tree.
+    slots : ndarray of float64
+        Products, then sums, by slot of a tree, point and row.
+    gains : ndarray of float64
+        SHAP values in the making: ``[block, feature, row]`` or ``[feature, lane]``, flat.
+    """
+
+    codes: npt.NDArray[np.int32]
+    masks: npt.NDArray[np.uint8]
+    hot: npt.NDArray[np.int64]
+    goes_left: npt.NDArray[np.int64]
+    block_at: npt.NDArray[np.int64]
+    slots: Floats
+    gains: Floats
+
+
+def make_workspace(plan: Plan) -> Workspace:
+    """Allocate scratch arrays that fit a plan."""
+    n_features = len(plan.edge_start) - 1
+    most_splits = int(np.diff(plan.tree_start).max(initial=1))
+    n_slots = 2 * most_splits + 1
+    return Workspace(
+        codes=np.zeros(CHUNK_BLOCKS * n_features * ROWS, dtype=np.int32),
+        masks=np.full(n_slots, 255, dtype=np.uint8),
+        hot=np.ones(n_slots, dtype=np.int64),
+        goes_left=np.zeros(len(plan.feature), dtype=np.int64),
+        block_at=np.zeros(most_splits, dtype=np.int64),
+        slots=np.zeros(n_slots * int(plan.padded.max(initial=1)) * ROWS),
+        gains=np.zeros(CHUNK_BLOCKS * n_features * ROWS),
+    )
+
+
+def _compiled(function: Function) -> Function:
+    """Compile for a caller outside; cached on disk, and free of the interpreter's lock."""
+    return cast(Function, njit(cache=True, nogil=True)(function))
+
+
+def _inlined(function: Function) -> Function:
+    """Compile into its callers: a call would pass a hundred machine words."""
+    return cast(Function, njit(cache=True, nogil=True, forceinline=True)(function))
+
+
+@_inlined
+def _code(value: float, feature: int, plan: Plan) -> np.int32:
+    """Code of a value: binary search for the first edge that is not below it."""
+    if np.isnan(value):
+        return np.int32(0)
+    first = plan.edge_start[feature]
+    cell, length = 0, plan.edge_start[feature + 1] - first
+    while length > 0:
+        half = (length + 1) >> 1
+        cell += half if plan.edges[first + cell + half - 1] < value else 0
+        length -= half
+    return plan.code_of_cell[first + feature + cell]
+
+
+@_inlined
+def _is_in_run(code: np.int32, split: int, plan: Plan) -> Any:
+    # Unsigned, so that a code below `low` wraps round to a number above any span.
+    return np.uint32(code - plan.low[split]) <= np.uint32(plan.span[split])
+
+
+@_inlined
+def _is_in_words(code: np.int32, split: int, plan: Plan) -> Any:
+    word = plan.words[plan.word_start[split] + (code >> 6)]
+    return (word >> np.uint64(code & 63)) & np.uint64(1) != 0
+
+
+@_compiled
+def sum_leaves(X: Floats, plan: Plan, work: Workspace, out: Floats) -> None:
+    """Raw score of each row, leaf values added up in the order of the trees, as LightGBM does."""
     n_rows, n_features = X.shape
     for row in range(n_rows):
-        base = (row // LANES) * n_features * LANES + row % LANES
         for feature in range(n_features):
-            value = X[row, feature]
-            code = np.int32(0)
-            if not np.isnan(value):
-                first = edge_start[feature]
-                length = edge_start[feature + 1] - first
-                cell = 0
-                while length > 0:
-                    half = (length + 1) >> 1
-                    cell += half if edges[first + cell + half - 1] < value else 0
-                    length -= half
-                code = code_of_cell[first + feature + cell]
-            codes[base + feature * LANES] = code
+            work.codes[feature] = _code(X[row, feature], feature, plan)
+        total = 0.0
+        for tree in range(len(plan.tree_start) - 1):
+            start = plan.tree_start[tree]
+            n_splits = plan.tree_start[tree + 1] - start
+            slot = 0
+            while slot < n_splits:
+                split = start + slot
+                code = work.codes[plan.feature[split]]
+                is_run = plan.word_start[split] < 0
+                goes_left = _is_in_run(code, split, plan) if is_run else _is_in_words(code, split, plan)
+                slot = plan.left[split] if goes_left else plan.right[split]
+            total += plan.leaf_value[start + tree + slot - n_splits]
+        out[row] = total
 
 
-@njit(cache=True, nogil=True)
-def explain_rows(
-    codes, n_blocks, n_features, tree_start, n_points, table_start, low, span, word_start, words,
-    feature, left, right, ancestor, share, table, masks, work, phi,
-):
-    for tree in range(len(tree_start) - 1):
-        start, end = tree_start[tree], tree_start[tree + 1]
-        points = n_points[tree]
-        stride = points * LANES
-        for block in range(n_blocks):
-            code_base = block * n_features * LANES
+@_inlined
+def _encode_rows(X: Floats, first_row: int, n_rows: int, plan: Plan, work: Workspace) -> None:
+    n_features = X.shape[1]
+    for row in range(n_rows):
+        base = (row // ROWS) * n_features * ROWS + row % ROWS
+        for feature in range(n_features):
+            work.codes[base + feature * ROWS] = _code(X[first_row + row, feature], feature, plan)
+
+
+@_inlined
+def _pass_down(tree: int, code_base: int, plan: Plan, work: Workspace) -> None:
+    start, end = plan.tree_start[tree], plan.tree_start[tree + 1]
+    points, padded = plan.points[tree], plan.padded[tree]
+    right_hot, neither = FACTORS * padded, 2 * FACTORS * padded
+    stride = points * ROWS
+    for point in range(points):
+        _store(work.slots, point * ROWS, _splat(1.0))
+    for split in range(start, end):
+        own = split - start
+        codes_at = code_base + plan.feature[split] * ROWS
+        if plan.word_start[split] < 0:
+            goes_left = _in_run(work.codes, codes_at, plan.low[split], plan.span[split])
+        else:
+            goes_left = _in_words(work.codes, codes_at, plan.words, plan.word_start[split])
+        was_hot = _load_mask(work.masks, plan.ancestor[split])
+        _store_mask(work.masks, 1 + 2 * own, _both(was_hot, goes_left))
+        _store_mask(work.masks, 2 + 2 * own, _first_only(was_hot, goes_left))
+        here, to_left, to_right = own * stride, plan.left[split] * stride, plan.right[split] * stride
+        at = plan.table_at[split]
+        if plan.ancestor[split] == ALWAYS_HOT:
             for point in range(points):
-                store(work, point * LANES, splat(1.0))
-            constants = table_start[tree]
-            for split in range(start, end):
-                at = code_base + feature[split] * LANES
-                if word_start[split] < 0:
-                    goes_left = in_run(codes, at, low[split], span[split])
-                else:
-                    goes_left = in_words(codes, at, words, word_start[split])
-                own = split - start
-                was_hot = load_mask(masks, ancestor[split])
-                hot_left = both(was_hot, goes_left)
-                store_mask(masks, 1 + 2 * own, hot_left)
-                store_mask(masks, 2 + 2 * own, first_only(was_hot, goes_left))
-                share_left, share_right = broadcast(share, 2 * split), broadcast(share, 2 * split + 1)
-                from_, to_left, to_right = own * stride, left[split] * stride, right[split] * stride
-                for point in range(points):
-                    reach = load(work, from_ + point * LANES)
-                    c = constants + point * 8
-                    m_left = choose(was_hot, choose(goes_left, broadcast(table, c), broadcast(table, c + 1)), share_left)
-                    m_right = choose(was_hot, choose(goes_left, broadcast(table, c + 3), broadcast(table, c + 2)), share_right)
-                    store(work, to_left + point * LANES, multiply(reach, m_left))
-                    store(work, to_right + point * LANES, multiply(reach, m_right))
-                constants += points * 8
-            for split in range(end - 1, start - 1, -1):
-                constants -= points * 8
-                own = split - start
-                from_, to_left, to_right = own * stride, left[split] * stride, right[split] * stride
-                if_left, if_right = splat(0.0), splat(0.0)
-                for point in range(points):
-                    g_left = load(work, to_left + point * LANES)
-                    g_right = load(work, to_right + point * LANES)
-                    c = constants + point * 8
-                    if_left = multiply_add(g_left, broadcast(table, c + 4), if_left)
-                    if_right = multiply_add(g_left, broadcast(table, c + 5), if_right)
-                    if_right = multiply_add(g_right, broadcast(table, c + 6), if_right)
-                    if_left = multiply_add(g_right, broadcast(table, c + 7), if_left)
-                    store(work, from_ + point * LANES, add(g_left, g_right))
-                hot_left = load_mask(masks, 1 + 2 * own)
-                hot_right = load_mask(masks, 2 + 2 * own)
-                gain = choose(hot_left, if_left, choose(hot_right, if_right, splat(0.0)))
-                at = code_base + feature[split] * LANES
-                store(phi, at, add(load(phi, at), gain))
+                reach = _load(work.slots, here + point * ROWS)
+                left = _choose(goes_left, _broadcast(plan.table, at), _broadcast(plan.table, at + right_hot))
+                right = _choose(
+                    goes_left,
+                    _broadcast(plan.table, at + padded),
+                    _broadcast(plan.table, at + right_hot + padded),
+                )
+                _store(work.slots, to_left + point * ROWS, _multiply(reach, left))
+                _store(work.slots, to_right + point * ROWS, _multiply(reach, right))
+                at += 1
+        else:
+            left_cold = _broadcast(plan.table, at + neither)
+            right_cold = _broadcast(plan.table, at + neither + padded)
+            for point in range(points):
+                reach = _load(work.slots, here + point * ROWS)
+                left = _choose(goes_left, _broadcast(plan.table, at), _broadcast(plan.table, at + right_hot))
+                right = _choose(
+                    goes_left,
+                    _broadcast(plan.table, at + padded),
+                    _broadcast(plan.table, at + right_hot + padded),
+                )
+                left = _choose(was_hot, left, left_cold)
+                right = _choose(was_hot, right, right_cold)
+                _store(work.slots, to_left + point * ROWS, _multiply(reach, left))
+                _store(work.slots, to_right + point * ROWS, _multiply(reach, right))
+                at += 1
+
+
+@_inlined
+def _pass_up(tree: int, code_base: int, plan: Plan, work: Workspace) -> None:
+    start, end = plan.tree_start[tree], plan.tree_start[tree + 1]
+    points, padded = plan.points[tree], plan.padded[tree]
+    stride = points * ROWS
+    for split in range(end - 1, start - 1, -1):
+        own = split - start
+        here, from_left, from_right = own * stride, plan.left[split] * stride, plan.right[split] * stride
+        left_hot, right_hot = _splat(0.0), _splat(0.0)
+        at = plan.table_at[split] + 2 * padded
+        for point in range(points):
+            left = _load(work.slots, from_left + point * ROWS)
+            right = _load(work.slots, from_right + point * ROWS)
+            left_hot = _multiply_add(left, _broadcast(plan.table, at), left_hot)
+            left_hot = _multiply_add(right, _broadcast(plan.table, at + padded), left_hot)
+            right_hot = _multiply_add(left, _broadcast(plan.table, at + FACTORS * padded), right_hot)
+            right_hot = _multiply_add(right, _broadcast(plan.table, at + (FACTORS + 1) * padded), right_hot)
+            _store(work.slots, here + point * ROWS, _add(left, right))
+            at += 1
+        gain = _choose(_load_mask(work.masks, 2 + 2 * own), right_hot, _splat(0.0))
+        gain = _choose(_load_mask(work.masks, 1 + 2 * own), left_hot, gain)
+        gains_at = code_base + plan.feature[split] * ROWS
+        _store(work.gains, gains_at, _add(_load(work.gains, gains_at), gain))
+
+
+@_compiled
+def explain_rows(X: Floats, plan: Plan, work: Workspace, out: Floats) -> None:
+    """Write SHAP values of all rows to the first columns of ``out``; the last one is left alone."""
+    n_rows, n_features = X.shape
+    for first_row in range(0, n_rows, CHUNK_BLOCKS * ROWS):
+        n_here = min(CHUNK_BLOCKS * ROWS, n_rows - first_row)
+        n_blocks = (n_here + ROWS - 1) // ROWS
+        _encode_rows(X, first_row, n_here, plan, work)
+        work.gains[: n_blocks * n_features * ROWS] = 0.0
+        for tree in range(len(plan.tree_start) - 1):
+            for block in range(n_blocks):
+                _pass_down(tree, block * n_features * ROWS, plan, work)
+                _pass_up(tree, block * n_features * ROWS, plan, work)
+        for row in range(n_here):
+            base = (row // ROWS) * n_features * ROWS + row % ROWS
+            for feature in range(n_features):
+                out[first_row + row, feature] = work.gains[base + feature * ROWS]
+
+
+def _make_single_row_pass(width: int) -> Callable[[int, Plan, Workspace], None]:
+    """Both passes over one tree for one row, with vectors of ``width`` quadrature points."""
+    lanes = Lanes(width)
+    load, store, splat = lanes.load, lanes.store, lanes.splat
+    add, multiply, multiply_add = lanes.add, lanes.multiply, lanes.multiply_add
+
+    @_inlined
+    def pass_tree(tree: int, plan: Plan, work: Workspace) -> None:
+        start, end, padded = plan.tree_start[tree], plan.tree_start[tree + 1], plan.padded[tree]
+        for point in range(0, padded, width):
+            store(work.slots, point, splat(1.0))
+        for split in range(start, end):
+            own = split - start
+            was_hot, goes_left = work.hot[plan.ancestor[split]], work.goes_left[split]
+            work.hot[1 + 2 * own] = was_hot & goes_left
+            work.hot[2 + 2 * own] = was_hot & (goes_left ^ 1)
+            case = 2 - was_hot * (1 + goes_left)
+            at = plan.table_at[split] + case * FACTORS * padded
+            work.block_at[own] = at
+            here, to_left, to_right = own * padded, plan.left[split] * padded, plan.right[split] * padded
+            for point in range(0, padded, width):
+                reach = load(work.slots, here + point)
+                left, right = load(plan.table, at + point), load(plan.table, at + padded + point)
+                store(work.slots, to_left + point, multiply(reach, left))
+                store(work.slots, to_right + point, multiply(reach, right))
+        for split in range(end - 1, start - 1, -1):
+            own = split - start
+            at = work.block_at[own] + 2 * padded
+            here, from_left, from_right = own * padded, plan.left[split] * padded, plan.right[split] * padded
+            gains_at = plan.feature[split] * ROWS
+            gain = load(work.gains, gains_at)
+            for point in range(0, padded, width):
+                left = load(work.slots, from_left + point)
+                right = load(work.slots, from_right + point)
+                gain = multiply_add(left, load(plan.table, at + point), gain)
+                gain = multiply_add(right, load(plan.table, at + padded + point), gain)
+                store(work.slots, here + point, add(left, right))
+            store(work.gains, gains_at, gain)
+
+    return pass_tree
+
+
+_NARROW = 4
+_pass_narrow_tree = _make_single_row_pass(_NARROW)
+_pass_wide_tree = _make_single_row_pass(ROWS)
+
+
+@_compiled
+def explain_row(X: Floats, plan: Plan, work: Workspace, out: Floats) -> None:
+    """Write SHAP values of the only row to the first columns of ``out``; the last one is left alone."""
+    n_features = X.shape[1]
+    for feature in range(n_features):
+        work.codes[feature] = _code(X[0, feature], feature, plan)
+    for split in plan.runs:
+        work.goes_left[split] = _is_in_run(work.codes[plan.feature[split]], split, plan)
+    for split in plan.sets:
+        work.goes_left[split] = _is_in_words(work.codes[plan.feature[split]], split, plan)
+    work.gains[: n_features * ROWS] = 0.0
+    for tree in range(len(plan.tree_start) - 1):
+        if plan.padded[tree] == _NARROW:
+            _pass_narrow_tree(tree, plan, work)
+        else:
+            _pass_wide_tree(tree, plan, work)
+    for feature in range(n_features):
+        out[0, feature] = _total(_load(work.gains, feature * ROWS))

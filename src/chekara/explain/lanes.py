@@ -228,4 +228,3 @@ def _in_words(mask: LanesType) -> Any:
         return mask(codes, types.intp, words, types.intp), code
 
     return in_words
-

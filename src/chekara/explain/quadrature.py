@@ -1,109 +1,154 @@
-"""Exact SHAP values of LightGBM models by quadrature."""
+"""Exact SHAP values of LightGBM models by quadrature, and the raw score from the same trees.
+
+A leaf of value v is reached by the "team" S of known features with weight ``v * prod(b_j, j in S) *
+prod(r_j, j not in S)``: ``b_j`` is 1 if the row satisfies every split on feature j along the path, ``r_j`` is the
+product of the cover ratios of those splits (path-dependent SHAP: an unknown feature goes both ways, by training
+cover). Averaged over the orders in which features may become known, the leaf counts for feature i with
+
+    phi_i = v (b_i - r_i) * integral over t in [0, 1] of prod(t b_j + (1 - t) r_j, j != i),
+
+for t may be read as the moment at which i becomes known, when every other feature is known with probability t. The
+integrand is a polynomial in t of degree D - 1, D being the number of distinct features on the path, so
+Gauss-Legendre quadrature with ceil(D / 2) points is exact. At each point the products of all leaves, and their sums
+without one factor, come from one pass down and one pass up a tree (``plan.py`` has the factors, ``kernels.py`` the
+passes). Nothing is subtracted that could cancel, so long paths with rare leaves stay exact.
+
+References
+----------
+.. [1] S. Lundberg et al., "From local explanations to global understanding with explainable AI for trees",
+   Nature Machine Intelligence 2, 2020: path-dependent TreeSHAP.
+.. [2] P. Yu et al., "Linear TreeShap", NeurIPS 2022: leaf polynomials, and one pass down and up a tree.
+.. [3] Quadrature TreeSHAP: XGBoost pull request 12106; shapiq issue 588: the integral at quadrature points.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import threading
+from collections.abc import Callable
 
 import lightgbm as lgb
 import numpy as np
 import numpy.typing as npt
 
-from chekara.explain import kernels
-from chekara.explain.codes import build_codebook
-from chekara.explain.trees import Tree, read_forest
+from chekara.errors import BundleColumnsError
+from chekara.explain.kernels import Workspace, explain_row, explain_rows, make_workspace, sum_leaves
+from chekara.explain.plan import Plan, build_plan
+from chekara.explain.trees import read_forest
 
 Floats = npt.NDArray[np.float64]
 
 
 class QuadratureTreeShap:
-    """Exact path-dependent SHAP values of a LightGBM model (first version)."""
+    """Exact path-dependent SHAP values of a LightGBM model.
+
+    Understands every split that LightGBM makes: numeric, categorical, all three ways of missing, either default
+    direction. The model is read once; later changes of the booster are not seen. One object may be used by several
+    threads at once (each has its own scratch arrays, and the interpreter's lock is released meanwhile).
+
+    Parameters
+    ----------
+    booster : lightgbm.Booster
+        A model of one output with constant leaves. Its best iteration counts, where it has one, as in ``predict``.
+
+    Attributes
+    ----------
+    n_features : int
+        Number of columns k that the model expects.
+    expected_value : float
+        Mean raw score of the training rows: the base value, last column of the contributions.
+
+    Raises
+    ------
+    BundleRefusedError
+        The model is multi-class, has linear leaves, or its text cannot be read.
+
+    Examples
+    --------
+    >>> import lightgbm, numpy
+    >>> X = numpy.arange(200.0).reshape(100, 2)
+    >>> data = lightgbm.Dataset(X, label=(X[:, 0] > 80).astype(float))
+    >>> booster = lightgbm.train({"objective": "binary", "verbose": -1}, data, 3)
+    >>> explainer = QuadratureTreeShap(booster)
+    >>> explainer.contributions(X).shape
+    (100, 3)
+    >>> bool(abs(explainer.contributions(X).sum(axis=1) - booster.predict(X, raw_score=True)).max() < 1e-9)
+    True
+    """
 
     def __init__(self, booster: lgb.Booster) -> None:
-        self._booster = booster
         forest = read_forest(booster)
-        self._forest = forest
-        self._book = build_codebook(forest)
-        self._base = 0.0
-        parts: dict[str, list[Any]] = {k: [] for k in ("feature", "left", "right", "ancestor", "share", "table")}
-        tree_start, points, table_start = [0], [], [0]
-        for tree in forest.trees:
-            if tree.n_splits == 0:
-                self._base += tree.leaf_value[0]
-                continue
-            cover = np.zeros(tree.n_splits)
-            m = tree.n_splits
-            for i in range(m - 1, -1, -1):
-                cover[i] = sum(cover[c] if c >= 0 else tree.leaf_cover[~c] for c in (tree.left[i], tree.right[i]))
-            self._base += float(tree.leaf_value @ tree.leaf_cover / tree.leaf_cover.sum())
-            anc = np.zeros(m, dtype=np.int64)
-            r_anc = np.ones(m)
-            share = np.zeros((m, 2))
-            scale = np.ones((m, 2))
-            paths: list[dict[int, tuple[int, float]]] = [{} for _ in range(m)]
-            deepest = 1
-            for i in range(m):
-                f = int(tree.feature[i])
-                anc[i], r_anc[i] = paths[i].get(f, (0, 1.0))
-                for side, c in enumerate((tree.left[i], tree.right[i])):
-                    cc = cover[c] if c >= 0 else tree.leaf_cover[~c]
-                    share[i, side] = cc / cover[i] if cover[i] > 0 else 0.5
-                    path = paths[i] | {f: (1 + 2 * i + side, r_anc[i] * share[i, side])}
-                    if c >= 0:
-                        paths[c] = path
-                    else:
-                        deepest = max(deepest, len(path))
-                        scale[i, side] = tree.leaf_value[~c]
-            q = (deepest + 1) // 2
-            x, w = np.polynomial.legendre.leggauss(q)
-            t, w = (x + 1) / 2, w / 2
-            ra = r_anc[:, None]
-            below = t + (1 - t) * ra
-            hot, cold, khot, kcold = [], [], [], []
-            for side in (0, 1):
-                r = ra * share[:, [side]]
-                hot.append((t + (1 - t) * r) / below * scale[:, [side]])
-                cold.append((1 - t) * r / below * scale[:, [side]])
-                khot.append(w * ((1 - r) / (t + (1 - t) * r) - (1 - ra) / below))
-                kcold.append(w * (-1 / (1 - t) - (1 - ra) / below))
-            table = np.stack([hot[0], cold[0], hot[1], cold[1], khot[0], kcold[0], khot[1], kcold[1]], axis=2)
-            parts["table"].append(table.ravel())
-            parts["share"].append((share * scale).ravel())
-            parts["feature"].append(tree.feature)
-            parts["ancestor"].append(anc)
-            for name, child in (("left", tree.left), ("right", tree.right)):
-                parts[name].append(np.where(child >= 0, child, m + ~child))
-            tree_start.append(tree_start[-1] + m)
-            points.append(q)
-            table_start.append(table_start[-1] + table.size)
-        self._a = {k: np.concatenate(v) if v else np.zeros(0) for k, v in parts.items()}
-        self._tree_start = np.array(tree_start)
-        self._points = np.array(points, dtype=np.int64)
-        self._table_start = np.array(table_start)
-        m = int(np.max(np.diff(self._tree_start), initial=1))
-        self._masks = np.full(2 * m + 1, 255, dtype=np.uint8)
-        self._work = np.zeros((2 * m + 1) * int(self._points.max(initial=1)) * kernels.LANES)
+        self._plan: Plan
+        self._plan, self.expected_value = build_plan(forest)
+        self.n_features = forest.n_features
+        self._of_thread = threading.local()
 
     def contributions(self, X: Floats) -> Floats:
-        """SHAP values, float64 of shape (n, k + 1), the base value last."""
-        n, k = X.shape
-        blocks = -(-n // kernels.LANES)
-        codes = np.zeros(blocks * k * kernels.LANES, dtype=np.int32)
-        phi = np.zeros(blocks * k * kernels.LANES)
-        b = self._book
-        kernels.encode(X, b.edges, b.edge_start, b.code_of_cell, codes)
-        a = self._a
-        kernels.explain_rows(
-            codes, blocks, k, self._tree_start, self._points, self._table_start, b.low, b.span, b.word_start, b.words,
-            a["feature"], a["left"], a["right"], a["ancestor"], a["share"], a["table"], self._masks, self._work, phi,
-        )
-        out = np.empty((n, k + 1))
-        out[:, :k] = phi.reshape(blocks, k, kernels.LANES).transpose(0, 2, 1).reshape(-1, k)[:n]
-        out[:, k] = self._base
+        """Explain rows.
+
+        Parameters
+        ----------
+        X : ndarray of float64, shape (n, k)
+            Categories as codes; NaN for missing.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, k + 1)
+            SHAP values in units of the raw score (log-odds), the base value last: the layout of
+            ``Booster.predict(X, pred_contrib=True)``. Rows sum to the raw score, so the score falls out of the
+            same pass.
+
+        Raises
+        ------
+        BundleColumnsError
+            X has not k columns.
+        """
+        rows = self._checked(X)
+        out = np.empty((len(rows), self.n_features + 1))
+        out[:, -1] = self.expected_value
+        self._run(explain_row if len(rows) == 1 else explain_rows, rows, out)
         return out
 
     def margins(self, X: Floats) -> Floats:
-        """Raw scores, float64 of shape (n,)."""
-        return np.asarray(self._booster.predict(X, raw_score=True), dtype=np.float64)
+        """Raw scores of rows, the very numbers of ``Booster.predict(X, raw_score=True)``.
+
+        Parameters
+        ----------
+        X : ndarray of float64, shape (n, k)
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+
+        Raises
+        ------
+        BundleColumnsError
+            X has not k columns.
+        """
+        rows = self._checked(X)
+        out = np.empty(len(rows))
+        self._run(sum_leaves, rows, out)
+        return out
 
     def warm(self) -> None:
-        """Compile everything that scoring needs."""
+        """Compile, or load from numba's cache, everything that this object will run, and touch its memory.
+
+        Without it the first call pays (seconds if the cache folder, ``NUMBA_CACHE_DIR``, is empty). Argument types
+        are always the same, so nothing is compiled afterwards.
+        """
+        for n_rows in (1, 2):
+            self.contributions(np.zeros((n_rows, self.n_features)))
+        self.margins(np.zeros((1, self.n_features)))
+
+    def _checked(self, X: Floats) -> Floats:
+        if X.ndim != 2 or X.shape[1] != self.n_features:
+            raise BundleColumnsError(
+                f"the model takes rows of {self.n_features} columns, not an array of shape {X.shape}", where="X"
+            )
+        # Another layout, type or a read-only array would be another type to numba, and be compiled for.
+        return np.require(X, dtype=np.float64, requirements=["C_CONTIGUOUS", "ALIGNED", "WRITEABLE"])
+
+    def _run(self, kernel: Callable[[Floats, Plan, Workspace, Floats], None], rows: Floats, out: Floats) -> None:
+        work: Workspace | None = getattr(self._of_thread, "work", None)
+        if work is None:
+            work = self._of_thread.work = make_workspace(self._plan)
+        kernel(rows, self._plan, work, out)
