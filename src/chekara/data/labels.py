@@ -168,7 +168,7 @@ def _says_miss(inspections: pd.DataFrame, rule: TargetRule) -> Mask:
     open_still = (inspections["result"] == "suspected").to_numpy(dtype=bool)
     able = inspections["method"].isin(rule.negative_methods).to_numpy(dtype=bool)
     if rule.unstated_method_makes_negative:
-        able |= inspections["method"].isna().to_numpy(dtype=bool)
+        able = able | inspections["method"].isna().to_numpy(dtype=bool)
     return np.asarray(able & (overturned | (~found & ~open_still)), dtype=bool)
 
 
