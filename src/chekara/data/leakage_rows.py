@@ -1,0 +1,189 @@
+"""Goods lines laid out for the search for leakage: in order of time, with labels, every column as codes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from chekara.data.schema import CROSSING_COLUMNS, columns_by_name, is_extension
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+Keys = npt.NDArray[np.uint64]
+
+TIME_SLICES = 5
+EARLIER_SLICES = 3  # look-ups are fitted on the first three of the five slices and judged on the last two
+# Columns that name or date the row itself: they differ, or agree, by construction.
+_BOOKKEEPING = frozenset(
+    {
+        "crossing_id",
+        "occurred_at",
+        "known_at",
+        "revision",
+        "stage",
+        "item_no",
+        "declaration_id",
+        "journey_id",
+        "hs_version",
+    }
+)
+# Who trades. Those who only serve (declarants, carriers) have many clients and tie no two consignments together.
+_TRADING_PARTIES = ("importer_id", "exporter_id", "vehicle_id", "trailer_id")
+_SERVING_PARTIES = ("declarant_id", "carrier_id")
+_FILLED_ENOUGH = 0.5
+_NEARLY_CONSTANT = 0.98
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """Goods lines in order of what was known when.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        One row per goods line, contract columns and extensions.
+    crossing : ndarray of shape (n,)
+        Number of the crossing that a line belongs to.
+    hit : ndarray of shape (n,)
+        1.0 hit, 0.0 none, NaN unknown. A hit in one item leaves the other items of the crossing without.
+    time_slice : ndarray of shape (n,)
+        0 to 4: five slices with equally many lines each.
+    codes : dict of str to ndarray of shape (n,)
+        Candidate columns as whole numbers from 0; equal values have equal codes, missing is a value of its own.
+    chance : dict of str to float
+        Probability that two lines drawn at random agree in a column.
+    numbers : frozenset of str
+        Candidate columns that hold measured numbers.
+    parties : tuple of str
+        Columns that tell who stands behind a line, as far as they are filled.
+    """
+
+    frame: pd.DataFrame
+    crossing: Ints
+    hit: Floats
+    time_slice: Ints
+    codes: dict[str, Ints]
+    chance: dict[str, float]
+    numbers: frozenset[str]
+    parties: tuple[str, ...]
+    is_missing: dict[str, Bools] = field(default_factory=dict)
+
+    @property
+    def is_labelled(self) -> Bools:
+        """Which lines have a known outcome; shape (n,)."""
+        return ~np.isnan(self.hit)
+
+    def key(self, columns: tuple[str, ...]) -> Keys:
+        """Return one key per line, equal where all given candidate columns are equal; shape (n,)."""
+        return mix([self.codes[name].astype(np.uint64) for name in columns], len(self.hit))
+
+
+def lay_out(crossings: pd.DataFrame, labels: pd.DataFrame) -> Rows:
+    """Lay out crossings with their labels.
+
+    Parameters
+    ----------
+    crossings : DataFrame
+        ``History.crossings``: all revisions.
+    labels : DataFrame
+        As `chekara.data.labels.label_crossings` returns it.
+
+    Returns
+    -------
+    Rows
+        Of each crossing the newest revision that was known before its result, and else its first one: what a
+        model could have scored.
+    """
+    known = crossings["crossing_id"].map(labels.set_index("crossing_id")["known_at"])
+    frame = _as_scored(crossings, known).sort_values(["known_at", "crossing_id", "item_no"], kind="stable")
+    frame = frame.reset_index(drop=True)
+    n = len(frame)
+    crossing = pd.factorize(frame["crossing_id"])[0].astype(np.int64)
+    candidates = [c for c in frame.columns if c not in _BOOKKEEPING and (c in _CONTRACT or is_extension(c))]
+    codes = {name: pd.factorize(frame[name], use_na_sentinel=False)[0].astype(np.int64) for name in candidates}
+    chance = {name: _agreement_by_chance(values) for name, values in codes.items()}
+    kept = {name: values for name, values in codes.items() if chance[name] < _NEARLY_CONSTANT}
+    return Rows(
+        frame=frame,
+        crossing=crossing,
+        hit=_line_labels(frame, labels),
+        time_slice=(np.arange(n) * TIME_SLICES // max(n, 1)).astype(np.int64),
+        codes=kept,
+        chance=chance,
+        numbers=frozenset(name for name in kept if pd.api.types.is_float_dtype(frame[name].dtype)),
+        parties=_party_columns(frame),
+        is_missing={name: frame[name].isna().to_numpy(dtype=bool) for name in candidates},
+    )
+
+
+_CONTRACT = columns_by_name(CROSSING_COLUMNS)
+
+
+def _as_scored(crossings: pd.DataFrame, result_known_at: pd.Series) -> pd.DataFrame:
+    if not (crossings["revision"] > 0).any():
+        return crossings
+    in_time = (result_known_at.isna() | (crossings["known_at"] < result_known_at)).to_numpy()
+    revision = crossings["revision"].to_numpy(dtype=float)
+    crossing = pd.factorize(crossings["crossing_id"])[0]
+    newest = np.full(crossing.max() + 1, -1.0)
+    np.maximum.at(newest, crossing[in_time], revision[in_time])
+    first = np.full(crossing.max() + 1, np.inf)
+    np.minimum.at(first, crossing, revision)
+    wanted = np.where(newest >= 0, newest, first)
+    scored: pd.DataFrame = crossings[revision == wanted[crossing]]
+    return scored
+
+
+def _line_labels(frame: pd.DataFrame, labels: pd.DataFrame) -> Floats:
+    of = labels.set_index("crossing_id")
+    hit = frame["crossing_id"].map(of["hit"].astype(float)).to_numpy(dtype=float)
+    item = frame["crossing_id"].map(of["item_no"].astype("Float64")).to_numpy(dtype=float, na_value=np.nan)
+    elsewhere = (hit == 1.0) & ~np.isnan(item) & (item != frame["item_no"].to_numpy(dtype=float))
+    return np.where(elsewhere, 0.0, hit)
+
+
+def _agreement_by_chance(codes: Ints) -> float:
+    if not len(codes):
+        return 1.0
+    shares = np.bincount(codes) / len(codes)
+    return float((shares**2).sum())
+
+
+def _party_columns(frame: pd.DataFrame) -> tuple[str, ...]:
+    def filled(names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(n for n in names if n in frame and frame[n].notna().mean() >= _FILLED_ENOUGH)
+
+    # An importer is missing on exports: either trading party counts where the two together fill the lines.
+    both = [n for n in ("importer_id", "exporter_id") if n in frame]
+    if both and frame[both].notna().any(axis=1).mean() >= _FILLED_ENOUGH:
+        others = filled(tuple(n for n in _TRADING_PARTIES if n not in both))
+        return tuple(n for n in both if frame[n].notna().any()) + others
+    return filled(_TRADING_PARTIES) or filled(_SERVING_PARTIES)
+
+
+def mix(columns: list[Keys], n: int) -> Keys:
+    """Mix columns of 64-bit values into one key per row, by multiplying and folding bits.
+
+    Parameters
+    ----------
+    columns : list of ndarray of shape (n,), uint64
+    n : int
+        Number of rows; for a list without columns all keys are equal.
+
+    Returns
+    -------
+    ndarray of shape (n,), uint64
+        Equal rows have equal keys; a million distinct rows share one with a chance of about 3e-8.
+    """
+    key = np.zeros(n, dtype=np.uint64)
+    for values in columns:
+        key ^= values + np.uint64(0x9E3779B97F4A7C15)
+        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+            key ^= key >> np.uint64(shift)
+            key *= np.uint64(factor)
+        key ^= key >> np.uint64(31)
+    return key

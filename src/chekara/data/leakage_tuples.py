@@ -1,0 +1,355 @@
+"""Tuples that were copied: find the set of columns, and what its copies say about the label.
+
+Two consignments of parties that have nothing to do with each other never agree in mass *and* value *and* goods to
+the last digit. Where many do, a row was copied, and the question is whether its label was copied along.
+
+**Finding the columns.** Anchors are columns, alone and in pairs, in which two rows drawn at random hardly ever
+agree. Rows that share an anchor's values are paired up, one pair per value, and for every other column the
+agreement beyond chance is measured (Cohen's kappa). Columns in which such pairs agree nearly always join the
+anchor, the rows are paired up again, and so on until nothing changes: the copied tuple is the largest set.
+
+**Judging the labels.** Honest trade repeats itself: the same importer ships the same goods at list price every
+week, and if it cheats, it cheats every week. So pairs of unrelated parties are looked at first; and in both cases
+the copies' labels must agree much more than those of their *neighbours*: rows that share the tuple's codes
+(goods, origin, party ...) and lie next to it in its numbers without being equal. What a model may learn (this
+importer, these goods, about this price) holds for neighbours too; only a copied label stops at the exact value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from chekara.data.leakage_rows import EARLIER_SLICES, Bools, Floats, Ints, Keys, Rows
+from chekara.evaluation.ranking import auc
+
+_ANCHOR_CHANCE = 0.01  # two rows drawn at random agree in an anchor at most this often
+_MOST_ANCHORS = 8
+_ROWS_PER_ANCHOR = 250_000
+_FIRST_KAPPA = 0.6  # to join a lone anchor, whose pairs are diluted by chance meetings
+_MEMBER_KAPPA = 0.9  # to stay in the tuple
+_FEWEST_PAIRS = 50
+_FEWEST_PAIRS_WITH_HIT = 10
+_FEWEST_NEIGHBOURS = 30
+_POINTS_PER_GROUP = 3  # a group of codes with fewer distinct tuples has no neighbours, only borders
+_PERMUTATIONS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TupleEvidence:
+    """A set of columns whose values were copied between rows, and what its copies say about the label.
+
+    Attributes
+    ----------
+    columns : tuple of str
+    between_strangers : bool
+        Whether the copies belong to parties that have nothing to do with each other.
+    rows, distinct, repeated : int
+        Item rows, distinct tuples among them, and tuples that occur in more than one crossing.
+    seen_before : float
+        Share of the later slices' rows whose tuple occurs in an earlier slice.
+    label_pairs : int
+        Pairs of copies (one per tuple, different crossings) with both outcomes known.
+    purity, permuted_purity : float
+        Share of repeated labelled tuples whose rows all carry one label, and the same with labels permuted.
+    copy_agreement, neighbour_agreement : float
+        Cohen's kappa of the labels of two copies, and of two neighbours; NaN where there are too few.
+    lookup_auc, lookup_auc_of_repeats : float
+        AUC of a plain look-up fitted on the first three of five time slices and judged on the last two: on all
+        rows, and on rows whose tuple was seen. NaN where it cannot be computed.
+    """
+
+    columns: tuple[str, ...]
+    between_strangers: bool
+    rows: int
+    distinct: int
+    repeated: int
+    seen_before: float
+    label_pairs: int
+    purity: float
+    permuted_purity: float
+    copy_agreement: float
+    neighbour_agreement: float
+    lookup_auc: float
+    lookup_auc_of_repeats: float
+
+    @property
+    def copies_its_label(self) -> bool:
+        """Whether the tuple carries its label along, beyond what honest repetition explains.
+
+        Between strangers: labels of copies agree with a kappa of at least 0.5, and at least 0.3 above their
+        neighbours' (0.8 where there are no neighbours to compare with). Within one party, where habit makes
+        labels agree honestly: 0.9, and 0.5 above the neighbours', which must be there.
+        """
+        if np.isnan(self.copy_agreement):
+            return False
+        usual = max(self.neighbour_agreement, 0.0)  # NaN stays NaN
+        if not self.between_strangers:
+            return bool(self.copy_agreement >= 0.9 and self.copy_agreement - usual >= 0.5)
+        if np.isnan(usual):
+            return self.copy_agreement >= 0.8
+        return bool(self.copy_agreement >= 0.5 and self.copy_agreement - usual >= 0.3)
+
+
+def find_copied_tuple(rows: Rows, rng: np.random.Generator) -> TupleEvidence | None:
+    """Find the tuple of columns that was copied between rows.
+
+    Parameters
+    ----------
+    rows : Rows
+    rng : Generator
+
+    Returns
+    -------
+    TupleEvidence or None
+        The largest tuple that copies its label; where none does, the largest that is repeated at all; None where
+        nothing is repeated.
+    """
+    best: TupleEvidence | None = None
+    for between_strangers in (True, False):
+        for columns in _candidate_tuples(rows, between_strangers, rng):
+            found = weigh_tuple(rows, columns, between_strangers=between_strangers, rng=rng)
+            if best is None or _strength(found) > _strength(best):
+                best = found
+        if best is not None and best.copies_its_label:
+            break
+    return best
+
+
+def _strength(evidence: TupleEvidence) -> tuple[bool, int, int]:
+    return evidence.copies_its_label, len(evidence.columns), evidence.repeated
+
+
+def weigh_tuple(
+    rows: Rows, columns: tuple[str, ...], *, between_strangers: bool, rng: np.random.Generator
+) -> TupleEvidence:
+    """Measure how often a tuple is repeated and what its copies say about the label.
+
+    Parameters
+    ----------
+    rows : Rows
+    columns : tuple of str
+        Candidate columns of ``rows``.
+    between_strangers : bool
+        Pair only rows of unrelated parties.
+    rng : Generator
+
+    Returns
+    -------
+    TupleEvidence
+    """
+    key = rows.key(columns)
+    numbered, crossings = _crossings_per_tuple(key, rows.crossing)
+    later = rows.time_slice >= EARLIER_SLICES
+    seen = np.isin(key[later], key[~later])
+    a, b = _labelled_pairs(rows, key, between_strangers, rng)
+    purity, permuted = _purity(rows, numbered, rng)
+    overall, of_repeats = _lookup_auc(rows, key)
+    return TupleEvidence(
+        columns=columns,
+        between_strangers=between_strangers,
+        rows=len(key),
+        distinct=len(crossings),
+        repeated=int((crossings > 1).sum()),
+        seen_before=float(seen.mean()) if len(seen) else 0.0,
+        label_pairs=len(a),
+        purity=purity,
+        permuted_purity=permuted,
+        copy_agreement=_label_kappa(rows.hit[a], rows.hit[b]),
+        neighbour_agreement=_neighbour_agreement(rows, columns, key, between_strangers),
+        lookup_auc=overall,
+        lookup_auc_of_repeats=of_repeats,
+    )
+
+
+# Finding the columns
+
+
+def _candidate_tuples(rows: Rows, between_strangers: bool, rng: np.random.Generator) -> list[tuple[str, ...]]:
+    names = [n for n in rows.codes if rows.chance[n] <= _ANCHOR_CHANCE]
+    if between_strangers:
+        names = [n for n in names if n not in rows.parties]
+    names = sorted(names, key=lambda n: (rows.chance[n], n))[:_MOST_ANCHORS]
+    anchors = [(n,) for n in names] + list(combinations(names, 2))
+    found = {grown for anchor in anchors if (grown := _grow(rows, anchor, between_strangers, rng))}
+    # A part of another candidate has nothing to add.
+    return sorted(c for c in found if not any(set(c) < set(other) for other in found))
+
+
+def _grow(
+    rows: Rows, anchor: tuple[str, ...], between_strangers: bool, rng: np.random.Generator
+) -> tuple[str, ...] | None:
+    """Let columns that agree among rows sharing the anchor join it, until nothing changes."""
+    columns, threshold = anchor, _FIRST_KAPPA
+    for _ in range(4):
+        a, b = _pairs(rows, columns, between_strangers, rng)
+        if len(a) < _FEWEST_PAIRS:
+            return None
+        kappa = {name: _kappa(rows, name, a, b) for name in rows.codes}
+        grown = tuple(n for n in rows.codes if n in anchor or kappa[n] >= threshold)
+        if grown == columns and threshold == _MEMBER_KAPPA:
+            break
+        columns, threshold = grown, _MEMBER_KAPPA
+    members = _confirmed(rows, columns, anchor, between_strangers, rng)
+    return members if len(members) > max(len(anchor), 2) else None
+
+
+def _confirmed(
+    rows: Rows, columns: tuple[str, ...], anchor: tuple[str, ...], between_strangers: bool, rng: np.random.Generator
+) -> tuple[str, ...]:
+    """Drop members in which rows that share all the others do not agree."""
+    members = columns
+    for name in columns:
+        if name in anchor:
+            continue
+        others = tuple(n for n in members if n != name)
+        a, b = _pairs(rows, others, between_strangers, rng)
+        if len(a) < _FEWEST_PAIRS or _kappa(rows, name, a, b) < _MEMBER_KAPPA:
+            members = others
+    return members
+
+
+def _kappa(rows: Rows, name: str, a: Ints, b: Ints) -> float:
+    agree = float((rows.codes[name][a] == rows.codes[name][b]).mean())
+    return (agree - rows.chance[name]) / (1.0 - rows.chance[name])
+
+
+def _pairs(
+    rows: Rows, columns: tuple[str, ...], between_strangers: bool, rng: np.random.Generator
+) -> tuple[Ints, Ints]:
+    """One pair of rows per shared value of the columns, from different crossings.
+
+    Of many rows only the values of a hashed share are looked at: whole groups stay together.
+    """
+    key = rows.key(columns)
+    kept = np.arange(len(key))
+    if len(key) > _ROWS_PER_ANCHOR:
+        kept = np.flatnonzero(key % np.uint64(-(-len(key) // _ROWS_PER_ANCHOR)) == 0)
+    return _one_pair_per_key(rows, key, kept, between_strangers, rng)
+
+
+def _labelled_pairs(rows: Rows, key: Keys, between_strangers: bool, rng: np.random.Generator) -> tuple[Ints, Ints]:
+    return _one_pair_per_key(rows, key, np.flatnonzero(rows.is_labelled), between_strangers, rng)
+
+
+def _one_pair_per_key(
+    rows: Rows, key: Keys, kept: Ints, between_strangers: bool, rng: np.random.Generator
+) -> tuple[Ints, Ints]:
+    order = kept[np.argsort(key[kept], kind="stable")]
+    same = key[order[1:]] == key[order[:-1]]
+    a, b = order[:-1][same], order[1:][same]
+    wanted = rows.crossing[a] != rows.crossing[b]
+    if between_strangers:
+        wanted &= _are_strangers(rows, a, b)
+    a, b = a[wanted], b[wanted]
+    shuffled = rng.permutation(len(a))
+    a, b = a[shuffled], b[shuffled]
+    _, first = np.unique(key[a], return_index=True)
+    return a[first], b[first]
+
+
+def _are_strangers(rows: Rows, a: Ints, b: Ints) -> Bools:
+    """Whether two rows share no party, and at least one party of both is known. Without parties all are."""
+    if not rows.parties:
+        return np.ones(len(a), dtype=bool)
+    differ = np.ones(len(a), dtype=bool)
+    known = np.zeros(len(a), dtype=bool)
+    for name in rows.parties:
+        both = ~(rows.is_missing[name][a] | rows.is_missing[name][b])
+        code = rows.codes.get(name)
+        equal = np.ones(len(a), dtype=bool) if code is None else code[a] == code[b]
+        differ &= ~(both & equal)
+        known |= both
+    return differ & known
+
+
+# Judging the labels
+
+
+def _label_kappa(left: Floats, right: Floats) -> float:
+    """Agreement of two labels beyond chance; NaN with too few pairs, or too few that hold a hit."""
+    if len(left) < _FEWEST_NEIGHBOURS or ((left + right) > 0).sum() < _FEWEST_PAIRS_WITH_HIT:
+        return float("nan")
+    rate = float((left.mean() + right.mean()) / 2)
+    chance = rate**2 + (1 - rate) ** 2
+    return float(((left == right).mean() - chance) / (1 - chance)) if chance < 1 else float("nan")
+
+
+def _neighbour_agreement(rows: Rows, columns: tuple[str, ...], key: Keys, between_strangers: bool) -> float:
+    """Label agreement of rows with the tuple's codes that are next to each other in a number or a ratio of two.
+
+    The highest of all such orders counts, so that a signal in any number, or in value per kilogram, is honoured.
+    """
+    numbers = [n for n in columns if n in rows.numbers]
+    codes = rows.key(tuple(n for n in columns if n not in rows.numbers))
+    kept = np.flatnonzero(rows.is_labelled)
+    _, group = np.unique(codes[kept], return_inverse=True)
+    points = pd.DataFrame({"group": group, "key": key[kept]}).drop_duplicates()["group"].value_counts(sort=False)
+    wide = np.zeros(group.max() + 1 if len(group) else 0, dtype=bool)
+    wide[points.index[points >= _POINTS_PER_GROUP]] = True
+    kept, group = kept[wide[group]], group[wide[group]]
+    values = {n: rows.frame[n].to_numpy(dtype=float)[kept] for n in numbers}
+    orders = list(values.values())
+    with np.errstate(divide="ignore", invalid="ignore"):
+        orders += [values[x] / values[y] for x, y in combinations(numbers, 2)]
+    found = [_adjacent_kappa(rows, key, kept, group, order, between_strangers) for order in orders]
+    known = [kappa for kappa in found if not np.isnan(kappa)]
+    return max(known, default=float("nan"))
+
+
+def _adjacent_kappa(rows: Rows, key: Keys, kept: Ints, group: Ints, value: Floats, between_strangers: bool) -> float:
+    by_value = np.lexsort((key[kept], value, group))
+    row, of = kept[by_value], group[by_value]
+    next_to = (of[1:] == of[:-1]) & (key[row[1:]] != key[row[:-1]])
+    a, b = row[:-1][next_to], row[1:][next_to]
+    wanted = rows.crossing[a] != rows.crossing[b]
+    if between_strangers:
+        wanted &= _are_strangers(rows, a, b)
+    return _label_kappa(rows.hit[a[wanted]], rows.hit[b[wanted]])
+
+
+def _crossings_per_tuple(key: Keys, crossing: Ints) -> tuple[Ints, Ints]:
+    """Give every tuple a number, and count the crossings of each."""
+    _, numbered = np.unique(key, return_inverse=True)
+    pairs = np.unique(numbered.astype(np.int64) * (int(crossing.max(initial=0)) + 1) + crossing)
+    counts = np.bincount(pairs // (int(crossing.max(initial=0)) + 1), minlength=int(numbered.max(initial=-1)) + 1)
+    return numbered.astype(np.int64), counts.astype(np.int64)
+
+
+def _purity(rows: Rows, numbered: Ints, rng: np.random.Generator) -> tuple[float, float]:
+    labelled = np.flatnonzero(rows.is_labelled)
+    of, hit = numbered[labelled], rows.hit[labelled]
+    count = np.bincount(of)
+    repeated = count > 1
+    if not repeated.any():
+        return float("nan"), float("nan")
+
+    def pure_share(labels: Floats) -> float:
+        hits = np.bincount(of, weights=labels, minlength=len(count))[repeated]
+        return float(((hits == 0) | (hits == count[repeated])).mean())
+
+    return pure_share(hit), float(np.mean([pure_share(rng.permutation(hit)) for _ in range(_PERMUTATIONS)]))
+
+
+def _lookup_auc(rows: Rows, key: Keys) -> tuple[float, float]:
+    earlier = rows.is_labelled & (rows.time_slice < EARLIER_SLICES)
+    later = rows.is_labelled & (rows.time_slice >= EARLIER_SLICES)
+    if not earlier.any():
+        return float("nan"), float("nan")
+    known, inverse = np.unique(key[earlier], return_inverse=True)
+    hits = np.bincount(inverse, weights=rows.hit[earlier])
+    prior = rows.hit[earlier].mean()
+    rate = (hits + prior) / (np.bincount(inverse) + 1.0)
+    place = np.minimum(np.searchsorted(known, key[later]), len(known) - 1)
+    seen = known[place] == key[later]
+    score = np.where(seen, rate[place], prior)
+    return auc_or_nan(rows.hit[later], score), auc_or_nan(rows.hit[later][seen], score[seen])
+
+
+def auc_or_nan(hit: Floats, score: Floats) -> float:
+    """AUC of a score, NaN where there are fewer than ten hits or ten misses to tell apart."""
+    hits = int((hit == 1).sum())
+    return float("nan") if min(hits, len(hit) - hits) < _FEWEST_PAIRS_WITH_HIT else auc(hit, score)
