@@ -1,37 +1,213 @@
-"""Entity ids at the door: canonical spelling, national tokens, display tokens."""
+"""Entity ids at the door: one spelling, one national token per type, one display token per agency.
+
+An id is first brought to one spelling, so that every agency's way of writing it meets, and then keyed with
+HMAC-SHA256 (RFC 2104) under a secret that never leaves the service. Tokens of two types differ even for the same id,
+because a vehicle and an importer are not the same thing. What an agency sees is a second, shorter token made under
+the agency's name: two agencies cannot join their extracts by it.
+"""
 
 from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import os
+import stat
+import unicodedata
+from typing import Any, get_args
 
 import pandas as pd
 
 from chekara.data.schema import EntityType
+from chekara.errors import ConfigurationError
 from chekara.settings import Settings
+
+SECRET_FILE = "entity.secret"  # noqa: S105  # a file name
+SECRET_BYTES = 32
+TOKEN_BYTES = 20  # 32 base32 letters without padding; collisions need 2^80 entities
+DISPLAY_BYTES = 5  # 8 letters: short enough to read aloud, one accidental twin in a million entities
+
+PREFIXES: dict[EntityType, str] = {
+    "importer": "imp",
+    "exporter": "exp",
+    "declarant": "dec",
+    "carrier": "car",
+    "vehicle": "veh",
+    "trailer": "trl",
+}
+
+# Letters that look alike on a plate. Upper case only: a plate has no other.
+_LOOK_ALIKE = str.maketrans("АВЕЁКМНОРСТУҮХЅІЇЈԚԜҺΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "ABEEKMHOPCTYYXSIIJQWHABEZHIKMNOPTYX")
+_PLATED = {"vehicle", "trailer"}
 
 
 def canonical_id(entity: EntityType, raw: str) -> str:
-    """Return the one spelling of an id."""
-    raise NotImplementedError
+    """Return the one spelling of an entity id.
+
+    Compatibility forms are unified (Unicode NFKC), case is folded, and everything that is not a letter, a digit or a
+    mark on a letter is dropped. In ids of vehicles and trailers, Cyrillic and Greek letters that look like Latin ones
+    become those.
+
+    Parameters
+    ----------
+    entity : {'importer', 'exporter', 'declarant', 'carrier', 'vehicle', 'trailer'}
+    raw : str
+
+    Returns
+    -------
+    str
+        Upper case; empty where nothing but separators was given. Applying it again changes nothing.
+
+    Examples
+    --------
+    >>> canonical_id("vehicle", "01 kg-123 аве")  # the last three letters are Cyrillic
+    '01KG123ABE'
+    >>> canonical_id("importer", "ООО «Ромашка»")
+    'ОООРОМАШКА'
+    """
+    text = raw
+    while (spelt := _spell(entity, text)) != text:  # one step can make room for another; two rounds are typical
+        text = spelt
+    return text
 
 
-def load_entity_secret(settings: Settings) -> bytes:
-    """Return the secret that makes entity tokens; made on first use in dev only."""
-    raise NotImplementedError
+def canonical_ids(entity: EntityType, ids: pd.Series[Any]) -> pd.Series[Any]:
+    """Return a column of ids in their one spelling; what is empty then becomes missing.
+
+    Only distinct values are worked on, so a million rows cost what their entities cost.
+    """
+    return _map_distinct(ids, lambda raw: canonical_id(entity, raw) or None)
 
 
 class EntityTokens:
-    """Tokens of entities under one secret."""
+    """Tokens of entities under one secret.
+
+    Parameters
+    ----------
+    secret : bytes
+        At least 16 bytes.
+
+    Raises
+    ------
+    ConfigurationError
+        The secret is too short.
+
+    Examples
+    --------
+    >>> tokens = EntityTokens(bytes(32))
+    >>> tokens.token("vehicle", "01KG123ABC") == tokens.token("vehicle", "01 kg 123 авс")
+    True
+    >>> tokens.display("customs", tokens.token("importer", "a")) == tokens.display("agriculture", "imp_a")
+    False
+    """
 
     def __init__(self, secret: bytes) -> None:
+        if len(secret) < 16:
+            raise ConfigurationError("the entity secret is too short", hint="it needs at least 16 random bytes")
         self._secret = secret
 
     def token(self, entity: EntityType, raw: str) -> str:
-        """Return the internal national token of an entity id."""
-        raise NotImplementedError
+        """Return the internal national token of an id.
+
+        Returns
+        -------
+        str
+            ``<type>_<32 letters of base32>``; equal for every spelling of one id, empty for an id without a letter
+            or digit.
+
+        Raises
+        ------
+        ConfigurationError
+            There is no such type of entity.
+        """
+        if entity not in PREFIXES:
+            raise ConfigurationError(
+                "no such type of entity", where=str(entity), hint=f"types are {', '.join(get_args(EntityType))}"
+            )
+        canonical = canonical_id(entity, raw)
+        return f"{PREFIXES[entity]}_{self._keyed('token', entity, canonical, TOKEN_BYTES)}" if canonical else ""
 
     def display(self, agency: str, token: str) -> str:
-        """Return the short token under which an agency sees an entity."""
-        raise NotImplementedError
+        """Return the short token under which one agency sees an entity.
 
-    def tokenise(self, entity: EntityType, ids: pd.Series) -> pd.Series:
-        """Return the tokens of a column of ids; missing stays missing."""
-        raise NotImplementedError
+        Parameters
+        ----------
+        agency : str
+        token : str
+            An internal token, as ``token`` returns it.
+
+        Returns
+        -------
+        str
+            ``<TYPE>-<8 letters of base32>``, upper case.
+        """
+        kind = token.partition("_")[0]
+        return f"{kind}-{self._keyed('display', agency, token, DISPLAY_BYTES)}".upper()
+
+    def tokenise(self, entity: EntityType, ids: pd.Series[Any]) -> pd.Series[Any]:
+        """Return the tokens of a column of ids; missing and empty ids stay missing."""
+        return _map_distinct(ids, lambda raw: self.token(entity, raw) or None)
+
+    def _keyed(self, purpose: str, scope: str, value: str, length: int) -> str:
+        # Lengths in front keep ("a", "bc") and ("ab", "c") apart.
+        message = b"".join(
+            len(part).to_bytes(4, "big") + part for part in (text.encode() for text in (purpose, scope, value))
+        )
+        digest = hmac.new(self._secret, message, hashlib.sha256).digest()
+        return base64.b32encode(digest[:length]).decode().rstrip("=").lower()
+
+
+def load_entity_secret(settings: Settings) -> bytes:
+    """Return the secret that keys entity tokens, from ``keys/entity.secret`` under the home folder.
+
+    In ``dev`` it is made on first use, readable by its owner alone. In production it must be there: a secret that
+    came up by itself after a lost volume would cut every entity off from its history without a sign.
+
+    Raises
+    ------
+    ConfigurationError
+        It is missing in production, too short, or readable by everyone on the machine.
+    """
+    path = settings.keys_path / SECRET_FILE
+    if not path.exists():
+        if not settings.is_dev:
+            raise ConfigurationError(
+                "the entity secret is missing",
+                where=str(path),
+                hint=f"restore it from its backup, or write {SECRET_BYTES} random bytes there for a new installation",
+            )
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _write_once(path, os.urandom(SECRET_BYTES))
+    if path.stat().st_mode & stat.S_IRWXO:
+        raise ConfigurationError("the entity secret is open to everyone", where=str(path), hint="chmod 600")
+    secret = path.read_bytes()
+    if len(secret) < 16:
+        raise ConfigurationError("the entity secret is too short", where=str(path), hint="16 random bytes at least")
+    return secret
+
+
+def _write_once(path: Any, secret: bytes) -> None:
+    """Put the secret in place whole, or leave the one that another process was quicker with."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+        stream.write(secret)
+        stream.flush()
+        os.fsync(stream.fileno())
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+
+
+def _spell(entity: EntityType, text: str) -> str:
+    normal = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold().upper())
+    kept = "".join(letter for letter in normal if unicodedata.category(letter)[0] in "LNM")
+    return kept.translate(_LOOK_ALIKE) if entity in _PLATED else kept
+
+
+def _map_distinct(ids: pd.Series[Any], change: Any) -> pd.Series[Any]:
+    codes, distinct = pd.factorize(ids, use_na_sentinel=True)
+    changed = pd.array([change(str(value)) for value in distinct], dtype="str")
+    return pd.Series(changed.take(codes, allow_fill=True), index=ids.index, name=ids.name)
