@@ -4,39 +4,49 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
+from chekara.data.labels import label_crossings
+from chekara.data.leakage import tuple_key
 from chekara.data.sources import History
-from chekara.features.build import FeatureTable
-from chekara.features.catalogue import ItemColumns
+from chekara.errors import NotEnoughHitsError
+from chekara.features.build import FeatureTable, build_features, items_from_frame
+from chekara.features.catalogue import FEATURES, ItemColumns
 from chekara.modelling.spec import ModelSpec
 
-Floats = npt.NDArray[np.float64]
-Instants = npt.NDArray[np.datetime64]
-Protocol = Literal["as_given", "leak_free"]
+Floats: TypeAlias = npt.NDArray[np.float64]
+Instants: TypeAlias = npt.NDArray[np.datetime64]
+Protocol: TypeAlias = Literal["as_given", "leak_free"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dataset:
-    """Crossings of one domain, in order of what was known when. Unknown is never negative.
+    """Crossings of one domain, in the order in which they became known. Unknown is never negative.
 
     Attributes
     ----------
     domain : str
     until : datetime
         Only crossings and results with ``known_at`` before it are in.
+    digest : str
+        Of the history files, ``sha256:...``.
     items : ItemColumns
-        Goods lines.
+        Goods lines, in order of their crossings.
     table : FeatureTable
-        Their features, but those that need a fitted reference.
+        Their features, but those that compare with a fitted reference: these are built after it was fitted.
+    feature_names : tuple of str
+        All features of the model in order, those of a fitted reference included; extensions that this history
+        does not have are left out.
     item_no : ndarray of shape (n_items,), int64
     crossing_of_item : ndarray of shape (n_items,), int64
         Position of the line's crossing in the arrays below.
     crossing_ids : ndarray of shape (n_crossings,), object
     as_of : ndarray of shape (n_crossings,), datetime64[us]
+        ``known_at`` of the crossing.
     hit : ndarray of shape (n_crossings,)
         1.0 hit, 0.0 none, NaN unknown.
     hit_item_no : ndarray of shape (n_crossings,)
@@ -44,12 +54,12 @@ class Dataset:
     known_at : ndarray of shape (n_crossings,), datetime64[us]
         When the outcome became known; NaT where it is not.
     selected_by : ndarray of shape (n_crossings,), object
-        None where nothing was inspected.
+        None where the outcome is unknown.
     propensity : ndarray of shape (n_crossings,)
         Probability of having been drawn; NaN outside the lot.
     amount : ndarray of shape (n_crossings,)
         Revenue recovered, currency; 0.0 where none.
-    tuple_key : ndarray of shape (n_items,) or None
+    tuple_key : ndarray of shape (n_items,), uint64, or None
         Key of the leaking tuple, where one was named.
     protocol : {'as_given', 'leak_free'}
     notes : tuple of str
@@ -58,8 +68,10 @@ class Dataset:
 
     domain: str
     until: datetime
+    digest: str
     items: ItemColumns
     table: FeatureTable
+    feature_names: tuple[str, ...]
     item_no: npt.NDArray[np.int64]
     crossing_of_item: npt.NDArray[np.int64]
     crossing_ids: npt.NDArray[np.object_]
@@ -70,9 +82,14 @@ class Dataset:
     selected_by: npt.NDArray[np.object_]
     propensity: Floats
     amount: Floats
-    tuple_key: npt.NDArray[np.object_] | None
+    tuple_key: npt.NDArray[np.uint64] | None
     protocol: Protocol
     notes: tuple[str, ...]
+
+    @property
+    def n_crossings(self) -> int:
+        """Crossings, inspected or not."""
+        return len(self.as_of)
 
 
 def build_dataset(
@@ -83,5 +100,83 @@ def build_dataset(
     leaking_tuple: tuple[str, ...] | None = None,
     protocol: Protocol = "as_given",
 ) -> Dataset:
-    """Lay out what was known before an instant."""
-    raise NotImplementedError
+    """Lay out what was known before an instant.
+
+    Parameters
+    ----------
+    history : History
+    spec : ModelSpec
+    until : datetime with offset
+        Strictly before it: newest revisions of crossings, newest revisions of results.
+    leaking_tuple : tuple of str, optional
+        Columns that carry their label along, from `chekara.data.leakage.find_leakage`.
+    protocol : {'as_given', 'leak_free'}
+        Leak-free: train without copies of a tuple, judge and calibrate on unseen tuples only.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    NotEnoughHitsError
+        No crossing was known before the instant, or the domain applies to none.
+    """
+    frame = history.newest_revisions(until)
+    frame = frame.sort_values(["known_at", "crossing_id", "item_no"], kind="stable").reset_index(drop=True)
+    applies = lines_that_apply(items_from_frame(frame), spec)
+    if not applies.any():
+        raise NotEnoughHitsError(
+            f"no crossing before the instant that {spec.domain} applies to", hint="see applies_to in model.toml"
+        )
+    notes = [f"{int((~applies).sum())} goods lines that the domain does not apply to"] if not applies.all() else []
+    frame = frame[applies].reset_index(drop=True)
+    absent = [name for name in spec.extensions if name not in frame.columns]
+    notes += [f"extension {name} is not in this history" for name in absent]
+    names = tuple(name for name in spec.features if name not in absent)
+    items = items_from_frame(frame)
+    declared_names = [name for name in names if name not in FEATURES or FEATURES[name].source != "reference"]
+    first_lines = ~frame.duplicated(["crossing_id", "revision"]).to_numpy()
+    crossing_ids = items.text("crossing_id")[first_lines]
+    return Dataset(
+        domain=spec.domain,
+        until=until,
+        digest=history.digest,
+        items=items,
+        table=build_features(items, declared_names, spec.extensions),
+        feature_names=names,
+        item_no=items.number("item_no").astype(np.int64),
+        crossing_of_item=items.values["crossing_index"],
+        crossing_ids=crossing_ids,
+        as_of=items.instant("known_at")[first_lines],
+        **_outcomes(history, spec, until, crossing_ids),
+        tuple_key=None if leaking_tuple is None else tuple_key(frame, leaking_tuple),
+        protocol=protocol,
+        notes=tuple(notes),
+    )
+
+
+def lines_that_apply(items: ItemColumns, spec: ModelSpec) -> npt.NDArray[np.bool_]:
+    """Tell which goods lines a domain applies to; a missing value applies; shape (n_items,)."""
+    applies = np.ones(items.n_items, dtype=bool)
+    for name, allowed in spec.applies_to.items():
+        known = {None, *allowed}
+        applies &= np.array([value in known for value in items.text(name)], dtype=bool)
+    return applies
+
+
+def _outcomes(
+    history: History, spec: ModelSpec, until: datetime, crossing_ids: npt.NDArray[np.object_]
+) -> dict[str, npt.NDArray[np.generic]]:
+    """Line up labels with crossings; everything is missing where no outcome is known."""
+    labels = label_crossings(history.inspections, spec.target, until).set_index("crossing_id")
+    labels = labels.reindex(pd.Index(crossing_ids))
+    known_at = pd.to_datetime(labels["known_at"], utc=True).dt.tz_localize(None)
+    return {
+        "hit": labels["hit"].astype("boolean").to_numpy(np.float64, na_value=np.nan),
+        "hit_item_no": labels["item_no"].to_numpy(np.float64, na_value=np.nan),
+        "known_at": known_at.to_numpy().astype("datetime64[us]"),
+        "selected_by": labels["selected_by"].astype(object).where(labels["selected_by"].notna(), None).to_numpy(),
+        "propensity": labels["propensity"].to_numpy(np.float64, na_value=np.nan),
+        "amount": labels["revenue_recovered"].fillna(0.0).to_numpy(np.float64),
+    }
