@@ -21,7 +21,6 @@ from chekara.features.catalogue import FEATURES
 from chekara.modelling.model import Model
 
 Floats = npt.NDArray[np.float64]
-_ROW = f"{EXTENSION_PREFIX}row_of_request"
 
 
 def score_rows(model: Model, frame: pd.DataFrame, *, with_contributions: bool = False) -> pd.DataFrame:
@@ -47,9 +46,9 @@ def score_rows(model: Model, frame: pd.DataFrame, *, with_contributions: bool = 
         warning ``row_refused``.
     """
     raw = _as_lodged(frame)
-    checked = validate_table(raw, "crossings").frame.reset_index(drop=True)
-    place = np.array(checked[_ROW], dtype=np.int64)
-    items = items_from_frame(checked.drop(columns=_ROW))
+    checked = validate_table(raw, "crossings").frame
+    place = np.array(checked.index, dtype=np.int64)
+    items = items_from_frame(checked)
     table, absent_profiles = _with_given_profiles(model.features(items), raw, place)
     X = model.encode(table)
     applies = model.applies_to(items)
@@ -72,14 +71,13 @@ def score_rows(model: Model, frame: pd.DataFrame, *, with_contributions: bool = 
 
 
 def _as_lodged(frame: pd.DataFrame) -> pd.DataFrame:
-    """Every value as the text that a contract file would hold; known columns only, rows numbered."""
+    """Every value as the text that a contract file would hold; known columns only."""
     known = [column.name for column in CROSSING_COLUMNS]
     kept = [name for name in frame.columns if name in known or name in FEATURES or name.startswith(EXTENSION_PREFIX)]
     columns = {str(name): pd.Series([_text(v) for v in frame[name]], dtype="str") for name in kept}
     lodged = pd.DataFrame(columns, index=pd.RangeIndex(len(frame)))
     if "item_no" not in lodged.columns and "crossing_id" in lodged.columns:
         lodged["item_no"] = (lodged.groupby("crossing_id", dropna=False).cumcount() + 1).astype("str")
-    lodged[_ROW] = [str(row) for row in range(len(frame))]
     return lodged
 
 
@@ -135,7 +133,7 @@ def _warnings(
     codes: list[list[str]] = [["row_refused"] for _ in range(len(raw))]
     for row in place:
         codes[row] = [f"profile_absent:{name}" for name in absent_profiles]
-    for name in raw.columns.intersection(checked.columns).drop(_ROW):
+    for name in raw.columns.intersection(checked.columns):
         blanked = raw[name].iloc[place].notna().to_numpy() & checked[name].isna().to_numpy()
         for row in place[blanked]:
             codes[row].append(f"value_blanked:{name}")

@@ -18,6 +18,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, QuantileTransformer, StandardScaler
 
 from chekara.evaluation.ranking import auc
+from chekara.modelling.fit import crossing_margins
 from chekara.modelling.recipe import RecipeScores, Slice
 
 Floats = npt.NDArray[np.float64]
@@ -87,7 +88,7 @@ def best_single_column(scores: RecipeScores) -> Baseline:
     for j, kind in enumerate(scores.feature_kinds):
         for sign in (1.0,) if kind == "category" else (1.0, -1.0):
             line_score = _column_score(train, is_earlier, j, kind, sign, train.X[:, j])
-            crossing_score = highest_line(line_score, train.crossing_of_item, len(train.hit))
+            crossing_score = crossing_margins(line_score, train.crossing_of_item, len(train.hit))
             reached = auc(train.hit[later], crossing_score[later])
             if reached > best_auc:
                 best, best_auc, best_sign = j, reached, sign
@@ -95,7 +96,7 @@ def best_single_column(scores: RecipeScores) -> Baseline:
     everything = np.ones(len(train.item_label), dtype=np.bool_)
     line_score = _column_score(train, everything, best, kind, best_sign, test.X[:, best])
     title = f"best column: {name}" + ("" if best_sign > 0 else " (low is risky)")
-    return Baseline("best_column", title, highest_line(line_score, test.crossing_of_item, len(test.hit)))
+    return Baseline("best_column", title, crossing_margins(line_score, test.crossing_of_item, len(test.hit)))
 
 
 def logistic_regression(scores: RecipeScores) -> Baseline:
@@ -109,7 +110,7 @@ def logistic_regression(scores: RecipeScores) -> Baseline:
     return Baseline(
         "logistic_regression",
         "logistic regression",
-        highest_line(probability, test.crossing_of_item, len(test.hit)),
+        crossing_margins(probability, test.crossing_of_item, len(test.hit)),
         is_probability=True,
     )
 
@@ -121,15 +122,8 @@ def tuple_lookup(train: Slice, test: Slice) -> Baseline:
         line_score = np.full(len(test.X), rate)
     else:
         line_score = _rate_by_value(train.tuple_key, train.item_label, train.item_weight, test.tuple_key)
-    score = highest_line(line_score, test.crossing_of_item, len(test.hit))
+    score = crossing_margins(line_score, test.crossing_of_item, len(test.hit))
     return Baseline("tuple_lookup", "tuple look-up", score, is_probability=True)
-
-
-def highest_line(line_score: Floats, crossing_of_item: npt.NDArray[np.int64], n_crossings: int) -> Floats:
-    """Return the highest score among each crossing's goods lines; shape (n_crossings,)."""
-    highest = np.full(n_crossings, -np.inf)
-    np.maximum.at(highest, crossing_of_item, line_score)
-    return highest
 
 
 def _column_score(train: Slice, rows: npt.NDArray[np.bool_], j: int, kind: str, sign: float, values: Floats) -> Floats:

@@ -41,6 +41,13 @@ FIGURES: dict[str, str] = {
 _FIGURE_OF_LABEL = {label: figure for figure, label in FIGURES.items()}
 
 
+_BASIS = {
+    "lot": "natural prevalence, from the random lot or a census alone",
+    "lot_intercept": "height from the random lot, slope from all inspected crossings (too few hits in the lot)",
+    "inspected": "inspected crossings only, there is no lot: rates hold among crossings like those inspected",
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CardFacts:
     """What a card says of one run.
@@ -230,7 +237,7 @@ def _particulars(facts: CardFacts) -> list[tuple[str, str]]:
         *windows,
         ("learned from, when judged", _count(len(scores.train.hit), int(scores.train.hit.sum()))),
         ("judged on", _count(len(scores.test.hit), int(scores.test.hit.sum()))),
-        ("calibration", calibration.basis),
+        ("calibration", _BASIS[calibration.basis]),
         ("calibration fitted on", _count(calibration.n_crossings, calibration.n_hits)),
         ("hits in the lot behind it", str(calibration.n_lot_hits)),
     ]

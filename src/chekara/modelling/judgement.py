@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy.typing as npt
 
 from chekara.evaluation.bootstrap import REPLICATES
 from chekara.evaluation.report import Evaluation, evaluate_scorer
-from chekara.modelling.baselines import Baseline, score_baselines
+from chekara.modelling.baselines import Baseline
 from chekara.modelling.recipe import RecipeScores
 
 _FEWEST_LOT_HITS = 10  # below that the lot's intervals span most of [0, 1]
@@ -51,12 +52,16 @@ class Judgement:
         }
 
 
-def judge_recipe(scores: RecipeScores, *, seed: int, replicates: int = REPLICATES) -> tuple[Judgement, ...]:
+def judge_recipe(
+    scores: RecipeScores, baselines: Sequence[Baseline], *, seed: int, replicates: int = REPLICATES
+) -> tuple[Judgement, ...]:
     """Judge a recipe and its baselines on the test slice.
 
     Parameters
     ----------
     scores : RecipeScores
+    baselines : sequence of Baseline
+        Of `chekara.modelling.baselines.score_baselines`, on the same scores.
     seed : int
         Of the bootstrap.
     replicates : int
@@ -66,7 +71,6 @@ def judge_recipe(scores: RecipeScores, *, seed: int, replicates: int = REPLICATE
     tuple of Judgement
         On all inspected crossings, then on the lot where it holds at least ten hits and is not everything.
     """
-    baselines = score_baselines(scores)
     everything = np.ones(len(scores.margin), dtype=np.bool_)
     parts = [("inspected", everything)]
     has_hits_enough = scores.test.hit[scores.is_random].sum() >= _FEWEST_LOT_HITS
@@ -77,7 +81,7 @@ def judge_recipe(scores: RecipeScores, *, seed: int, replicates: int = REPLICATE
 
 def _judge_part(
     scores: RecipeScores,
-    baselines: tuple[Baseline, ...],
+    baselines: Sequence[Baseline],
     part: str,
     rows: npt.NDArray[np.bool_],
     seed: int,

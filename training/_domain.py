@@ -1,0 +1,279 @@
+"""One domain from a history to a registered, signed bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from chekara import __version__
+from chekara.adapters.assembly import promotion_desk
+from chekara.adapters.tracking import ModelTracker, RegisteredBundle, TrackedRun, git_commit
+from chekara.data.findings import Finding
+from chekara.data.leakage import LeakageReport, find_leakage
+from chekara.data.sources import History
+from chekara.modelling.baselines import Baseline, score_baselines
+from chekara.modelling.bundle import load_signing_key, write_bundle
+from chekara.modelling.card import CardFacts, fill_card, number_block, plain_frame
+from chekara.modelling.dataset import Dataset, Protocol, build_dataset
+from chekara.modelling.judgement import Judgement, judge_recipe
+from chekara.modelling.model import Model
+from chekara.modelling.recipe import Progress, RecipeScores, evaluate_recipe, refit_on_everything
+from chekara.modelling.spec import ModelSpec
+from chekara.service.ports import Promotion
+from chekara.settings import Settings
+from training._example import example_rows
+from training._pictures import picture_model
+from training._screen import Screen
+
+_HEADLINES = ("auc", "average_precision", "precision_at_5pct", "precision_at_10pct", "brier_skill_score")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingOrder:
+    """What was asked for.
+
+    Attributes
+    ----------
+    history : History
+        As known before ``until``.
+    until : datetime
+    seed : int
+    protocol : {'auto', 'as_given', 'leak_free'}
+    trained_by : str
+        The person who answers for it; another one has to approve the model.
+    models : Path
+        Folder of specs and cards.
+    """
+
+    history: History
+    until: datetime
+    seed: int
+    protocol: str
+    trained_by: str
+    models: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """The recipe on one protocol: what it learned from and how it did."""
+
+    dataset: Dataset
+    scores: RecipeScores
+    baselines: tuple[Baseline, ...]
+    judgements: tuple[Judgement, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainedModel:
+    """What training a domain left behind.
+
+    Attributes
+    ----------
+    spec : ModelSpec
+    registered : RegisteredBundle
+    run_id : str
+    card : str
+        Markdown.
+    model : Judgement
+        Of the registered protocol, on all inspected crossings.
+    findings : tuple of Finding
+        What blocks or accompanies its promotion.
+    """
+
+    spec: ModelSpec
+    registered: RegisteredBundle
+    run_id: str
+    card: str
+    judgement: Judgement
+    findings: tuple[Finding, ...]
+
+
+def train_domain(
+    spec: ModelSpec, order: TrainingOrder, tracker: ModelTracker, settings: Settings, screen: Screen
+) -> TrainedModel:
+    """Train, judge, track and register one domain.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+    order : TrainingOrder
+    tracker : ModelTracker
+    settings : Settings
+    screen : Screen
+
+    Returns
+    -------
+    TrainedModel
+
+    Raises
+    ------
+    NotEnoughHitsError
+        The domain cannot be learned from this history; nothing was tracked.
+    """
+    leakage = find_leakage(order.history, rule=spec.target, seed=order.seed)
+    screen.show_leakage(leakage)
+    with screen.progress() as progress:
+        judged = [_judge(spec, order, leakage, protocol, progress) for protocol in protocols_for(order, leakage)]
+        served = judged[-1]
+        model = refit_on_everything(served.dataset, spec, order.seed, progress)
+    screen.show_judgements([judgement for each in judged for judgement in each.judgements])
+    name = f"{spec.domain} until {order.until:%Y-%m-%d}"
+    with tracker.run(spec.domain, name) as run, screen.progress() as progress:
+        progress("writing down what was learned", 0.0)
+        card = _write_card(spec, order, run.run_id, judged, model, leakage)
+        _track(run, spec, order, judged, card)
+        progress("drawing", 0.3)
+        for picture, figure in picture_model(
+            spec, served.scores, served.baselines, served.dataset, model, order.seed
+        ).items():
+            run.log_figure(picture, figure)
+        progress("registering", 0.7)
+        registered = _register(run, spec, order, model, card, leakage, served, settings)
+    return TrainedModel(
+        spec=spec,
+        registered=registered,
+        run_id=run.run_id,
+        card=card,
+        judgement=served.judgements[0],
+        findings=leakage.findings,
+    )
+
+
+def protocols_for(order: TrainingOrder, leakage: LeakageReport) -> tuple[Protocol, ...]:
+    """Decide what is judged; the last one is what gets registered.
+
+    ``auto`` judges as given and, where a leaking tuple was named, leak-free as well.
+    """
+    if leakage.leaking_tuple is None or order.protocol == "as_given":
+        return ("as_given",)
+    return ("leak_free",) if order.protocol == "leak_free" else ("as_given", "leak_free")
+
+
+def promote_shortcut(trained: TrainedModel, trained_by: str, tracker: ModelTracker, settings: Settings) -> Promotion:
+    """Let a model serve without a second person, which works in dev alone and is logged as such."""
+    promotion = promotion_desk(settings)(
+        trained.registered.folder, approved_by=trained_by, assessment_id=None, is_shortcut=True
+    )
+    tracker.set_champion(trained.registered.domain, trained.registered.version)
+    return promotion
+
+
+def _judge(
+    spec: ModelSpec, order: TrainingOrder, leakage: LeakageReport, protocol: Protocol, progress: Progress
+) -> Judged:
+    progress(f"features ({protocol.replace('_', ' ')})", 0.0)
+    dataset = build_dataset(order.history, spec, order.until, leaking_tuple=leakage.leaking_tuple, protocol=protocol)
+    scores = evaluate_recipe(dataset, spec, order.seed, progress)
+    progress("judging beside baselines", 1.0)
+    baselines = score_baselines(scores)
+    judgements = judge_recipe(scores, baselines, seed=order.seed)
+    return Judged(dataset=dataset, scores=scores, baselines=baselines, judgements=judgements)
+
+
+def _write_card(
+    spec: ModelSpec,
+    order: TrainingOrder,
+    run_id: str,
+    judged: Sequence[Judged],
+    model: Model,
+    leakage: LeakageReport,
+) -> str:
+    served = judged[-1]
+    block = number_block(
+        CardFacts(
+            domain=spec.domain,
+            title=spec.title,
+            run_id=run_id,
+            until=order.until,
+            seed=order.seed,
+            history_digest=order.history.digest,
+            served_protocol=served.scores.protocol,
+            scores=served.scores,
+            calibration=model.calibration,
+            judgements=[judgement for each in judged for judgement in each.judgements],
+            findings=[finding.sentence for finding in leakage.findings],
+            notes=list(dict.fromkeys([*served.dataset.notes, *served.scores.notes])),
+        )
+    )
+    path = order.models / spec.domain / "CARD.md"
+    frame = path.read_text(encoding="utf-8") if path.is_file() else plain_frame(spec.title)
+    return fill_card(frame, block, where=f"models/{spec.domain}/CARD.md")
+
+
+def _track(run: TrackedRun, spec: ModelSpec, order: TrainingOrder, judged: Sequence[Judged], card: str) -> None:
+    served = judged[-1]
+    run.log_parameters(flat_parameters(spec, order))
+    for each in judged:
+        for judgement in each.judgements:
+            run.log_metrics(judgement.metrics())
+    figures = served.judgements[0].model.metrics()
+    run.log_metrics({name: figures[name] for name in _HEADLINES if name in figures})
+    run.log_history(order.history.directory.name, order.history.digest, order.history.directory)
+    run.log_tags(_tags(order, served))
+    run.log_text("card.md", card)
+    run.log_text("model.toml", spec.text)
+
+
+def flat_parameters(spec: ModelSpec, order: TrainingOrder) -> dict[str, object]:
+    """Return the spec and the order as one flat mapping of parameters."""
+    return {
+        "domain": spec.domain,
+        "until": order.until.isoformat(),
+        "seed": order.seed,
+        "protocol": order.protocol,
+        "chekara_version": __version__,
+        "rounds": spec.rounds,
+        "features": ",".join(spec.features),
+        "target.positive_results": ",".join(spec.target.positive_results),
+        "target.negative_methods": ",".join(spec.target.negative_methods),
+        **{f"encoding.{name}": _flat(getattr(spec.encoding, name)) for name in spec.encoding.__slots__},
+        **{f"lightgbm.{name}": value for name, value in spec.lightgbm.items()},
+    }
+
+
+def _flat(value: object) -> object:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else value
+
+
+def _tags(order: TrainingOrder, served: Judged) -> dict[str, str]:
+    return {
+        "protocol": served.scores.protocol,
+        "seed": str(order.seed),
+        "until": order.until.isoformat(),
+        "trained_by": order.trained_by,
+    }
+
+
+def _register(
+    run: TrackedRun,
+    spec: ModelSpec,
+    order: TrainingOrder,
+    model: Model,
+    card: str,
+    leakage: LeakageReport,
+    served: Judged,
+    settings: Settings,
+) -> RegisteredBundle:
+    signing_key = load_signing_key(settings)
+    about: Mapping[str, Any] = {
+        "run_id": run.run_id,
+        "trained_by": order.trained_by,
+        "trained_at": datetime.now(UTC).isoformat(),
+        "git_commit": git_commit(),
+        "seed": order.seed,
+        "protocol": served.scores.protocol,
+        "until": order.until.isoformat(),
+        "history_digest": order.history.digest,
+        "blocking_findings": [f.code for f in leakage.findings if f.blocks_promotion],
+        "refused_tables": sorted({refusal.table for refusal in order.history.refusals}),
+    }
+
+    def write(version: str, folder: Path) -> str:
+        return write_bundle(model, folder, signing_key, {**about, "version": version}, card)
+
+    registered = run.register(write, spec, example_rows(model), _tags(order, served))
+    run.log_tags({"bundle_digest": registered.digest, "model_version": registered.version})
+    return registered

@@ -1,0 +1,63 @@
+"""A history as it was known at an instant."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pandas as pd
+
+from chekara.data.sources import History
+from chekara.errors import ConfigurationError, TrainingError
+
+
+def parse_instant(text: str, *, where: str) -> datetime:
+    """Read an ISO 8601 instant with offset.
+
+    Parameters
+    ----------
+    text : str
+    where : str
+        Option that is named in the error.
+
+    Raises
+    ------
+    ConfigurationError
+        It is no instant, or has no offset: noon in Bishkek is not noon in Greenwich.
+
+    Examples
+    --------
+    >>> parse_instant("2026-01-01T00:00:00+06:00", where="--until").isoformat()
+    '2026-01-01T00:00:00+06:00'
+    """
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigurationError("not an instant", where=where, hint="for example 2026-01-01T00:00:00+06:00") from None
+    if instant.tzinfo is None:
+        raise ConfigurationError("an instant needs its offset", where=where, hint="for example +06:00 or Z")
+    return instant
+
+
+def just_after_newest(history: History) -> datetime:
+    """Return the instant just after everything in a history was known.
+
+    Raises
+    ------
+    TrainingError
+        There is no crossing at all.
+    """
+    newest = [frame["known_at"].max() for frame in (history.crossings, history.inspections) if len(frame)]
+    known = [instant for instant in newest if not pd.isna(instant)]
+    if not known:
+        raise TrainingError("the history holds no usable crossing", where="crossings", hint="run `chekara check DIR`")
+    return (max(known) + timedelta(microseconds=1)).to_pydatetime()
+
+
+def history_before(history: History, until: datetime) -> History:
+    """Return what was known strictly before an instant: later rows of crossings and inspections are dropped."""
+    return replace(
+        history,
+        crossings=history.crossings[history.crossings["known_at"] < until],
+        inspections=history.inspections[history.inspections["known_at"] < until],
+    )

@@ -1,0 +1,90 @@
+"""What a person sees while models are trained, and the table at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from chekara.data.leakage import LeakageReport
+from chekara.data.sources import History
+from chekara.evaluation.report import show_comparison
+from chekara.modelling.judgement import Judgement
+from chekara.modelling.recipe import Progress as ProgressOf
+
+
+class Screen:
+    """Everything that training prints."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+
+    def show_history(self, history: History) -> None:
+        """Say what was read and what was refused, counted by reason."""
+        self.console.print(
+            f"History [bold]{history.directory.name}[/]: {len(history.crossings):,} goods lines, "
+            f"{len(history.inspections):,} inspection results"
+            + (f", read with the mapping {history.mapping_name}" if history.mapping_name else "")
+            + ".",
+            highlight=False,
+        )
+        if not history.refusals:
+            return
+        table = Table(title="Refused", title_justify="left", title_style="bold")
+        for heading in ("table", "column", "reason", "what was done"):
+            table.add_column(heading)
+        table.add_column("rows", justify="right")
+        for refusal in history.refusals:
+            done = refusal.action.replace("_", " ")
+            table.add_row(refusal.table, refusal.column or "whole row", refusal.reason, done, f"{refusal.rows:,}")
+        self.console.print(table)
+
+    def start_domain(self, title: str) -> None:
+        """Announce a domain."""
+        self.console.rule(f"[bold]{title}", align="left")
+
+    def show_leakage(self, report: LeakageReport) -> None:
+        """Say what the leakage report found, or that it found nothing."""
+        if not report.findings:
+            self.console.print(f"Leakage: none found in {report.n_labelled:,} goods lines with a known outcome.")
+        for finding in report.findings:
+            style = "bold yellow" if finding.blocks_promotion else "dim"
+            self.console.print(f"[{style}]{finding.severity}[/] {finding.sentence}", highlight=False)
+
+    @contextmanager
+    def progress(self) -> Iterator[ProgressOf]:
+        """Show a bar that is moved by ``(stage, fraction done)``."""
+        columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=self.console, transient=True) as bars:
+            task = bars.add_task("", total=1.0)
+
+            def move(stage: str, fraction: float) -> None:
+                bars.update(task, description=stage, completed=fraction)
+
+            yield move
+
+    def show_judgements(self, judgements: Sequence[Judgement]) -> None:
+        """Print the table of each judgement and, where both protocols were judged, what the leak is worth."""
+        for judgement in judgements:
+            show_comparison(self.console, judgement.title, judgement.evaluations)
+        by_protocol = {j.protocol: j.model.ranking.auc.value for j in judgements if j.part == "inspected"}
+        if {"as_given", "leak_free"} <= by_protocol.keys():
+            self.console.print(
+                f"[bold]The leak is worth {by_protocol['as_given'] - by_protocol['leak_free']:+.3f} of AUC.[/] "
+                f"As given the model reaches {by_protocol['as_given']:.3f} because most later rows are copies of "
+                f"earlier ones, label included; on rows that it cannot have seen it reaches "
+                f"{by_protocol['leak_free']:.3f}. Only the second number says what it would do at the border, and "
+                "the model that was registered is trained without the copies.",
+                highlight=False,
+            )
+
+    def show_skipped(self, title: str, reason: str) -> None:
+        """Say why a domain was skipped."""
+        self.console.print(f"[yellow]Skipped[/] {title}: {reason}", highlight=False)
+
+    def show_line(self, text: str) -> None:
+        """Print one sentence."""
+        self.console.print(text, highlight=False)

@@ -1,0 +1,76 @@
+"""Let a registered model serve: a second person approves it, on an impact assessment.
+
+What serves is the newest promotion record in Chekara's database; MLflow's alias ``champion`` mirrors it.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from chekara.adapters.assembly import promotion_desk
+from chekara.adapters.tracking import ModelTracker, RegisteredBundle
+from chekara.errors import ChekaraError, ForbiddenError
+from chekara.modelling.bundle import load_trusted_keys, read_bundle
+from chekara.settings import Settings
+
+
+def promote(
+    domain: Annotated[str, typer.Option(help="Risk domain: the name of the registered model.")],
+    approver: Annotated[str, typer.Option(help="The person who answers for it; never the one who trained it.")],
+    assessment_id: Annotated[str, typer.Option(help="Impact assessment that the approval rests on.")],
+    version: Annotated[str | None, typer.Option(help="Version in the registry.")] = None,
+    digest: Annotated[str | None, typer.Option(help="Digest of the bundle, sha256:…")] = None,
+) -> None:
+    """Let a registered model serve."""
+    settings = Settings.from_environment()
+    tracker = ModelTracker(settings)
+    registered = tracker.fetch_bundle(domain, version=version, digest=digest)
+    refuse_blocked(registered, settings)
+    promotion = promotion_desk(settings)(
+        registered.folder, approved_by=approver, assessment_id=assessment_id, is_shortcut=False
+    )
+    tracker.set_champion(domain, registered.version)
+    Console().print(
+        f"{domain} version {registered.version} serves from now on: {promotion.model.digest}, "
+        f"approved by {promotion.approved_by} on assessment {promotion.assessment_id}.",
+        highlight=False,
+    )
+
+
+def refuse_blocked(registered: RegisteredBundle, settings: Settings) -> None:
+    """Refuse a model whose history had leakage or broke the contract; in dev it may pass.
+
+    Raises
+    ------
+    ForbiddenError
+        Outside dev, naming what was found when the model was trained.
+    BundleRefusedError
+        The bundle does not verify.
+    """
+    about = read_bundle(registered.folder, load_trusted_keys(settings)).about
+    blocking = [*about.get("blocking_findings", ()), *(f"refused {table}" for table in about.get("refused_tables", ()))]
+    if blocking and not settings.is_dev:
+        raise ForbiddenError(
+            f"its history was found wanting when it was trained: {', '.join(blocking)}",
+            where=f"{registered.domain} version {registered.version}",
+            hint="mend the history and train again",
+        )
+
+
+def main() -> None:
+    """Run the program; a known error is one readable line and exit code 2."""
+    app = typer.Typer(add_completion=False)
+    app.command()(promote)
+    try:
+        app()
+    except ChekaraError as error:
+        Console(stderr=True).print(f"[bold red]{error.title}[/]: {error}", highlight=False)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

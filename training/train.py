@@ -1,0 +1,146 @@
+"""Train every risk domain on a history, judge the recipe, track it, and register a signed bundle of each.
+
+load -> check -> look for leakage -> judge on later crossings beside baselines -> refit on everything known -> track
+-> register -> promote. A folder under ``models/`` is a domain; one without enough hits is skipped with its reason.
+"""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+
+from chekara.adapters.tracking import ModelTracker
+from chekara.data.sources import load_history
+from chekara.errors import ChekaraError, ConfigurationError, NotEnoughHitsError, TrainingError
+from chekara.modelling.spec import ModelSpec, load_spec
+from chekara.settings import Settings
+from training._domain import TrainedModel, TrainingOrder, promote_shortcut, train_domain
+from training._history import history_before, just_after_newest, parse_instant
+from training._screen import Screen
+
+MODELS = Path(__file__).parents[1] / "models"
+
+
+def train(
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Folder of history files.")],
+    domain: Annotated[list[str] | None, typer.Option(help="Only this domain; may be repeated.")] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="INSTANT", help="Forget what became known at or after this instant.")
+    ] = None,
+    promote: Annotated[bool, typer.Option("--promote", help="Let the models serve at once; dev only.")] = False,
+    seed: Annotated[int, typer.Option(help="Same seed, same bundle.")] = 1,
+    protocol: Annotated[
+        Literal["auto", "as_given", "leak_free"],
+        typer.Option(help="auto: leak-free where a leak is found, both judged."),
+    ] = "auto",
+    mapping: Annotated[Path | None, typer.Option(help="Mapping file (TOML) for a foreign table.")] = None,
+    trained_by: Annotated[str, typer.Option(help="Who answers for this training; default: the user here.")] = "",
+    card: Annotated[Path | None, typer.Option(help="Also write the generated card here (one domain only).")] = None,
+    models: Annotated[Path, typer.Option(help="Folder of model specs, one folder per domain.")] = MODELS,
+) -> None:
+    """Train every risk domain on a history and register a signed bundle of each."""
+    settings, screen = Settings.from_environment(), Screen(Console())
+    if promote and not settings.is_dev:
+        raise ConfigurationError(
+            "a training may promote its own model in dev only",
+            where="--promote",
+            hint="let a second person run `python -m training.promote`",
+        )
+    specs = load_specs(models, domain or [])
+    if card is not None and len(specs) != 1:
+        raise ConfigurationError("one card belongs to one domain", where="--card", hint="add --domain")
+    history = load_history(data, mapping=mapping)
+    screen.show_history(history)
+    instant = just_after_newest(history) if until is None else parse_instant(until, where="--until")
+    order = TrainingOrder(
+        history=history_before(history, instant),
+        until=instant,
+        seed=seed,
+        protocol=protocol,
+        trained_by=trained_by or getpass.getuser(),
+        models=models,
+    )
+    tracker = ModelTracker(settings)
+    trained = train_all(specs, order, tracker, settings, screen)
+    for model in trained if promote else ():
+        promote_shortcut(model, order.trained_by, tracker, settings)
+    show_end(screen, trained, settings, is_promoted=promote)
+    if card is not None and trained:
+        card.write_text(trained[0].card, encoding="utf-8")
+
+
+def load_specs(models: Path, wanted: list[str]) -> list[ModelSpec]:
+    """Load the specs of the domains wanted, or of all.
+
+    Raises
+    ------
+    ConfigurationError
+        There is no such domain, or none at all.
+    """
+    found = {path.parent.name: path for path in sorted(models.glob("*/model.toml"))}
+    unknown = [name for name in wanted if name not in found]
+    if unknown or not found:
+        known = ", ".join(found) or "none"
+        raise ConfigurationError("no such risk domain", where="--domain", hint=f"domains with a model.toml: {known}")
+    return [load_spec(found[name]) for name in (dict.fromkeys(wanted) or found)]
+
+
+def train_all(
+    specs: list[ModelSpec], order: TrainingOrder, tracker: ModelTracker, settings: Settings, screen: Screen
+) -> list[TrainedModel]:
+    """Train domain after domain; those without enough hits are skipped with their reason.
+
+    Raises
+    ------
+    TrainingError
+        Not one domain could be trained.
+    """
+    trained: list[TrainedModel] = []
+    reasons: list[str] = []
+    for spec in specs:
+        screen.start_domain(spec.title)
+        try:
+            trained.append(train_domain(spec, order, tracker, settings, screen))
+        except NotEnoughHitsError as error:
+            reasons.append(f"{spec.domain}: {error}")
+            screen.show_skipped(spec.title, str(error))
+    if not trained:
+        raise TrainingError("no domain could be trained", hint="; ".join(reasons))
+    return trained
+
+
+def show_end(screen: Screen, trained: list[TrainedModel], settings: Settings, *, is_promoted: bool) -> None:
+    """Print one line per model: where it is, how good, what stands in the way of its promotion."""
+    screen.console.rule("[bold]Registered", align="left")
+    for model in trained:
+        auc, precision = model.judgement.model.ranking.auc, model.judgement.model.ranking.capacity[-1].precision
+        blocking = [finding.code for finding in model.findings if finding.blocks_promotion]
+        state = "challenger and champion: it serves" if is_promoted else "challenger"
+        screen.show_line(
+            f"{model.spec.title}: {model.registered.domain} version {model.registered.version}, {state}. "
+            f"AUC {auc.value:.3f}, precision at 10 % {precision.value:.3f} ({model.judgement.title})."
+        )
+        if blocking:
+            screen.show_line(f"  Blocks promotion outside dev: {', '.join(blocking)}.")
+        screen.show_line(f"  Bundle {model.registered.digest}, MLflow run {model.run_id}.")
+    screen.show_line(f"Look at runs, pictures and cards: mlflow ui --backend-store-uri {settings.tracking_uri}")
+
+
+def main() -> None:
+    """Run the program; a known error is one readable line and exit code 2."""
+    app = typer.Typer(add_completion=False)
+    app.command()(train)
+    try:
+        app()
+    except ChekaraError as error:
+        Console(stderr=True).print(f"[bold red]{error.title}[/]: {error}", highlight=False)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
