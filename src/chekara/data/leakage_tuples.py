@@ -6,7 +6,8 @@ the last digit. Where many do, a row was copied, and the question is whether its
 **Finding the columns.** Anchors are columns, alone and in pairs, in which two rows drawn at random hardly ever
 agree. Rows that share an anchor's values are paired up, one pair per value, and for every other column the
 agreement beyond chance is measured (Cohen's kappa). Columns in which such pairs agree nearly always join the
-anchor, the rows are paired up again, and so on until nothing changes: the copied tuple is the largest set.
+anchor, the rows are paired up again, and so on until nothing changes: the copied tuple is the set in which most values were
+copied: columns times repeated tuples.
 
 **Judging the labels.** Honest trade repeats itself: the same importer ships the same goods at list price every
 week, and if it cheats, it cheats every week. So pairs of unrelated parties are looked at first; and in both cases
@@ -28,6 +29,7 @@ from chekara.evaluation.ranking import auc
 
 _ANCHOR_CHANCE = 0.01  # two rows drawn at random agree in an anchor at most this often
 _MOST_ANCHORS = 8
+_MOST_CANDIDATES = 4
 _ROWS_PER_ANCHOR = 250_000
 _FIRST_KAPPA = 0.6  # to join a lone anchor, whose pairs are diluted by chance meetings
 _MEMBER_KAPPA = 0.9  # to stay in the tuple
@@ -119,8 +121,9 @@ def find_copied_tuple(rows: Rows, rng: np.random.Generator) -> TupleEvidence | N
     return best
 
 
-def _strength(evidence: TupleEvidence) -> tuple[bool, int, int]:
-    return evidence.copies_its_label, len(evidence.columns), evidence.repeated
+def _strength(evidence: TupleEvidence) -> tuple[bool, int]:
+    # Values that were copied in all: a chance anchor would add a column, but lose nearly all the copies.
+    return evidence.copies_its_label, len(evidence.columns) * evidence.repeated
 
 
 def weigh_tuple(
@@ -175,8 +178,8 @@ def _candidate_tuples(rows: Rows, between_strangers: bool, rng: np.random.Genera
     names = sorted(names, key=lambda n: (rows.chance[n], n))[:_MOST_ANCHORS]
     anchors = [(n,) for n in names] + list(combinations(names, 2))
     found = {grown for anchor in anchors if (grown := _grow(rows, anchor, between_strangers, rng))}
-    # A part of another candidate has nothing to add.
-    return sorted(c for c in found if not any(set(c) < set(other) for other in found))
+    copied = {c: len(c) * len(_pairs(rows, c, between_strangers, rng)[0]) for c in found}
+    return sorted(found, key=lambda c: (-copied[c], c))[:_MOST_CANDIDATES]
 
 
 def _grow(
