@@ -29,11 +29,13 @@ from chekara.api.present import present_decision
 from chekara.api.problems import problem_of
 from chekara.api.strict_json import read_json
 from chekara.domain.actor import Actor, Permission
-from chekara.errors import BodyTooLargeError, ChekaraError, DeadlineExceededError, InvalidRequestError, NotReadyError
+from chekara.errors import BodyTooLargeError, ChekaraError, DeadlineExceededError, InvalidRequestError
 from chekara.service.ports import Chain, DecisionRecord, ScoreRequest
 from chekara.settings import Limits
 
 NDJSON: Final = "application/x-ndjson"
+# Rows of a batch that wait at once: one commit's worth, so that a batch never fills the queue of single requests.
+BATCH_GROUP: Final = 64
 MAY_SCORE = Depends(requires(Permission.SCORE))
 
 WithContributions = Annotated[
@@ -111,7 +113,6 @@ async def score_batch(
         shown = present_decision(record, actor, language, with_contributions=with_contributions)
         return {"row": number, "status": 200, "decision": shown}
 
-    # At most as many rows wait at once as one group takes, so that a batch never fills the queue of single requests.
     answers: list[dict[str, Any]] = []
     for start in range(0, len(rows), BATCH_GROUP):
         group = enumerate(rows[start : start + BATCH_GROUP], start)
@@ -120,9 +121,6 @@ async def score_batch(
         lines = b"".join(msgspec.json.encode(row) + b"\n" for row in answers)
         return Response(lines, media_type=NDJSON, headers=_language_headers(language))
     return json_response(answers, language)
-
-
-BATCH_GROUP: Final = 64
 
 
 def json_response(content: Any, language: str) -> Response:
@@ -160,8 +158,6 @@ async def _decide(
     context: Context, actor: Actor, parsed: ParsedScore, received_at: datetime, answer_by: float
 ) -> DecisionRecord:
     """Hand a crossing to the writer and wait until its decision is durable, or the time is over."""
-    if not context.house.champions.serving():
-        raise NotReadyError("no verified model serves yet")
     wanted = ScoreRequest(
         crossing=parsed.crossing,
         actor=actor,

@@ -1,0 +1,84 @@
+"""The examples of docs/api.md do what the page says, against a real server."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from chekara.domain.actor import PERMISSIONS, Permission
+from chekara.domain.vocabulary import Role
+from tests.serving import Reply, Server
+
+PAGE = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
+CURLS = [block for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL) if block.startswith("curl")]
+
+
+def run(server: Server, command: str, **variables: str) -> Reply:
+    """Send what a curl command would send."""
+    for name, value in variables.items():
+        command = command.replace(f"${name}", value)
+    words = shlex.split(command.replace("\\\n", " "))
+    assert words[:2] == ["curl", "-s"]
+    url, data, headers = words[2], None, {}
+    rest = words[3:]
+    while rest:
+        option, value, *rest = rest
+        if option == "-H":
+            name, _, text = value.partition(": ")
+            headers[name] = text
+        elif option == "-d":
+            data = value.encode()
+        else:
+            pytest.fail(f"the example uses {option}, which this test does not know")
+    path = url.removeprefix(server.url)
+    assert path.startswith("/")
+    return server.send("GET" if data is None else "POST", path, None, data, **headers)
+
+
+def test_examples_in_the_order_of_the_page(server: Server) -> None:
+    keys = {"URL": server.url, "KEY": server.keys["system_with_reasons"], "ANALYST_KEY": server.keys["analyst"]}
+    first, correction, batch, listing, review = CURLS
+    scored = run(server, first, **keys)
+    assert scored.status == 200, scored.body
+    assert scored.json["domains"][0]["reasons"][0]["text"]
+    corrected = run(server, correction, **keys)
+    assert (corrected.status, corrected.json["revision"]) == (200, 1), corrected.body
+    rows = run(server, batch, **keys).json
+    assert [row["status"] for row in rows] == [200, 422]
+    assert rows[1]["problem"]["problems"][0]["pointer"] == "/occurred_at"
+    assert "decisions" in run(server, listing, **keys).json
+    reviewed = run(server, review, DECISION=corrected.json["decision_id"], **keys)
+    assert reviewed.status == 201, reviewed.body
+
+
+def test_the_table_of_who_may_do_what_is_the_permission_table() -> None:
+    lines = PAGE.partition("## Who may do what")[2].split("\n")
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+    roles = [Role(name) for name in rows[0][1:]]
+    needed = {
+        "POST /v1/scores": Permission.SCORE,
+        "GET /v1/decisions": Permission.READ_DECISION,
+        "POST /v1/decisions/{id}/reviews": Permission.REVIEW,
+        "GET /v1/models": Permission.READ_MODELS,
+        "GET /metrics": Permission.READ_METRICS,
+    }
+    told = {re.findall(r"`([^`]+)`", row[0])[0]: row[1:] for row in rows[2:]}
+    assert told.keys() == needed.keys()
+    for route, permission in needed.items():
+        allowed = {role for role, cell in zip(roles, told[route], strict=True) if cell}
+        assert allowed == {role for role in Role if permission in PERMISSIONS[role]}, route
+
+
+def test_the_page_names_every_warning_that_is_made() -> None:
+    source = Path(__file__).parents[2] / "src" / "chekara"
+    made = {
+        code
+        for path in [*source.glob("service/*.py"), *source.glob("api/*.py")]
+        for code in re.findall(r'Notice\("([a-z_]+)"', path.read_text(encoding="utf-8"))
+    }
+    assert made
+    assert made <= set(re.findall(r"`([a-z_]+)`", PAGE)), json.dumps(sorted(made))
