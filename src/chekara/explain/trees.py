@@ -7,6 +7,7 @@ every threshold, leaf value and count in full precision.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import lightgbm as lgb
 import numpy as np
@@ -167,7 +168,7 @@ def _categories(fields: dict[str, str]) -> tuple[Ints, ...]:
         return ()
     bounds = _ints(fields["cat_boundaries"])
     words = np.array(fields["cat_threshold"].split(), dtype=np.uint32)
-    sets = (words[start:end] for start, end in zip(bounds[:-1], bounds[1:], strict=True))
+    sets = (words[start:end] for start, end in pairwise(bounds))
     return tuple(np.flatnonzero(np.unpackbits(w.view(np.uint8), bitorder="little")).astype(np.int64) for w in sets)
 
 
