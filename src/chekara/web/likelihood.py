@@ -6,6 +6,8 @@ Review 102, 1995).
 
 from __future__ import annotations
 
+import math
+
 from chekara import messages
 from chekara.domain.decision import DomainScore
 from chekara.web.pages import Likelihood
@@ -36,9 +38,14 @@ def likelihood_of(score: DomainScore, language: str) -> Likelihood:
         interval=messages.text(
             "page.case.interval", language, low=_count(low, of, language), high=_count(high, of, language), of=size
         ),
-        rank=messages.text("page.case.rank", language, share=messages.share(score.rank, language)),
+        rank=messages.text("page.case.rank", language, share=_rank(score.rank, language)),
         short=messages.text("page.queue.of", language, n=about, of=size),
     )
+
+
+def _rank(rank: float, language: str) -> str:
+    # Cut, not rounded: nothing is riskier than all of the crossings that it is one of.
+    return f"{messages.number(math.floor(rank * 1000) / 10, language)}{messages.NO_BREAK_SPACE}%"
 
 
 def _count(probability: float, of: int, language: str) -> str:

@@ -29,7 +29,11 @@ def render(page: Page) -> str:
     def t(key: str, **values: str) -> str:
         return messages.text(key, language, **values)
 
-    return _environment().get_template(template_name(type(page))).render(page=page, t=t, languages=messages.languages())
+    def language_name(code: str) -> str:
+        return messages.text("language.name", code)
+
+    template = _environment().get_template(template_name(type(page)))
+    return template.render(page=page, t=t, languages=messages.languages(), language_name=language_name)
 
 
 def template_name(kind: type) -> str:
