@@ -66,7 +66,7 @@ def test_a_taken_port_is_one_readable_line(tmp_path: Path) -> None:
 
 
 def test_the_scorer_loads_nothing_of_training(server: Server) -> None:
-    """Judged by what the process has mapped or opened, and by what the serving modules import in a process of their own."""
+    """Judged by what the process has mapped, and by what the serving modules import in a process of their own."""
     program = (
         "import sys; import chekara.api.serve, chekara.adapters.assembly; "
         "print(*sorted(m for m in ('mlflow','shap','matplotlib','training','optuna') if m in sys.modules))"

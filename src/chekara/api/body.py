@@ -1,14 +1,22 @@
-"""Read a body as far as the limit and not a byte further."""
+"""Read a body as far as the limit, and keep not a byte beyond it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
+import anyio
 from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from chekara.errors import BodyTooLargeError, UnsupportedMediaTypeError
 
-JSON = "application/json"
+JSON: Final = "application/json"
+
+# A body over the limit is still taken off the line, unkept, up to here.
+LINGER_BYTES: Final = 64 * 1024 * 1024
+LINGER_SECONDS: Final = 5.0
 
 
 async def read_body(request: Request, limit_bytes: int, media_types: Iterable[str] = (JSON,)) -> bytes:
@@ -18,7 +26,7 @@ async def read_body(request: Request, limit_bytes: int, media_types: Iterable[st
     ----------
     request : Request
     limit_bytes : int
-        A declared length above it is refused unread; an undeclared one (chunked) as soon as it is passed.
+        Nothing beyond it is kept, whether the length was declared or not (chunked).
     media_types : iterable of str
         Content types that the route reads.
 
@@ -30,18 +38,43 @@ async def read_body(request: Request, limit_bytes: int, media_types: Iterable[st
         More bytes than the limit.
     """
     _refuse_other_media(request.headers.get("content-type", ""), tuple(media_types))
-    too_large = BodyTooLargeError(f"the body is over {limit_bytes} bytes", hint="send less at once")
-    declared = request.headers.get("content-length", "0")
-    if declared.isdigit() and int(declared) > limit_bytes:
-        raise too_large
     chunks: list[bytes] = []
     size = 0
-    async for chunk in request.stream():
+    declared = request.headers.get("content-length", "0")
+    is_over = declared.isdigit() and int(declared) > limit_bytes
+    stream = request.stream()
+    while not is_over:
+        chunk = await anext(stream, None)
+        if chunk is None:
+            return b"".join(chunks)
         size += len(chunk)
-        if size > limit_bytes:
-            raise too_large
+        is_over = size > limit_bytes
         chunks.append(chunk)
-    return b"".join(chunks)
+    request.state.has_unread_body = "expect" not in request.headers  # who asks before sending has sent nothing
+    raise BodyTooLargeError(f"the body is over {limit_bytes} bytes", hint="send less at once")
+
+
+class LingeringResponse(Response):
+    """Answers at once, then takes what the client still sends off the line without keeping it.
+
+    Hanging up on a client that is still sending would reset the connection and lose it the answer.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the answer."""
+        if not scope["state"].get("has_unread_body"):
+            await super().__call__(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": bytes(self.body), "more_body": True})
+        size = 0
+        with anyio.move_on_after(LINGER_SECONDS):
+            while size < LINGER_BYTES:
+                message = await receive()
+                size += len(message.get("body", b""))
+                if not message.get("more_body"):
+                    break
+        await send({"type": "http.response.body", "body": b""})
 
 
 def media_type_of(request: Request) -> str:

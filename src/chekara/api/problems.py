@@ -21,6 +21,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from chekara import messages
+from chekara.api.body import LingeringResponse
 from chekara.errors import (
     BodyTooLargeError,
     ChekaraError,
@@ -110,7 +111,8 @@ def problem_response(
         Further headers, such as ``Allow``.
     """
     problem = problem_of(error, request_id=request_id, language=language, status=status)
-    return Response(
+    kind = LingeringResponse if isinstance(error, BodyTooLargeError) else Response
+    return kind(
         msgspec.json.encode(problem),
         status_code=problem["status"],
         media_type=PROBLEM_JSON,
