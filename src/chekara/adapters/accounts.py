@@ -2,30 +2,175 @@
 
 from __future__ import annotations
 
-from chekara.domain.actor import Actor
+import hashlib
+import secrets
+import uuid
+
+from sqlalchemy import exists, select
+
+from chekara.adapters.chain_writer import ChainWriter, Clock, now
+from chekara.adapters.database import Database, key_revocations, keys, open_database
+from chekara.domain.actor import SCOPES, Actor
+from chekara.domain.vocabulary import Role
+from chekara.errors import ConfigurationError, NotFoundError, UnauthenticatedError
+from chekara.policy import Policy, load_policy
+from chekara.service.chain import instant_text
+from chekara.service.ports import Chain
 from chekara.settings import Settings
+
+KEY_BYTES = 32
+LIVE_PREFIX = "ck_live_"
+TEST_PREFIX = "test_"
 
 
 class Accounts:
-    """Keys and who holds them."""
+    """Keys and who holds them.
+
+    Parameters
+    ----------
+    database : Database
+    policy : Policy
+        Names the agencies that there are.
+    clock : callable
+        The present instant.
+    """
+
+    def __init__(self, database: Database, policy: Policy, clock: Clock = now) -> None:
+        self._database = database
+        self._policy = policy
+        self._clock = clock
 
     def add(
         self, *, agency: str, role: str, holder: str = "", scopes: tuple[str, ...] = (), is_test: bool = False
     ) -> str:
-        """Make a key and return it; it cannot be read again."""
-        raise NotImplementedError
+        """Make a key; the making is a log event.
+
+        Parameters
+        ----------
+        agency, role : str
+        holder : str
+            The person or system that gets it; default: made from agency and role.
+        scopes : tuple of str
+            Extra rights, such as ``reasons``.
+        is_test : bool
+            Whether all that it does goes to the test log.
+
+        Returns
+        -------
+        str
+            The key. It cannot be read again: only its hash is kept.
+
+        Raises
+        ------
+        ConfigurationError
+            An agency, role or scope is not known.
+        LogUnavailableError
+            The key could not be recorded.
+        """
+        self._refuse_unknown(agency, role, scopes)
+        key = (TEST_PREFIX if is_test else LIVE_PREFIX) + secrets.token_urlsafe(KEY_BYTES)
+        event = {
+            "key_id": str(uuid.uuid4()),
+            "key_sha256": _sha256(key),
+            "holder": holder.strip() or f"{agency} {role}",
+            "agency": agency,
+            "role": role,
+            "scopes": " ".join(sorted(set(scopes))),
+            "is_test": is_test,
+        }
+        with self._database.writing() as connection:
+            writer = ChainWriter(connection, self._clock)
+            writer.append(Chain.LIVE, "key_added", event)
+            writer.flush()
+        return key
 
     def revoke(self, key_id: str) -> None:
-        """Make a key useless from now on."""
-        raise NotImplementedError
+        """Make a key useless from now on; the revocation is a log event. Revoking it again changes nothing.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such key.
+        LogUnavailableError
+            The revocation could not be recorded.
+        """
+        with self._database.writing() as connection:
+            if connection.execute(select(keys.c.key_id).where(keys.c.key_id == key_id)).first() is None:
+                raise NotFoundError("there is no such key", where="key_id")
+            known = select(key_revocations.c.key_id).where(key_revocations.c.key_id == key_id)
+            if connection.execute(known).first() is not None:
+                return
+            writer = ChainWriter(connection, self._clock)
+            revoked_at = instant_text(self._clock())
+            writer.append(Chain.LIVE, "key_revoked", {"key_id": key_id, "revoked_at": revoked_at})
+            writer.flush()
 
     def actor_for_key(self, key: str) -> Actor:
-        """Return who holds a key. UnauthenticatedError where nobody does, or it was revoked."""
-        raise NotImplementedError
+        """Return who holds a key.
+
+        Raises
+        ------
+        UnauthenticatedError
+            Nobody does, or it was revoked.
+        LogUnavailableError
+            The database does not answer.
+        """
+        digest = _sha256(key)
+        is_revoked = exists().where(key_revocations.c.key_id == keys.c.key_id)
+        with self._database.reading() as connection:
+            found = connection.execute(select(keys).where(keys.c.key_sha256 == digest, ~is_revoked)).first()
+        # The look-up is by hash, so its timing says nothing of a key; compared once more in constant time.
+        if found is None or not secrets.compare_digest(found.key_sha256, digest):
+            raise UnauthenticatedError("this key is not known, or was revoked", hint="ask for a new one")
+        return Actor(
+            key_id=found.key_id,
+            holder=found.holder,
+            agency=found.agency,
+            role=Role(found.role),
+            scopes=frozenset(found.scopes.split()),
+            is_test=found.is_test,
+        )
+
+    def _refuse_unknown(self, agency: str, role: str, scopes: tuple[str, ...]) -> None:
+        agencies, roles = sorted(self._policy.known_agencies), [one.value for one in Role]
+        if agency not in agencies:
+            hint = f"one of {', '.join(agencies)}; a policy file may name more"
+            raise ConfigurationError("this agency is not known", where="agency", hint=hint)
+        if role not in roles:
+            raise ConfigurationError("this role is not known", where="role", hint=f"one of {', '.join(roles)}")
+        if not set(scopes) <= SCOPES.keys():
+            raise ConfigurationError("this scope is not known", where="scope", hint=f"one of {', '.join(SCOPES)}")
+
+
+def _sha256(key: str) -> str:
+    # A key is 256 random bits, so a plain hash cannot be reversed by guessing; a slow one would only slow the door.
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def add_key(
     settings: Settings, *, agency: str, role: str, holder: str = "", scopes: tuple[str, ...] = (), is_test: bool = False
 ) -> str:
-    """Make a key in an installation, which is set up first if it is new."""
-    raise NotImplementedError
+    """Make a key in an installation, which is set up first if it is new.
+
+    Returns
+    -------
+    str
+        The key, for the only time.
+
+    Raises
+    ------
+    ConfigurationError
+        An agency, role or scope is not known, or the policy file is wrong.
+    LogUnavailableError
+        The key could not be recorded.
+
+    See Also
+    --------
+    Accounts.add : The parameters.
+    """
+    policy = load_policy(settings.policy_path)
+    database = open_database(settings)
+    try:
+        return Accounts(database, policy).add(agency=agency, role=role, holder=holder, scopes=scopes, is_test=is_test)
+    finally:
+        database.close()

@@ -6,12 +6,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from chekara.adapters.accounts import Accounts
-from chekara.policy import Policy
-from chekara.service.audit import AuditReport
+from chekara.adapters.audit_source import SqlAuditSource
+from chekara.adapters.bundle_store import BundleStore, ServingChampions
+from chekara.adapters.checkpoints import CheckpointBook, checkpoint_file, read_checkpoints
+from chekara.adapters.database import open_database
+from chekara.adapters.decision_log import SqlDecisionLog
+from chekara.adapters.key_files import load_checkpoint_key, load_checkpoint_public_key, load_label_key
+from chekara.adapters.label_cipher import AesLabelCipher
+from chekara.adapters.promotions import SqlPromotions
+from chekara.data.identity import EntityTokens, load_entity_secret
+from chekara.policy import Policy, load_policy
+from chekara.service.audit import AuditReport, verify_log
 from chekara.service.ports import Champions, ClockMode
 from chekara.service.promote import PromoteModel
+from chekara.service.ranks import RankWindows
 from chekara.service.read import ReadDecisions
 from chekara.service.review import RecordReview
+from chekara.service.score import ScoreCrossings
 from chekara.service.writer import GroupCommitWriter
 from chekara.settings import Settings
 
@@ -47,15 +58,92 @@ class House:
 def open_house(
     settings: Settings, *, clock: ClockMode = "live", on_group: Callable[[int, float], None] | None = None
 ) -> House:
-    """Migrate and open the database, load champions, start the writer."""
-    raise NotImplementedError
+    """Migrate and open the database, load champions, start the writer.
+
+    Parameters
+    ----------
+    settings : Settings
+    clock : {'live', 'replay'}
+        ``replay`` takes receipt times from the body.
+    on_group : callable, optional
+        Told (requests, seconds) after every group that was scored and logged.
+
+    Raises
+    ------
+    ConfigurationError
+        A setting, the policy or a secret is missing or wrong.
+    LogUnavailableError
+        The database does not answer.
+    """
+    policy = load_policy(settings.policy_path)
+    cipher = AesLabelCipher(load_label_key(settings))
+    tokens = EntityTokens(load_entity_secret(settings))
+    checkpoint_key = load_checkpoint_key(settings)
+    database = open_database(settings)
+    log = SqlDecisionLog(database, cipher)
+    champions = ServingChampions(SqlPromotions(database), BundleStore(settings), policy)
+    champions.refresh()
+    champions.start_watching()
+    book = CheckpointBook(checkpoint_file(settings.home), database, checkpoint_key)
+    score = ScoreCrossings(
+        log=log,
+        champions=champions,
+        policy=policy,
+        tokens=tokens,
+        cipher=cipher,
+        ranks=RankWindows(log.ranked_margins),
+        clock=clock,
+    )
+    writer = GroupCommitWriter(
+        score, queue_length=settings.limits.queue_length, on_group=on_group, on_idle=book.sign_if_due
+    )
+    writer.start()
+
+    def close() -> None:
+        champions.stop_watching()
+        writer.stop()
+        try:
+            book.sign()
+        finally:
+            database.close()
+
+    return House(
+        accounts=Accounts(database, policy),
+        writer=writer,
+        read=ReadDecisions(log),
+        review=RecordReview(log=log, policy=policy),
+        champions=champions,
+        policy=policy,
+        close=close,
+    )
 
 
 def promotion_desk(settings: Settings) -> PromoteModel:
-    """Open what a promotion needs, for training programs."""
-    raise NotImplementedError
+    """Open what a promotion needs, for training programs.
+
+    Raises
+    ------
+    ConfigurationError
+        A setting or the policy is wrong.
+    LogUnavailableError
+        The database does not answer.
+    """
+    policy = load_policy(settings.policy_path)
+    register = SqlPromotions(open_database(settings))
+    return PromoteModel(register=register, shelf=BundleStore(settings), policy=policy, is_dev=settings.is_dev)
 
 
 def verify_log_of(settings: Settings) -> AuditReport:
-    """Check the decision log of an installation: chains, payloads, rows and signed checkpoints."""
-    raise NotImplementedError
+    """Check the decision log of an installation: chains, payloads, rows and signed checkpoints.
+
+    Raises
+    ------
+    LogUnavailableError
+        The database does not answer.
+    """
+    database = open_database(settings)
+    try:
+        checkpoints = read_checkpoints(checkpoint_file(settings.home), load_checkpoint_public_key(settings))
+        return verify_log(SqlAuditSource(database), checkpoints)
+    finally:
+        database.close()

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, select
 
 from chekara.adapters import database as tables
+from chekara.adapters.chain_writer import ChainWriter, Clock, now
 from chekara.adapters.database import Database
 from chekara.adapters.listing import list_decisions
-from chekara.adapters.rows import rows_of
 from chekara.domain.actor import Actor
 from chekara.domain.review import Review
-from chekara.service.chain import GENESIS, canonical_json, entry_hash, instant_text, payload_digest
 from chekara.service.payload import (
     Plain,
     decision_from,
     parsed,
     plain_decision,
-    plain_promotion,
     plain_review,
-    promotion_from,
     review_from,
     scoring_from,
 )
@@ -36,16 +31,8 @@ from chekara.service.ports import (
     Floats,
     KnownRevision,
     LabelCipher,
-    Promotion,
     Scoring,
 )
-
-Clock = Callable[[], datetime]
-
-
-def now() -> datetime:
-    """Return the present instant, in UTC."""
-    return datetime.now(UTC)
 
 
 class SqlDecisionLog:
@@ -121,14 +108,6 @@ class SqlDecisionLog:
             newest_first = connection.execute(query).scalars().all()
         return np.array(newest_first[::-1], dtype=np.float64)
 
-    def serving_promotions(self) -> dict[str, Promotion]:
-        """Return the newest promotion of every domain."""
-        t, p = tables.promotions, tables.payloads
-        query = select(p.c.body).join(t, (t.c.chain == p.c.chain) & (t.c.position == p.c.position))
-        with self._database.reading() as connection:
-            bodies = connection.execute(query.order_by(t.c.position)).scalars().all()
-        return {promotion.domain: promotion for promotion in (promotion_from(parsed(body)) for body in bodies)}
-
     def remove_payloads(self, chain: Chain, positions: Sequence[int], *, reason: str, removed_by: str) -> None:
         """Remove payloads that may be kept no longer. The chain still verifies; what they held is gone for good.
 
@@ -149,9 +128,9 @@ class SqlDecisionLog:
         }
         p = tables.payloads
         with self._database.writing() as connection:
-            transaction = SqlLogTransaction(connection, self._cipher, self._clock)
-            transaction.append(Chain.LIVE, "retention", event)
-            transaction.flush()
+            writer = ChainWriter(connection, self._clock)
+            writer.append(Chain.LIVE, "retention", event)
+            writer.flush()
             connection.execute(delete(p).where(p.c.chain == chain.value, p.c.position.in_(event["removed_positions"])))
 
 
@@ -161,9 +140,7 @@ class SqlLogTransaction:
     def __init__(self, connection: Connection, cipher: LabelCipher, clock: Clock) -> None:
         self._connection = connection
         self._cipher = cipher
-        self._clock = clock
-        self._heads: dict[Chain, tuple[int, str]] = {}
-        self._waiting: dict[str, list[dict[str, Any]]] = {}
+        self._writer = ChainWriter(connection, clock)
 
     def known_revisions(self, chain: Chain, crossing_ids: Sequence[str]) -> dict[str, list[KnownRevision]]:
         """Return what is stored of these crossings, revisions ascending; earlier appends count."""
@@ -193,14 +170,14 @@ class SqlLogTransaction:
         """Append a decision; returns it as it will be read, with its log position."""
         sealed = self._cipher.seal(record.labels, record.decision.decision_id) if record.labels else None
         plain = plain_decision(record, content=content, sealed_labels=sealed, scoring=scoring)
-        position = self.append(record.chain, "decision", plain)
+        position = self._writer.append(record.chain, "decision", plain)
         return decision_from(plain, chain=record.chain, position=position, labels=record.labels)
 
     def append_void(
         self, chain: Chain, *, crossing_id: str, decision_id: str, revision: int, content: str, asked_by: str
     ) -> None:
         """Append the withdrawal of a crossing."""
-        self.append(
+        self._writer.append(
             chain,
             "void",
             {
@@ -214,56 +191,11 @@ class SqlLogTransaction:
 
     def append_review(self, chain: Chain, review: Review) -> None:
         """Append a review."""
-        self.append(chain, "review", plain_review(review))
-
-    def append_promotion(self, promotion: Promotion) -> None:
-        """Append a promotion."""
-        self.append(Chain.LIVE, "promotion", plain_promotion(promotion))
-
-    def append(self, chain: Chain, kind: str, content: Plain) -> int:
-        """Append any event with its rows; returns its position."""
-        payload = canonical_json(content)
-        position, previous_hash = self._head(chain)
-        position += 1
-        entry: dict[str, Any] = {
-            "chain": chain.value,
-            "position": position,
-            "kind": kind,
-            "recorded_at": instant_text(self._clock()),
-            "payload_digest": payload_digest(payload),
-            "previous_hash": previous_hash,
-        }
-        entry["hash"] = entry_hash(**entry)
-        self._heads[chain] = (position, entry["hash"])
-        self._wait("log", entry)
-        self._wait("payloads", {"chain": chain.value, "position": position, "body": payload})
-        for table, rows in rows_of(kind, chain.value, position, content).items():
-            for row in rows:
-                self._wait(table, row)
-        return position
+        self._writer.append(chain, "review", plain_review(review))
 
     def flush(self) -> None:
         """Send collected rows to the database; they become durable with the transaction."""
-        waiting, self._waiting = self._waiting, {}
-        for table in (tables.log, tables.payloads, *tables.ROW_TABLES):
-            if table.name in waiting:
-                self._connection.execute(insert(table), waiting[table.name])
-
-    def _wait(self, table: str, row: dict[str, Any]) -> None:
-        self._waiting.setdefault(table, []).append(row)
-
-    def _head(self, chain: Chain) -> tuple[int, str]:
-        if chain not in self._heads:
-            self._heads[chain] = head_of(self._connection, chain)
-        return self._heads[chain]
-
-
-def head_of(connection: Connection, chain: Chain) -> tuple[int, str]:
-    """Return position and hash of the newest entry of a chain; 0 and 64 zeros where there is none."""
-    t = tables.log
-    query = select(t.c.position, t.c.hash).where(t.c.chain == chain.value).order_by(t.c.position.desc()).limit(1)
-    found = connection.execute(query).first()
-    return (0, GENESIS) if found is None else (found.position, found.hash)
+        self._writer.flush()
 
 
 class _Reader:

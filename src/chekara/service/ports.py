@@ -358,10 +358,6 @@ class LogTransaction(Protocol):
         """Append a review."""
         ...
 
-    def append_promotion(self, promotion: Promotion) -> None:
-        """Append a promotion."""
-        ...
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scoring:
@@ -409,6 +405,18 @@ class DecisionLog(Protocol):
 
     def ranked_margins(self, model_digest: str, limit: int) -> Floats:
         """Return the newest margins that count in the model's rank window, oldest first."""
+        ...
+
+
+class PromotionRegister(Protocol):
+    """Promotion records in the log."""
+
+    def record(self, promotion: Promotion) -> None:
+        """Append a promotion durably."""
+        ...
+
+    def serving(self) -> dict[str, Promotion]:
+        """Return the newest promotion of every domain."""
         ...
 
 

@@ -86,7 +86,7 @@ def predict(
     for i, (crossing, row) in enumerate(zip(scored.tolist(), rows.tolist(), strict=True)):
         own = contributions[i]
         found[crossing] = Prediction(
-            item_no=int(crossings[crossing].items[row - starts[crossing]].get("item_no", 1)),  # type: ignore[arg-type]
+            item_no=int(crossings[crossing].items[row - starts[crossing]].get("item_no", 1)),
             margin=float(margins[row]),
             base_value=float(own[-1]),
             probability=float(probability[i]),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from chekara.errors import ForbiddenError
 from chekara.policy.policy import Policy
-from chekara.service.ports import BundleAbout, BundleShelf, DecisionLog, Promotion
+from chekara.service.ports import BundleAbout, BundleShelf, Promotion, PromotionRegister
 
 
 class PromoteModel:
@@ -17,7 +17,7 @@ class PromoteModel:
 
     Parameters
     ----------
-    log : DecisionLog
+    register : PromotionRegister
     shelf : BundleShelf
     policy : Policy
         Must say how the domain is handled before a model of it can serve.
@@ -30,13 +30,13 @@ class PromoteModel:
     def __init__(
         self,
         *,
-        log: DecisionLog,
+        register: PromotionRegister,
         shelf: BundleShelf,
         policy: Policy,
         is_dev: bool,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._log = log
+        self._register = register
         self._shelf = shelf
         self._policy = policy
         self._is_dev = is_dev
@@ -87,8 +87,7 @@ class PromoteModel:
             is_shortcut=is_shortcut,
             promoted_at=self._now(),
         )
-        with self._log.transaction() as transaction:
-            transaction.append_promotion(promotion)
+        self._register.record(promotion)
         return promotion
 
     def _refuse_unapproved(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 import time
@@ -114,8 +115,15 @@ class GroupCommitWriter:
             group, is_running = self._gather()
             if group:
                 self._serve(group)
-            if self._on_idle is not None:
-                self._on_idle()
+            self._idle()
+
+    def _idle(self) -> None:
+        if self._on_idle is None:
+            return
+        try:
+            self._on_idle()
+        except Exception:  # the thread must go on scoring, and the next idle moment tries again
+            logging.getLogger(__name__).exception("what is done between groups failed")
 
     def _gather(self) -> tuple[list[_Waiting], bool]:
         """Wait for a request and take what else waits; the flag is False once the writer was stopped."""

@@ -1,0 +1,52 @@
+"""Promotion records: which bundle serves a domain, on whose word."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from chekara.adapters.chain_writer import ChainWriter, Clock, now
+from chekara.adapters.database import Database, payloads, promotions
+from chekara.service.payload import parsed, plain_promotion, promotion_from
+from chekara.service.ports import Chain, Promotion
+
+
+class SqlPromotions:
+    """Promotion records in the live chain of the log.
+
+    Parameters
+    ----------
+    database : Database
+    clock : callable
+        The present instant.
+    """
+
+    def __init__(self, database: Database, clock: Clock = now) -> None:
+        self._database = database
+        self._clock = clock
+
+    def record(self, promotion: Promotion) -> None:
+        """Append a promotion durably.
+
+        Raises
+        ------
+        LogUnavailableError
+            It could not be made durable.
+        """
+        with self._database.writing() as connection:
+            writer = ChainWriter(connection, self._clock)
+            writer.append(Chain.LIVE, "promotion", plain_promotion(promotion))
+            writer.flush()
+
+    def serving(self) -> dict[str, Promotion]:
+        """Return the newest promotion of every domain.
+
+        Raises
+        ------
+        LogUnavailableError
+            The database does not answer.
+        """
+        t, p = promotions, payloads
+        query = select(p.c.body).join(t, (t.c.chain == p.c.chain) & (t.c.position == p.c.position))
+        with self._database.reading() as connection:
+            bodies = connection.execute(query.order_by(t.c.position)).scalars().all()
+        return {promotion.domain: promotion for promotion in (promotion_from(parsed(body)) for body in bodies)}

@@ -1,0 +1,124 @@
+"""Score a stored decision again from what was stored, and compare every number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from chekara.domain.decision import DomainScore
+from chekara.features.build import FeatureTable, items_from_crossings
+from chekara.features.catalogue import FEATURES
+from chekara.service.ports import Champion, DecisionRecord, Scoring
+from chekara.service.predict import highest_rows
+
+TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One number that comes out otherwise.
+
+    Attributes
+    ----------
+    domain : str
+    what : str
+        ``margin``, ``probability``, ``interval``, ``base_value``, ``item_no``, ``contribution <feature>`` or
+        ``feature <feature>``.
+    """
+
+    domain: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What scoring a decision again gave.
+
+    Attributes
+    ----------
+    decision_id : str
+    differences : tuple of Difference
+        Empty: the same numbers.
+    """
+
+    decision_id: str
+    differences: tuple[Difference, ...]
+
+    @property
+    def is_same(self) -> bool:
+        """Whether every number came out the same."""
+        return not self.differences
+
+
+def replay_decision(record: DecisionRecord, scoring: Scoring, champion: Callable[[str], Champion]) -> Replay:
+    """Score a stored decision again.
+
+    The stored features go through the stored model; and the features themselves are computed again from the stored
+    inputs, except those from profiles, whose state then is not kept.
+
+    Parameters
+    ----------
+    record : DecisionRecord
+    scoring : Scoring
+    champion : callable
+        From a model digest to the model.
+
+    Returns
+    -------
+    Replay
+        Numbers are compared to 1e-9, features bit for bit.
+
+    Raises
+    ------
+    BundleRefusedError
+        The bundle of a model is gone or does not verify.
+    """
+    differences: list[Difference] = []
+    for score in record.decision.domains:
+        model = champion(score.model.digest)
+        features = scoring.features[score.domain]
+        differences += (Difference(score.domain, what) for what in _score_differences(record, score, model, features))
+        differences += (Difference(score.domain, what) for what in _feature_differences(record, model, features))
+    return Replay(record.decision.decision_id, tuple(differences))
+
+
+def _score_differences(
+    record: DecisionRecord, score: DomainScore, model: Champion, features: FeatureTable
+) -> Iterator[str]:
+    items, crossing_index = items_from_crossings([record.crossing])
+    X = model.encode(features)
+    margins = np.where(model.applies_to(items), model.margins(X), -np.inf)
+    row = int(highest_rows(margins, crossing_index, 1)[0])
+    contributions = model.contributions(X[row : row + 1])[0]
+    low, high = model.calibration.interval(margins[row : row + 1])
+    probability = model.calibration.probability(margins[row : row + 1])
+    if record.crossing.items[row].get("item_no", 1) != score.item_no:
+        yield "item_no"
+    for what, stored, replayed in (
+        ("margin", score.margin, float(margins[row])),
+        ("base_value", score.base_value, float(contributions[-1])),
+        ("probability", score.probability, float(probability[0])),
+        ("interval", score.interval[0], float(low[0])),
+        ("interval", score.interval[1], float(high[0])),
+    ):
+        if abs(stored - replayed) > TOLERANCE:
+            yield what
+    for name, replayed in zip(model.names, contributions[:-1].tolist(), strict=True):
+        if abs(score.contributions[name] - replayed) > TOLERANCE:
+            yield f"contribution {name}"
+
+
+def _feature_differences(record: DecisionRecord, model: Champion, features: FeatureTable) -> Iterator[str]:
+    items, _ = items_from_crossings([record.crossing])
+    again = model.features(items)
+    for name, kind in zip(features.names, features.kinds, strict=True):
+        if name in FEATURES and FEATURES[name].source == "profile":
+            continue
+        stored, computed = features.values[name], again.values[name]
+        is_same = (
+            np.array_equal(stored, computed, equal_nan=True) if kind == "number" else list(stored) == list(computed)
+        )
+        if not is_same:
+            yield f"feature {name}"
