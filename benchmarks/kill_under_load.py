@@ -1,4 +1,4 @@
-"""Kill the service with SIGKILL under load, again and again: is every acknowledged decision still there?
+"""Kill the service with SIGKILL under load, again and again, and count what was lost.
 
 Usage::
 
