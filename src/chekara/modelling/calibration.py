@@ -27,7 +27,6 @@ Basis: TypeAlias = Literal["lot", "lot_intercept", "inspected"]
 SLOPE_PRIOR_SD = 0.7  # of log(slope): 95 % of the prior lies between a quarter and four
 NORMAL_95 = 1.6448536269514722  # 95 % quantile: two sides of 5 % make a 90 % interval
 EXACT_LOGIT = 12.0  # beyond it the logit is compressed, so that float64 still tells neighbours apart near 0 and 1
-REPRESENTATIVE = ("random", "census")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,8 +117,8 @@ def natural_weights(selected_by: npt.NDArray[np.object_], propensity: Floats) ->
     >>> natural_weights(drawn, np.array([0.02, np.nan, np.nan, np.nan])).tolist()
     [50.0, 1.0, 0.0, 0.0]
     """
-    weights = (selected_by == "census").astype(np.float64)
-    drawn = (selected_by == "random") & (propensity > 0)
+    weights: Floats = np.asarray(selected_by == "census", dtype=np.float64)
+    drawn = np.asarray(selected_by == "random", dtype=bool) & (propensity > 0)
     weights[drawn] = 1.0 / propensity[drawn]
     return weights
 
@@ -167,6 +166,24 @@ def fit_calibration(margin: Floats, hit: Floats, natural_weight: Floats, *, lot_
             lot = (margin[drawn], hit[drawn], _effective(natural_weight[drawn]))
             intercept, covariance = _fit_height(*lot, slope, covariance[2])
     return Calibration(intercept=intercept, slope=slope, covariance=covariance, basis=basis, **counts)
+
+
+def calibrated_loss(margin: Floats, hit: Floats) -> float:
+    """Mean log loss of margins after the best curve of this family: how good they are, whatever their scale.
+
+    Parameters
+    ----------
+    margin, hit : ndarray of shape (n_crossings,)
+        At least one hit and one miss.
+
+    Returns
+    -------
+    float
+        Nats per crossing; lower is better.
+    """
+    intercept, slope, _ = _fit_curve(margin, hit, np.ones(len(hit)))
+    logit = intercept + slope * margin
+    return float(np.mean(np.logaddexp(0.0, logit) - hit * logit))
 
 
 def _effective(weight: Floats) -> Floats:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -124,36 +124,48 @@ def build_dataset(
     """
     frame = history.newest_revisions(until)
     frame = frame.sort_values(["known_at", "crossing_id", "item_no"], kind="stable").reset_index(drop=True)
-    applies = lines_that_apply(items_from_frame(frame), spec)
+    everything = items_from_frame(frame)
+    applies = lines_that_apply(everything, spec)
     if not applies.any():
         raise NotEnoughHitsError(
             f"no crossing before the instant that {spec.domain} applies to", hint="see applies_to in model.toml"
         )
-    notes = [f"{int((~applies).sum())} goods lines that the domain does not apply to"] if not applies.all() else []
-    frame = frame[applies].reset_index(drop=True)
     absent = [name for name in spec.extensions if name not in frame.columns]
-    notes += [f"extension {name} is not in this history" for name in absent]
     names = tuple(name for name in spec.features if name not in absent)
-    items = items_from_frame(frame)
     declared_names = [name for name in names if name not in FEATURES or FEATURES[name].source != "reference"]
-    first_lines = ~frame.duplicated(["crossing_id", "revision"]).to_numpy()
+    # Features first, then the cut: a line's share of its crossing counts the lines that the domain leaves out, too.
+    table = build_features(everything, declared_names, spec.extensions).take(applies)
+    items = take_lines(everything, np.flatnonzero(applies))
+    first_lines, crossing_of_item = np.unique(items.values["crossing_index"], return_index=True, return_inverse=True)[
+        1:
+    ]
     crossing_ids = items.text("crossing_id")[first_lines]
     return Dataset(
         domain=spec.domain,
         until=until,
         digest=history.digest,
         items=items,
-        table=build_features(items, declared_names, spec.extensions),
+        table=table,
         feature_names=names,
         item_no=items.number("item_no").astype(np.int64),
-        crossing_of_item=items.values["crossing_index"],
+        crossing_of_item=crossing_of_item,
         crossing_ids=crossing_ids,
         as_of=items.instant("known_at")[first_lines],
         **_outcomes(history, spec, until, crossing_ids),
-        tuple_key=None if leaking_tuple is None else tuple_key(frame, leaking_tuple),
+        tuple_key=None if leaking_tuple is None else tuple_key(frame[applies], leaking_tuple),
         protocol=protocol,
-        notes=tuple(notes),
+        notes=_notes(absent, int((~applies).sum())),
     )
+
+
+def take_lines(items: ItemColumns, lines: npt.NDArray[np.int64]) -> ItemColumns:
+    """Keep some goods lines, by position."""
+    return ItemColumns({name: column[lines] for name, column in items.values.items()}, len(lines))
+
+
+def _notes(absent: list[str], n_left_out: int) -> tuple[str, ...]:
+    notes = [f"{n_left_out} goods lines that the domain does not apply to"] if n_left_out else []
+    return (*notes, *(f"extension {name} is not in this history" for name in absent))
 
 
 def lines_that_apply(items: ItemColumns, spec: ModelSpec) -> npt.NDArray[np.bool_]:
@@ -165,18 +177,25 @@ def lines_that_apply(items: ItemColumns, spec: ModelSpec) -> npt.NDArray[np.bool
     return applies
 
 
-def _outcomes(
-    history: History, spec: ModelSpec, until: datetime, crossing_ids: npt.NDArray[np.object_]
-) -> dict[str, npt.NDArray[np.generic]]:
+class _Outcomes(TypedDict):
+    hit: Floats
+    hit_item_no: Floats
+    known_at: Instants
+    selected_by: npt.NDArray[np.object_]
+    propensity: Floats
+    amount: Floats
+
+
+def _outcomes(history: History, spec: ModelSpec, until: datetime, crossing_ids: npt.NDArray[np.object_]) -> _Outcomes:
     """Line up labels with crossings; everything is missing where no outcome is known."""
     labels = label_crossings(history.inspections, spec.target, until).set_index("crossing_id")
     labels = labels.reindex(pd.Index(crossing_ids))
     known_at = pd.to_datetime(labels["known_at"], utc=True).dt.tz_localize(None)
-    return {
-        "hit": labels["hit"].astype("boolean").to_numpy(np.float64, na_value=np.nan),
-        "hit_item_no": labels["item_no"].to_numpy(np.float64, na_value=np.nan),
-        "known_at": known_at.to_numpy().astype("datetime64[us]"),
-        "selected_by": labels["selected_by"].astype(object).where(labels["selected_by"].notna(), None).to_numpy(),
-        "propensity": labels["propensity"].to_numpy(np.float64, na_value=np.nan),
-        "amount": labels["revenue_recovered"].fillna(0.0).to_numpy(np.float64),
-    }
+    return _Outcomes(
+        hit=np.asarray(labels["hit"].astype("Float64").to_numpy(np.float64, na_value=np.nan)),
+        hit_item_no=labels["item_no"].to_numpy(np.float64, na_value=np.nan),
+        known_at=known_at.to_numpy().astype("datetime64[us]"),
+        selected_by=labels["selected_by"].astype(object).where(labels["selected_by"].notna(), None).to_numpy(),
+        propensity=labels["propensity"].to_numpy(np.float64, na_value=np.nan),
+        amount=labels["revenue_recovered"].fillna(0.0).to_numpy(np.float64),
+    )

@@ -119,22 +119,33 @@ def _coded(column: npt.NDArray[np.object_], codes: Mapping[str, int]) -> Floats:
     return np.where(coded < 0, np.nan, coded)
 
 
-def fit_codes(column: npt.NDArray[np.object_], minimum_count: int) -> dict[str, int]:
+def fit_codes(
+    column: npt.NDArray[np.object_], is_labelled: npt.NDArray[np.bool_], minimum_count: int
+) -> dict[str, int]:
     """Give each category of a column its number, the commonest first.
 
     Parameters
     ----------
     column : ndarray of shape (n_items,), object
+    is_labelled : ndarray of bool, shape (n_items,)
+        Lines that count; the others only make their category known.
     minimum_count : int
-        Rarer ones get -1.
+        Categories with fewer lines get -1.
 
     Returns
     -------
     dict of str to int
+
+    Examples
+    --------
+    >>> values = np.array(["road", "rail", "road", "air"], dtype=object)
+    >>> fit_codes(values, np.array([True, True, True, False]), 1)
+    {'road': 0, 'rail': 1, 'air': -1}
     """
-    given = pd.Series(column, dtype=object).fillna(MISSING)
-    counts = sorted(given.value_counts().items(), key=lambda counted: (-counted[1], str(counted[0])))
-    return {str(value): code if n >= minimum_count else -1 for code, (value, n) in enumerate(counts)}
+    given = pd.Series(column, dtype=object).fillna(MISSING).astype(str)
+    lines = given[is_labelled].value_counts().reindex(given.unique(), fill_value=0)
+    counted = sorted(lines.items(), key=lambda pair: (-pair[1], str(pair[0])))
+    return {str(value): code if n >= minimum_count else -1 for code, (value, n) in enumerate(counted)}
 
 
 def fit_risk(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import lightgbm as lgb
 import numpy as np
@@ -13,14 +13,16 @@ import numpy.typing as npt
 from chekara.domain.decision import ModelIdentity
 from chekara.explain.evidence import Evidence
 from chekara.explain.quadrature import QuadratureTreeShap
-from chekara.features.build import FeatureTable
+from chekara.features import declared
+from chekara.features.build import FeatureTable, build_features
 from chekara.features.catalogue import ItemColumns
 from chekara.features.reference import PriceReference
 from chekara.modelling.calibration import Calibration
+from chekara.modelling.dataset import lines_that_apply
 from chekara.modelling.encode import Encoder
 from chekara.modelling.spec import ModelSpec
 
-Floats = npt.NDArray[np.float64]
+Floats: TypeAlias = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,13 +39,23 @@ class Model:
     calibration : Calibration
     evidence : Evidence
     reference_margins : ndarray of float64
-        Margins of up to 10,000 recent crossings of the training history, sorted: seeds the rank window.
+        Margins of up to 10,000 recent crossings of the training history, inspected or not, sorted: seeds the rank
+        window.
+    golden : mapping
+        Raw contract rows with the margins and probabilities that they must give (`chekara.modelling.golden`).
     identity : ModelIdentity
         Name, registry version ("" until registered) and digest ("" until written).
     about : mapping
-        Run id, commit, times, seed, protocol, trainer: what is signed but outside the digest.
-    golden : tuple of mapping
-        Raw contract rows with the margins and probabilities that they must give.
+        Run id, commit, times, trainer: what is signed but outside the digest.
+
+    Examples
+    --------
+    One request's goods lines, from features to probability::
+
+        table = model.features(items)
+        X = model.encode(table)
+        margin = model.margins(X).max()
+        model.calibration.probability(margin)
     """
 
     spec: ModelSpec
@@ -54,42 +66,61 @@ class Model:
     calibration: Calibration
     evidence: Evidence
     reference_margins: Floats
+    golden: Mapping[str, Any]
     identity: ModelIdentity
     about: Mapping[str, Any]
-    golden: Mapping[str, Any]
 
     @property
     def names(self) -> tuple[str, ...]:
         """Features in the order of the matrix."""
-        raise NotImplementedError
+        return self.encoder.names
 
     def features(self, items: ItemColumns) -> FeatureTable:
-        """Features as people read them (usual prices looked up): what the service stores and explains."""
-        raise NotImplementedError
+        """Compute the features as people read them: what the service stores and explains.
+
+        Parameters
+        ----------
+        items : ItemColumns
+            All lines of each crossing: some features look at a line's neighbours.
+        """
+        return build_features(items, self.names, self.spec.extensions, self.prices)
 
     def encode(self, table: FeatureTable) -> Floats:
-        """Frozen maps applied; float64 of shape (n_items, k)."""
-        raise NotImplementedError
+        """Apply the frozen maps; float64 of shape (n_items, k)."""
+        return self.encoder.encode(table)
 
     def margins(self, X: Floats) -> Floats:
-        """Log-odds of each goods line; shape (n_items,)."""
-        raise NotImplementedError
+        """Score goods lines: log-odds, equal to the booster's raw score; shape (n_items,)."""
+        return self.explainer.margins(X)
 
     def contributions(self, X: Floats) -> Floats:
-        """Exact SHAP; shape (n_items, k + 1), the base value last; rows sum to the margin."""
-        raise NotImplementedError
+        """Explain goods lines by exact SHAP values.
+
+        Returns
+        -------
+        ndarray of shape (n_items, k + 1)
+            Log-odds per feature, the base value last; each row sums to its margin.
+        """
+        return self.explainer.contributions(X)
 
     def unseen(self, table: FeatureTable) -> list[tuple[int, str]]:
-        """(row, feature) of categories that training never met."""
-        raise NotImplementedError
+        """Find categories that training never met, as (row, feature)."""
+        return self.encoder.unseen(table)
 
     def usual(self, items: ItemColumns) -> Mapping[str, tuple[Floats, Floats]]:
-        """Declared and usual value per goods line, for features that compare with a frozen reference.
+        """Tell declared and usual value of each line, for features that compare with a frozen reference.
 
-        A reason for ``unit_price_vs_reference`` shows these (declared 1.90 per kg, usual 7.40), not the ratio.
+        A reason for ``unit_price_vs_reference`` shows these (declared 1.90 per kg, usual 7.40), not their ratio.
+
+        Returns
+        -------
+        mapping of str to (ndarray, ndarray)
+            Each of shape (n_items,), currency/kg, NaN where not known.
         """
-        raise NotImplementedError
+        if "unit_price_vs_reference" not in self.names:
+            return {}
+        return {"unit_price_vs_reference": (declared.value_per_kg(items), self.prices.usual_price(items))}
 
     def applies_to(self, items: ItemColumns) -> npt.NDArray[np.bool_]:
-        """Which goods lines the domain applies to, by the spec; shape (n_items,)."""
-        raise NotImplementedError
+        """Tell which goods lines the domain applies to, by the spec; shape (n_items,)."""
+        return lines_that_apply(items, self.spec)

@@ -1,25 +1,44 @@
-"""The recipe: judged on later crossings, then repeated on everything known."""
+"""The recipe: judged on later crossings, then repeated on everything known.
+
+What is judged is the recipe, not the model: holding back the latest months would cost a rare domain a large part of
+its hits, so the model that goes live is a refit on everything, made and calibrated in the same way.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeAlias, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
-from chekara.modelling.calibration import Calibration
+from chekara.domain.decision import ModelIdentity
+from chekara.errors import NotEnoughHitsError
+from chekara.explain.evidence import build_evidence
+from chekara.explain.quadrature import QuadratureTreeShap
+from chekara.features.catalogue import FeatureKind
+from chekara.modelling.calibration import Calibration, calibrated_loss, fit_calibration, natural_weights
 from chekara.modelling.dataset import Dataset
+from chekara.modelling.fit import crossing_margins
+from chekara.modelling.golden import answer_golden, draw_golden_rows
+from chekara.modelling.learn import Learned, judgeable, learn, margins_of, matrix_of, table_of
 from chekara.modelling.model import Model
 from chekara.modelling.spec import ModelSpec
+from chekara.modelling.split import Block, forward_blocks, require_hits, split_in_time
 
-Floats = npt.NDArray[np.float64]
-Progress = Callable[[str, float], None]  # (stage, fraction done in [0, 1])
+Floats: TypeAlias = npt.NDArray[np.float64]
+Ints: TypeAlias = npt.NDArray[np.int64]
+Mask: TypeAlias = npt.NDArray[np.bool_]
+Window: TypeAlias = tuple[np.datetime64, np.datetime64]
+Progress: TypeAlias = Callable[[str, float], None]  # (stage, fraction done in [0, 1])
+
+REFERENCE_CROSSINGS = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slice:
-    """Crossings of one part in time as a learner sees them. Only crossings with a known outcome.
+    """Crossings of one part in time as a learner sees them, earliest first. Only those with a known outcome.
 
     Attributes
     ----------
@@ -28,27 +47,27 @@ class Slice:
     crossing_of_item : ndarray of shape (n_items,)
         Position of each line's crossing in the arrays below.
     item_label, item_weight : ndarray of shape (n_items,)
-        What the learner was given.
+        What the learner was told; in the test slice the crossing's own outcome and weight 1.
     hit : ndarray of shape (n_crossings,)
         0.0 or 1.0.
     amount : ndarray of shape (n_crossings,)
         Revenue recovered, currency; 0 where nothing was found.
     weight : ndarray of shape (n_crossings,)
         1 / propensity in the random lot, else 1.
-    crossing_ids : ndarray of str
-    tuple_key : ndarray of shape (n_items,) or None
+    crossing_ids : ndarray of shape (n_crossings,), object
+    tuple_key : ndarray of shape (n_items,), uint64, or None
         Key of the leaking tuple, where one was found.
     """
 
     X: Floats
-    crossing_of_item: npt.NDArray[np.int64]
+    crossing_of_item: Ints
     item_label: Floats
     item_weight: Floats
     hit: Floats
     amount: Floats
     weight: Floats
     crossing_ids: npt.NDArray[np.object_]
-    tuple_key: npt.NDArray[np.object_] | None
+    tuple_key: npt.NDArray[np.uint64] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,37 +77,231 @@ class RecipeScores:
     Attributes
     ----------
     feature_names : tuple of str
-    feature_kinds : tuple of str
+    feature_kinds : tuple of {'number', 'category'}
+        Of the encoded columns: a category given as risk is a number.
     train, test : Slice
     margin, probability : ndarray of shape (n_test_crossings,)
     calibration : Calibration
         Fitted before the test slice.
+    rounds : int
+        Trees that were chosen.
     is_random : ndarray of bool, shape (n_test_crossings,)
         Drawn by the lot.
     windows : mapping of str to (first, last) instants
-        train, embargo, calibrate, test.
+        ``as_of`` of train, embargo, calibrate, test; a part without crossings is left out.
     protocol : {'as_given', 'leak_free'}
     notes : tuple of str
     """
 
     feature_names: tuple[str, ...]
-    feature_kinds: tuple[str, ...]
+    feature_kinds: tuple[FeatureKind, ...]
     train: Slice
     test: Slice
     margin: Floats
     probability: Floats
     calibration: Calibration
-    is_random: npt.NDArray[np.bool_]
-    windows: Mapping[str, tuple[np.datetime64, np.datetime64]]
+    rounds: int
+    is_random: Mask
+    windows: Mapping[str, Window]
     protocol: str
     notes: tuple[str, ...]
 
 
-def evaluate_recipe(dataset: Dataset, spec: ModelSpec, seed: int, progress: Progress | None = None) -> RecipeScores:
-    """Fit on the past, judge on what came later."""
-    raise NotImplementedError
+def evaluate_recipe(
+    dataset: Dataset,
+    spec: ModelSpec,
+    seed: int,
+    progress: Progress | None = None,
+    *,
+    test_from: np.datetime64 | None = None,
+) -> RecipeScores:
+    """Fit on the past, judge on what came later.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    spec : ModelSpec
+    seed : int
+    progress : callable, optional
+        Told (stage, fraction done).
+    test_from : datetime64, optional
+        Judge from this ``as_of`` on, instead of the spec's share of the latest inspected crossings.
+
+    Returns
+    -------
+    RecipeScores
+
+    Raises
+    ------
+    NotEnoughHitsError
+        Too few hits before the test slice, or none in it.
+    """
+    tell = progress or _silent
+    split = split_in_time(
+        dataset.as_of,
+        dataset.known_at,
+        dataset.hit,
+        test_share=spec.training.test_share,
+        n_blocks=spec.training.forward_blocks,
+        minimum_hits=spec.minimum_hits,
+        test_from=test_from,
+    )
+    calibration, rounds = _calibrate(dataset, spec, split.blocks, seed, tell)
+    tell("fit on everything before the test", 0.7)
+    learned = learn(dataset, spec, split.train, dataset.as_of < split.begins_at, rounds, seed)
+    test = judgeable(dataset, learned.lines, split.test)
+    require_hits(dataset.hit[test], 1, "among test crossings that may be judged")
+    tell("judge later crossings", 0.9)
+    X, index = matrix_of(learned, dataset, spec, test)
+    raw = np.asarray(learned.booster.predict(X, raw_score=True, num_threads=1), dtype=np.float64)
+    margin = crossing_margins(raw, index, int(test.sum()))
+    parts = {"train": split.train, "embargo": split.embargo, "calibrate": split.calibrate, "test": test}
+    scores = RecipeScores(
+        feature_names=learned.encoder.names,
+        feature_kinds=tuple(
+            "category" if name in learned.encoder.codes else "number" for name in dataset.feature_names
+        ),
+        train=_train_slice(dataset, learned, split.train),
+        test=_test_slice(dataset, X, index, test),
+        margin=margin,
+        probability=calibration.probability(margin),
+        calibration=calibration,
+        rounds=rounds,
+        is_random=np.asarray(dataset.selected_by[test] == "random", dtype=bool),
+        windows={
+            name: (dataset.as_of[part].min(), dataset.as_of[part].max()) for name, part in parts.items() if part.any()
+        },
+        protocol=dataset.protocol,
+        notes=dataset.notes,
+    )
+    tell("judged", 1.0)
+    return scores
 
 
 def refit_on_everything(dataset: Dataset, spec: ModelSpec, seed: int, progress: Progress | None = None) -> Model:
-    """Fit the recipe on all that is known, calibrated out of fold in time."""
-    raise NotImplementedError
+    """Fit the recipe on all that is known, calibrated out of fold in time.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    spec : ModelSpec
+    seed : int
+        The same seed and history give the same bundle digest.
+    progress : callable, optional
+        Told (stage, fraction done).
+
+    Returns
+    -------
+    Model
+        Not yet written: its identity has no digest.
+
+    Raises
+    ------
+    NotEnoughHitsError
+        Fewer known hits than the spec's gate.
+    """
+    tell = progress or _silent
+    labelled = ~np.isnan(dataset.hit)
+    require_hits(dataset.hit, spec.minimum_hits, f"known in {spec.domain}")
+    blocks = forward_blocks(dataset.as_of, dataset.known_at, dataset.hit, spec.training.forward_blocks)
+    calibration, rounds = _calibrate(dataset, spec, blocks, seed, tell)
+    tell("fit on everything known", 0.7)
+    everything = np.ones(dataset.n_crossings, dtype=bool)
+    learned = learn(dataset, spec, labelled, everything, rounds, seed)
+    tell("evidence and reference", 0.85)
+    all_lines = np.arange(dataset.items.n_items)
+    table = table_of(dataset, spec, learned.prices, all_lines)
+    newest = np.zeros(dataset.n_crossings, dtype=bool)
+    newest[-REFERENCE_CROSSINGS:] = True
+    model = Model(
+        spec=spec,
+        booster=learned.booster,
+        explainer=QuadratureTreeShap(learned.booster),
+        prices=learned.prices,
+        encoder=learned.encoder,
+        calibration=calibration,
+        evidence=build_evidence(table, dataset.hit[dataset.crossing_of_item]),
+        reference_margins=np.sort(margins_of(learned, dataset, spec, newest)),
+        golden={
+            "rows": draw_golden_rows(dataset.items, learned.encoder.names, seed),
+            "margins": [],
+            "probabilities": [],
+        },
+        identity=ModelIdentity(spec.name, "", ""),
+        about={},
+    )
+    answered = replace(model, golden=answer_golden(model, model.golden["rows"]))
+    tell("fitted", 1.0)
+    return answered
+
+
+def _silent(stage: str, fraction: float) -> None:
+    """Tell nobody."""
+
+
+def _calibrate(
+    dataset: Dataset, spec: ModelSpec, blocks: tuple[Block, ...], seed: int, tell: Progress
+) -> tuple[Calibration, int]:
+    """Score forward blocks that were not learned from; choose the number of trees and fit the calibration on them."""
+    choices = spec.training.rounds
+    margins: list[list[Floats]] = [[] for _ in choices]
+    judged: list[Ints] = []
+    for number, block in enumerate(blocks):
+        tell(f"forward block {number + 1} of {len(blocks)}", 0.7 * number / len(blocks))
+        learned = learn(dataset, spec, block.fit, dataset.as_of < block.begins_at, choices[-1], seed)
+        crossings = judgeable(dataset, learned.lines, block.judge)
+        if not crossings.any():
+            continue
+        judged.append(np.flatnonzero(crossings))
+        for place, rounds in enumerate(choices):
+            margins[place].append(margins_of(learned, dataset, spec, crossings, rounds))
+    if not judged:
+        raise NotEnoughHitsError("no later crossings to calibrate on", hint="a longer history is needed")
+    rows = np.concatenate(judged)
+    hit = dataset.hit[rows]
+    require_hits(hit, 1, "in the forward blocks that calibrate")
+    by_choice = [np.concatenate(parts) for parts in margins]
+    best = int(np.argmin([calibrated_loss(margin, hit) for margin in by_choice]))
+    weight = natural_weights(dataset.selected_by[rows], dataset.propensity[rows])
+    return fit_calibration(by_choice[best], hit, weight, lot_hits=spec.lot_hits), choices[best]
+
+
+def _train_slice(dataset: Dataset, learned: Learned, crossings: Mask) -> Slice:
+    place = np.cumsum(crossings) - 1
+    return Slice(
+        X=learned.X,
+        crossing_of_item=place[dataset.crossing_of_item[learned.lines]],
+        item_label=learned.labels.label,
+        item_weight=learned.labels.weight,
+        tuple_key=None if dataset.tuple_key is None else dataset.tuple_key[learned.lines],
+        **_crossing_arrays(dataset, crossings),
+    )
+
+
+def _test_slice(dataset: Dataset, X: Floats, index: Ints, crossings: Mask) -> Slice:
+    lines = crossings[dataset.crossing_of_item]
+    return Slice(
+        X=X,
+        crossing_of_item=index,
+        item_label=dataset.hit[crossings][index],
+        item_weight=np.ones(len(index)),
+        tuple_key=None if dataset.tuple_key is None else dataset.tuple_key[lines],
+        **_crossing_arrays(dataset, crossings),
+    )
+
+
+class _CrossingArrays(TypedDict):
+    hit: Floats
+    amount: Floats
+    weight: Floats
+    crossing_ids: npt.NDArray[np.object_]
+
+
+def _crossing_arrays(dataset: Dataset, crossings: Mask) -> _CrossingArrays:
+    natural = natural_weights(dataset.selected_by[crossings], dataset.propensity[crossings])
+    return _CrossingArrays(
+        hit=dataset.hit[crossings],
+        amount=dataset.amount[crossings],
+        weight=np.where(natural > 0, natural, 1.0),
+        crossing_ids=dataset.crossing_ids[crossings],
+    )

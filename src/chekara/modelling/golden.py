@@ -1,0 +1,146 @@
+"""Golden vectors: contract rows whose scores travel with the model, so that every machine proves it scores alike.
+
+No row of the history is published: each column is drawn on its own, so a golden row is a crossing that never was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from chekara.data.schema import CROSSING_COLUMNS, HEADER_COLUMNS, Column, columns_by_name
+from chekara.domain.crossing import Crossing
+from chekara.errors import BundleGoldenError
+from chekara.features.build import items_from_crossings
+from chekara.features.catalogue import FEATURES, ItemColumns
+
+if TYPE_CHECKING:
+    from chekara.modelling.model import Model
+
+Row: TypeAlias = dict[str, str | float | int | bool]
+
+DRAWN_ROWS = 32
+TOLERANCE = 1e-9
+
+_COLUMNS = columns_by_name(CROSSING_COLUMNS)
+_HEADER_NAMES = frozenset(columns_by_name(HEADER_COLUMNS))
+_REQUIRED = {"crossing_point": "golden", "direction": "entry", "mode": "road"}
+_FIXED_INSTANT = "2026-01-05T08:30:00+00:00"
+
+
+def draw_golden_rows(items: ItemColumns, names: Sequence[str], seed: int) -> list[Row]:
+    """Draw contract rows that look like the history, column by column, and three that look like nothing in it.
+
+    Parameters
+    ----------
+    items : ItemColumns
+        Goods lines of the history.
+    names : sequence of str
+        Features that the model reads.
+    seed : int
+
+    Returns
+    -------
+    list of dict
+        One crossing of one item each; missing values are left out.
+    """
+    generator = np.random.default_rng(seed)
+    read = {column for name in names for column in (FEATURES[name].reads if name in FEATURES else (name,))}
+    columns = sorted(name for name in read if name not in ("crossing_id", "item_no", "known_at"))
+    rows: list[Row] = [{"occurred_at": _FIXED_INSTANT, **_REQUIRED} for _ in range(DRAWN_ROWS)]
+    for name in columns:
+        drawn = _draw(items, name, generator)
+        for row, value in zip(rows, drawn, strict=True):
+            if value is not None:
+                row[name] = value
+    numbers = [n for n in columns if n in _COLUMNS and _COLUMNS[n].kind in ("number", "integer")]
+    codes = [n for n in columns if n in _COLUMNS and _COLUMNS[n].kind == "code"]
+    bare: Row = {"occurred_at": _FIXED_INSTANT, **_REQUIRED}
+    zero = bare | dict.fromkeys(numbers, 0.0)
+    strange = bare | dict.fromkeys(codes, "0000000") | dict.fromkeys(numbers, 1e30)
+    return [*rows, bare, zero, strange]
+
+
+def _draw(items: ItemColumns, name: str, generator: np.random.Generator) -> list[str | float | bool | None]:
+    column = _COLUMNS.get(name)
+    if column is not None and column.entity is not None:
+        # Only whether an operator is named can matter to a feature; who it is never leaves the history.
+        return [("somebody" if given else None) for given in generator.random(DRAWN_ROWS) < 0.5]
+    if name not in items.values:
+        return [None] * DRAWN_ROWS
+    picked = items.values[name][generator.integers(0, items.n_items, DRAWN_ROWS)]
+    return [_plain(column, value) for value in picked]
+
+
+def _plain(column: Column | None, value: Any) -> str | float | bool | None:
+    if isinstance(value, np.datetime64):
+        return None if np.isnat(value) else value.astype("datetime64[us]").item().replace(tzinfo=UTC).isoformat()
+    if isinstance(value, float):
+        if np.isnan(value):
+            return None
+        return bool(value) if column is not None and column.kind == "boolean" else float(value)
+    return None if value is None else str(value)
+
+
+def golden_crossings(rows: Sequence[Mapping[str, Any]]) -> list[Crossing]:
+    """Turn golden rows into crossings, as the service would."""
+    crossings = []
+    for number, row in enumerate(rows):
+        values = {name: _parsed(name, value) for name, value in row.items()}
+        occurred_at = values.pop("occurred_at")
+        header = {name: value for name, value in values.items() if name in _HEADER_NAMES}
+        item = {name: value for name, value in values.items() if name not in _HEADER_NAMES}
+        crossings.append(Crossing(f"golden-{number}", 0, occurred_at, occurred_at, header, ({"item_no": 1, **item},)))
+    return crossings
+
+
+def _parsed(name: str, value: Any) -> Any:
+    column = _COLUMNS.get(name)
+    return datetime.fromisoformat(value) if column is not None and column.kind in ("instant", "date") else value
+
+
+def answer_golden(model: Model, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Score golden rows: ``{"rows", "margins", "probabilities"}``."""
+    items, _ = items_from_crossings(golden_crossings(rows))
+    margins = model.margins(model.encode(model.features(items)))
+    probabilities = model.calibration.probability(margins)
+    return {"rows": list(rows), "margins": margins.tolist(), "probabilities": probabilities.tolist()}
+
+
+def check_golden(model: Model) -> None:
+    """Score the model's golden rows here and compare.
+
+    The booster's own raw score is compared as well, so that explainer and booster vouch for each other.
+
+    Raises
+    ------
+    BundleGoldenError
+        A margin or probability differs by more than 1e-9, or there is no golden row.
+    """
+    rows = model.golden["rows"]
+    if not rows:
+        raise BundleGoldenError("there are no golden rows", where="golden.json")
+    answered = answer_golden(model, rows)
+    items, _ = items_from_crossings(golden_crossings(rows))
+    raw = model.booster.predict(model.encode(model.features(items)), raw_score=True, num_threads=1)
+    _compare("margin", np.asarray(answered["margins"]), model.golden["margins"])
+    _compare("raw score of LightGBM", np.asarray(raw), model.golden["margins"])
+    _compare("probability", np.asarray(answered["probabilities"]), model.golden["probabilities"])
+
+
+def _compare(what: str, here: npt.NDArray[np.float64], stored: Sequence[float]) -> None:
+    there = np.asarray(stored, dtype=np.float64)
+    if here.shape != there.shape:
+        raise BundleGoldenError(f"{len(there)} golden values of {what} for {len(here)} rows", where="golden.json")
+    off = np.abs(here - there)
+    if not (off <= TOLERANCE).all():
+        row = int(np.nanargmax(np.where(np.isnan(off), np.inf, off)))
+        raise BundleGoldenError(
+            f"{what} of golden row {row} is off by {off[row]:.3g}",
+            where="golden.json",
+            hint="this machine scores differently; do not serve this bundle here",
+        )

@@ -1,0 +1,195 @@
+"""One fit of the recipe: usual prices, encodings and booster from the same part of history."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import lightgbm as lgb
+import numpy as np
+import numpy.typing as npt
+
+from chekara.data.leakage import first_of_tuple, unseen_tuple
+from chekara.features.build import FeatureTable, build_features
+from chekara.features.catalogue import FEATURES
+from chekara.features.reference import PriceReference, fit_price_reference
+from chekara.modelling.dataset import Dataset, take_lines
+from chekara.modelling.encode import GOODS_FEATURES, Encoder, fit_codes, fit_risk, risk_as_known
+from chekara.modelling.fit import ItemLabels, crossing_margins, fit_booster, label_items
+from chekara.modelling.spec import ModelSpec
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+Mask: TypeAlias = npt.NDArray[np.bool_]
+
+RISK_BLOCKS = 8  # steps in time by which a training row's risk is known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learned:
+    """What one fit made, and what it was made from.
+
+    Attributes
+    ----------
+    prices : PriceReference
+    encoder : Encoder
+    booster : lightgbm.Booster
+    X : ndarray of shape (n_used, k)
+        Matrix that was fitted on.
+    lines : ndarray of shape (n_used,), int64
+        Positions in ``dataset.items`` of its rows.
+    labels : ItemLabels
+        Of its rows.
+    """
+
+    prices: PriceReference
+    encoder: Encoder
+    booster: lgb.Booster
+    X: Floats
+    lines: npt.NDArray[np.int64]
+    labels: ItemLabels
+
+
+def learn(dataset: Dataset, spec: ModelSpec, fit: Mask, visible: Mask, rounds: int, seed: int) -> Learned:
+    """Fit the recipe on a part of history.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    spec : ModelSpec
+    fit : ndarray of bool, shape (n_crossings,)
+        Crossings whose outcome may teach.
+    visible : ndarray of bool, shape (n_crossings,)
+        Crossings that were known, inspected or not: they tell usual prices and which categories exist.
+    rounds, seed : int
+
+    Returns
+    -------
+    Learned
+    """
+    told = np.where(fit, dataset.hit, np.nan)
+    labels = label_items(told, dataset.hit_item_no, dataset.crossing_of_item, dataset.item_no)
+    used = labels.weight > 0
+    if dataset.protocol == "leak_free" and dataset.tuple_key is not None:
+        used[used] = first_of_tuple(dataset.tuple_key[used])
+    lines = np.flatnonzero(used)
+    labels = ItemLabels(labels.label[lines], labels.weight[lines], labels.is_shared[lines])
+    seen = np.flatnonzero(visible[dataset.crossing_of_item] | used)
+    prices = fit_price_reference(take_lines(dataset.items, seen), spec.encoding.price_strength)
+    encoder = _fit_encoder(dataset, spec, seen, np.isin(seen, lines, assume_unique=True), lines, labels)
+    X = encoder.encode(table_of(dataset, spec, prices, lines))
+    X = _with_risk_as_known(X, dataset, spec, encoder, lines, labels)
+    booster = fit_booster(
+        X,
+        labels,
+        dataset.crossing_of_item[lines],
+        names=encoder.names,
+        categorical=encoder.categorical,
+        parameters=spec.lightgbm,
+        rounds=rounds,
+        seed=seed,
+    )
+    return Learned(prices=prices, encoder=encoder, booster=booster, X=X, lines=lines, labels=labels)
+
+
+def table_of(dataset: Dataset, spec: ModelSpec, prices: PriceReference, lines: npt.NDArray[np.int64]) -> FeatureTable:
+    """Take the features of some lines, those that compare with the reference included.
+
+    Only the latter are computed here; the others were computed once for all lines, when whole crossings were at
+    hand (a line's share of its crossing needs its neighbours).
+    """
+    base = dataset.table.take(lines)
+    compared = [n for n in dataset.feature_names if n in FEATURES and FEATURES[n].source == "reference"]
+    if not compared:
+        return base
+    more = build_features(take_lines(dataset.items, lines), compared, spec.extensions, prices)
+    return replace(base, names=base.names + more.names, kinds=base.kinds + more.kinds, values=base.values | more.values)
+
+
+def margins_of(
+    learned: Learned, dataset: Dataset, spec: ModelSpec, crossings: Mask, rounds: int | None = None
+) -> Floats:
+    """Score some crossings: each has its highest line's margin.
+
+    Parameters
+    ----------
+    learned : Learned
+    dataset : Dataset
+    spec : ModelSpec
+    crossings : ndarray of bool, shape (n_crossings,)
+    rounds : int, optional
+        Trees to use; default all.
+
+    Returns
+    -------
+    ndarray of shape (crossings.sum(),)
+    """
+    X, index = matrix_of(learned, dataset, spec, crossings)
+    margins = learned.booster.predict(X, raw_score=True, num_iteration=rounds, num_threads=1)
+    return crossing_margins(np.asarray(margins, dtype=np.float64), index, int(crossings.sum()))
+
+
+def matrix_of(
+    learned: Learned, dataset: Dataset, spec: ModelSpec, crossings: Mask
+) -> tuple[Floats, npt.NDArray[np.int64]]:
+    """Encode the lines of some crossings; also the position of each line's crossing among those."""
+    lines = np.flatnonzero(crossings[dataset.crossing_of_item])
+    place = np.cumsum(crossings) - 1
+    X = learned.encoder.encode(table_of(dataset, spec, learned.prices, lines))
+    return X, place[dataset.crossing_of_item[lines]]
+
+
+def judgeable(dataset: Dataset, learned_lines: npt.NDArray[np.int64], crossings: Mask) -> Mask:
+    """Keep crossings that may be judged: under the leak-free protocol only those with no line copied from training.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    learned_lines : ndarray of int64
+        Lines that were fitted on.
+    crossings : ndarray of bool, shape (n_crossings,)
+
+    Returns
+    -------
+    ndarray of bool, shape (n_crossings,)
+    """
+    if dataset.protocol != "leak_free" or dataset.tuple_key is None:
+        return crossings
+    is_copy = ~unseen_tuple(dataset.tuple_key, dataset.tuple_key[learned_lines])
+    has_copy = np.bincount(dataset.crossing_of_item, weights=is_copy, minlength=dataset.n_crossings) > 0
+    return crossings & ~has_copy
+
+
+def _fit_encoder(
+    dataset: Dataset,
+    spec: ModelSpec,
+    seen: npt.NDArray[np.int64],
+    is_labelled: Mask,
+    lines: npt.NDArray[np.int64],
+    labels: ItemLabels,
+) -> Encoder:
+    choice, values = spec.encoding, dataset.table.values
+    names = dataset.feature_names
+    codes = {n: fit_codes(values[n][seen], is_labelled, choice.minimum_count) for n in choice.codes if n in names}
+    risks = {
+        n: fit_risk(values[n][lines], labels.label, labels.weight, choice.risk_strength, is_goods=n in GOODS_FEATURES)
+        for n in choice.risks
+    }
+    return Encoder(names=names, codes=codes, risks=risks)
+
+
+def _with_risk_as_known(
+    X: Floats, dataset: Dataset, spec: ModelSpec, encoder: Encoder, lines: npt.NDArray[np.int64], labels: ItemLabels
+) -> Floats:
+    crossing = dataset.crossing_of_item[lines]
+    for name in encoder.risks:
+        X[:, encoder.names.index(name)] = risk_as_known(
+            dataset.table.values[name][lines],
+            labels.label,
+            labels.weight,
+            dataset.as_of[crossing],
+            dataset.known_at[crossing],
+            spec.encoding.risk_strength,
+            RISK_BLOCKS,
+            is_goods=name in GOODS_FEATURES,
+        )
+    return X
