@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 from chekara.api.fields import (
@@ -25,6 +26,7 @@ from chekara.api.fields import (
     text_check,
 )
 from chekara.api.strict_json import RepeatedFields, read_json
+from chekara.data.denied import denied_by_name
 from chekara.data.schema import HEADER_COLUMNS, ITEM_COLUMNS, Column, is_extension
 from chekara.domain.crossing import Crossing, Value
 from chekara.domain.vocabulary import Lane, ReviewAction
@@ -41,6 +43,7 @@ _PLAIN_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
 NOT_AN_OBJECT: Final = Refusal("not_an_object", "Give a JSON object.")
 NOT_AN_ARRAY: Final = Refusal("not_an_array", "Give a JSON array.")
 UNKNOWN_FIELD: Final = Refusal("unknown_field", "This field is no part of the contract.")
+DENIED_FIELD: Final = Refusal("denied_field", "This describes people; movements are scored, never people.")
 REPEATED_FIELD: Final = Refusal("repeated_field", "This field was given more than once.")
 REQUIRED: Final = Refusal("required", "This field is required.")
 NO_ITEMS: Final = Refusal("no_items", "Give at least one item; without goods, one item with empty fields.")
@@ -223,6 +226,9 @@ class ScoreParser:
             if _PLAIN_NAME.fullmatch(name) is None:
                 findings.add("/labels", UNKNOWN_FIELD)
                 continue
+            if _describes_people(name):
+                findings.add(f"/labels/{name}", DENIED_FIELD)
+                continue
             checked = self._check_text(text)
             if isinstance(checked, str):
                 labels[name] = checked
@@ -313,12 +319,20 @@ class _Section:
         pointer = f"{where}/{name}" if is_plain else where
         if not is_plain or not is_extension(name):
             findings.add(pointer, UNKNOWN_FIELD)
+        elif _describes_people(name):
+            findings.add(pointer, DENIED_FIELD)
         elif value is not None:
             checked = self._check_text(value) if type(value) is str else check_number(value)
             if isinstance(checked, Refusal):
                 findings.add(pointer, NOT_EXTENSION_VALUE if checked is NOT_A_NUMBER else checked)
             elif checked is not None:
                 values[name] = checked
+
+
+@lru_cache(maxsize=1024)
+def _describes_people(name: str) -> bool:
+    """Hold extensions and labels, whose names anybody may choose, against the words that history files refuse."""
+    return denied_by_name(name) is not None
 
 
 def _note_repeated(fields: dict[str, Any], where: str, findings: Findings) -> None:
