@@ -249,9 +249,8 @@ def _checkpoint_findings(checkpoints: Sequence[Checkpoint], chains: dict[str, _C
             sentence = f"Checkpoints before number {after.number} are missing."
             yield AuditFinding("missing_checkpoint", after.chain, after.position, sentence)
     for chain, one in cut.items():
-        sentence = (
-            f"The end is cut: {one.position} entries were there at {one.signed_at}, {_length(chains, chain)} are."
-        )
+        length = chains[chain].position if chain in chains else 0
+        sentence = f"The end is cut: {one.position} entries were there at {one.signed_at}, now {length}."
         yield AuditFinding("cut_tail", chain, one.position, sentence)
     for chain, one in rewritten.items():
         sentence = f"It is not the entry that was signed at {one.signed_at}: the log was rewritten."

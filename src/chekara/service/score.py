@@ -136,10 +136,12 @@ class ScoreCrossings:
         )
 
     def _with_tokens(self, values: Mapping[str, Value]) -> dict[str, Value]:
-        return {
+        found = {
             name: self._tokens.token(_ENTITIES[name], str(value)) if name in _ENTITIES else value
             for name, value in values.items()
         }
+        # An id of nothing but separators is no id: it has an empty token and counts as not given.
+        return {name: value for name, value in found.items() if value != ""}
 
     def _score_wave(self, transaction: LogTransaction, wave: Sequence[_Lodged], outcomes: dict[int, Outcome]) -> None:
         """Score requests of different crossings."""
