@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -225,11 +225,13 @@ def flat_parameters(spec: ModelSpec, order: TrainingOrder) -> dict[str, object]:
         "seed": order.seed,
         "protocol": order.protocol,
         "chekara_version": __version__,
-        "rounds": spec.rounds,
         "features": ",".join(spec.features),
         "target.positive_results": ",".join(spec.target.positive_results),
         "target.negative_methods": ",".join(spec.target.negative_methods),
-        **{f"encoding.{name}": _flat(getattr(spec.encoding, name)) for name in spec.encoding.__slots__},
+        "calibration.lot_hits": spec.lot_hits,
+        "gates.minimum_hits": spec.minimum_hits,
+        **{f"encoding.{name}": _flat(value) for name, value in asdict(spec.encoding).items()},
+        **{f"training.{name}": _flat(value) for name, value in asdict(spec.training).items()},
         **{f"lightgbm.{name}": value for name, value in spec.lightgbm.items()},
     }
 

@@ -47,11 +47,12 @@ def just_after_newest(history: History) -> datetime:
     TrainingError
         There is no crossing at all.
     """
-    newest = [frame["known_at"].max() for frame in (history.crossings, history.inspections) if len(frame)]
-    known = [instant for instant in newest if not pd.isna(instant)]
+    known: list[pd.Timestamp] = [
+        frame["known_at"].max() for frame in (history.crossings, history.inspections) if len(frame)
+    ]
     if not known:
         raise TrainingError("the history holds no usable crossing", where="crossings", hint="run `chekara check DIR`")
-    return (max(known) + timedelta(microseconds=1)).to_pydatetime()
+    return max(known).to_pydatetime() + timedelta(microseconds=1)
 
 
 def history_before(history: History, until: datetime) -> History:

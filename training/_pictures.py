@@ -17,7 +17,6 @@ from chekara.evaluation.plots import (
     top_reasons_plot,
 )
 from chekara.explain.reasons import feature_label
-from chekara.features.build import FeatureTable
 from chekara.modelling.baselines import Baseline
 from chekara.modelling.dataset import Dataset
 from chekara.modelling.model import Model
@@ -91,8 +90,7 @@ def explain_sample(
     rows = np.sort(np.random.default_rng(seed).choice(dataset.items.n_items, size=n, replace=False))
     # Whole crossings are not needed: what a line shares with its crossing is computed before the rows are taken.
     table = model.features(dataset.items)
-    taken = FeatureTable(table.names, table.kinds, {name: table.values[name][rows] for name in table.names}, n)
-    X = model.encode(taken)
+    X = model.encode(table.take(rows))
     kinds = dict(zip(table.names, table.kinds, strict=True))
     numbers = [table.values[name][rows] if kinds[name] == "number" else np.full(n, np.nan) for name in model.names]
     labels = [feature_label(name, "en") for name in model.names]
