@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -55,11 +55,13 @@ class Rows:
     codes : dict of str to ndarray of shape (n,)
         Candidate columns as whole numbers from 0; equal values have equal codes, missing is a value of its own.
     chance : dict of str to float
-        Probability that two lines drawn at random agree in a column.
+        Probability that two lines drawn at random agree in a column, among lines that fill it.
     numbers : frozenset of str
         Candidate columns that hold measured numbers.
     parties : tuple of str
         Columns that tell who stands behind a line, as far as they are filled.
+    is_missing : dict of str to ndarray of shape (n,), bool
+        Where a column is empty; also of columns that hold one value only, which have no codes here.
     """
 
     frame: pd.DataFrame
@@ -70,7 +72,7 @@ class Rows:
     chance: dict[str, float]
     numbers: frozenset[str]
     parties: tuple[str, ...]
-    is_missing: dict[str, Bools] = field(default_factory=dict)
+    is_missing: dict[str, Bools]
 
     @property
     def is_labelled(self) -> Bools:
@@ -105,18 +107,18 @@ def lay_out(crossings: pd.DataFrame, labels: pd.DataFrame) -> Rows:
     crossing = pd.factorize(frame["crossing_id"])[0].astype(np.int64)
     candidates = [c for c in frame.columns if c not in _BOOKKEEPING and (c in _CONTRACT or is_extension(c))]
     codes = {name: pd.factorize(frame[name], use_na_sentinel=False)[0].astype(np.int64) for name in candidates}
-    chance = {name: _agreement_by_chance(values) for name, values in codes.items()}
-    kept = {name: values for name, values in codes.items() if chance[name] < _NEARLY_CONSTANT}
+    is_missing = {name: frame[name].isna().to_numpy(dtype=bool) for name in candidates}
+    kept = {name: values for name, values in codes.items() if agreement_by_chance(values) < _NEARLY_CONSTANT}
     return Rows(
         frame=frame,
         crossing=crossing,
         hit=_line_labels(frame, labels),
         time_slice=(np.arange(n) * TIME_SLICES // max(n, 1)).astype(np.int64),
         codes=kept,
-        chance=chance,
+        chance={name: agreement_by_chance(values[~is_missing[name]]) for name, values in kept.items()},
         numbers=frozenset(name for name in kept if pd.api.types.is_float_dtype(frame[name].dtype)),
         parties=_party_columns(frame),
-        is_missing={name: frame[name].isna().to_numpy(dtype=bool) for name in candidates},
+        is_missing=is_missing,
     )
 
 
@@ -146,7 +148,8 @@ def _line_labels(frame: pd.DataFrame, labels: pd.DataFrame) -> Floats:
     return np.where(elsewhere, 0.0, hit)
 
 
-def _agreement_by_chance(codes: Ints) -> float:
+def agreement_by_chance(codes: Ints) -> float:
+    """Probability that two of the given codes, drawn at random, are equal; 1 where there are none."""
     if not len(codes):
         return 1.0
     shares = np.bincount(codes) / len(codes)

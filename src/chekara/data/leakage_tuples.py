@@ -6,8 +6,8 @@ the last digit. Where many do, a row was copied, and the question is whether its
 **Finding the columns.** Anchors are columns, alone and in pairs, in which two rows drawn at random hardly ever
 agree. Rows that share an anchor's values are paired up, one pair per value, and for every other column the
 agreement beyond chance is measured (Cohen's kappa). Columns in which such pairs agree nearly always join the
-anchor, the rows are paired up again, and so on until nothing changes: the copied tuple is the set in which most values were
-copied: columns times repeated tuples.
+anchor, the rows are paired up again, and so on until nothing changes. Of all sets found this way, the copied tuple
+is the one with which most labels were copied.
 
 **Judging the labels.** Honest trade repeats itself: the same importer ships the same goods at list price every
 week, and if it cheats, it cheats every week. So pairs of unrelated parties are looked at first; and in both cases
@@ -24,13 +24,15 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from chekara.data.leakage_rows import EARLIER_SLICES, Bools, Floats, Ints, Keys, Rows
+from chekara.data.leakage_rows import EARLIER_SLICES, Bools, Floats, Ints, Keys, Rows, agreement_by_chance
 from chekara.evaluation.ranking import auc
 
 _ANCHOR_CHANCE = 0.01  # two rows drawn at random agree in an anchor at most this often
 _MOST_ANCHORS = 8
 _MOST_CANDIDATES = 4
 _ROWS_PER_ANCHOR = 250_000
+_ROWS_FOR_CHANCE = 50_000
+_CONSTANT_HERE = 0.98  # a column in which nearly all rows agree says nothing about copies
 _FIRST_KAPPA = 0.6  # to join a lone anchor, whose pairs are diluted by chance meetings
 _MEMBER_KAPPA = 0.9  # to stay in the tuple
 _FEWEST_PAIRS = 50
@@ -38,6 +40,7 @@ _FEWEST_PAIRS_WITH_HIT = 10
 _FEWEST_NEIGHBOURS = 30
 _POINTS_PER_GROUP = 3  # a group of codes with fewer distinct tuples has no neighbours, only borders
 _PERMUTATIONS = 5
+_HABIT_AGREEMENT = 0.3  # of the labels of an honest party's repeated consignments, to be worth a notice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,23 +110,26 @@ def find_copied_tuple(rows: Rows, rng: np.random.Generator) -> TupleEvidence | N
     Returns
     -------
     TupleEvidence or None
-        The largest tuple that copies its label; where none does, the largest that is repeated at all; None where
-        nothing is repeated.
+        The tuple with which most labels were copied; where none does that, the consignments that single parties
+        repeat with much the same results; None where there are none of those either.
     """
-    best: TupleEvidence | None = None
     for between_strangers in (True, False):
-        for columns in _candidate_tuples(rows, between_strangers, rng):
-            found = weigh_tuple(rows, columns, between_strangers=between_strangers, rng=rng)
-            if best is None or _strength(found) > _strength(best):
-                best = found
-        if best is not None and best.copies_its_label:
-            break
-    return best
+        candidates = _candidate_tuples(rows, between_strangers, rng)
+        found = [weigh_tuple(rows, c, between_strangers=between_strangers, rng=rng) for c in candidates]
+        leaking = [evidence for evidence in found if evidence.copies_its_label]
+        if leaking:
+            return max(leaking, key=_copied_labels)
+    # Rows that agree in a few coarse columns are no news; a party whose results repeat with its consignments is.
+    habitual = [evidence for evidence in found if evidence.copy_agreement >= _HABIT_AGREEMENT]
+    return max(habitual, key=_copied_labels, default=None)
 
 
-def _strength(evidence: TupleEvidence) -> tuple[bool, int]:
-    # Values that were copied in all: a chance anchor would add a column, but lose nearly all the copies.
-    return evidence.copies_its_label, len(evidence.columns) * evidence.repeated
+def _copied_labels(evidence: TupleEvidence) -> float:
+    """Values that were copied with their labels: pairs that agree beyond chance, times columns.
+
+    A chance companion of the tuple would add a column, but lose most of its copies.
+    """
+    return evidence.copy_agreement * evidence.label_pairs * len(evidence.columns)
 
 
 def weigh_tuple(
@@ -171,67 +177,83 @@ def weigh_tuple(
 # Finding the columns
 
 
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """One search: rows that fill an anchor, and how often two of them agree in each column by chance."""
+
+    rows: Rows
+    filled: Ints
+    chance: dict[str, float]
+    between_strangers: bool
+    rng: np.random.Generator
+
+    @classmethod
+    def around(cls, rows: Rows, anchor: tuple[str, ...], between_strangers: bool, rng: np.random.Generator) -> _Search:
+        filled = np.flatnonzero(~np.logical_or.reduce([rows.is_missing[n] for n in anchor]))
+        some = filled[:: max(1, len(filled) // _ROWS_FOR_CHANCE)]
+        chance = {name: agreement_by_chance(codes[some]) for name, codes in rows.codes.items()}
+        return cls(rows, filled, chance, between_strangers, rng)
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Columns that may join the tuple: those of strangers differ by construction."""
+        return tuple(n for n in self.rows.codes if not (self.between_strangers and n in self.rows.parties))
+
+    def pairs(self, columns: tuple[str, ...]) -> tuple[Ints, Ints]:
+        """Pair up rows per shared value of the columns; of many rows, values of a hashed share: whole groups stay."""
+        key = self.rows.key(columns)
+        kept = self.filled
+        if len(kept) > _ROWS_PER_ANCHOR:
+            kept = kept[key[kept] % np.uint64(-(-len(kept) // _ROWS_PER_ANCHOR)) == 0]
+        return _one_pair_per_key(self.rows, key, kept, self.between_strangers, self.rng)
+
+    def kappa(self, name: str, a: Ints, b: Ints) -> float:
+        """Agreement of two sets of rows in a column beyond chance; 0 where nearly all rows agree anyway."""
+        agree, chance = float((self.rows.codes[name][a] == self.rows.codes[name][b]).mean()), self.chance[name]
+        return 0.0 if chance > _CONSTANT_HERE else (agree - chance) / (1.0 - chance)
+
+
 def _candidate_tuples(rows: Rows, between_strangers: bool, rng: np.random.Generator) -> list[tuple[str, ...]]:
     names = [n for n in rows.codes if rows.chance[n] <= _ANCHOR_CHANCE]
     if between_strangers:
         names = [n for n in names if n not in rows.parties]
     names = sorted(names, key=lambda n: (rows.chance[n], n))[:_MOST_ANCHORS]
-    anchors = [(n,) for n in names] + list(combinations(names, 2))
-    found = {grown for anchor in anchors if (grown := _grow(rows, anchor, between_strangers, rng))}
-    copied = {c: len(c) * len(_pairs(rows, c, between_strangers, rng)[0]) for c in found}
-    return sorted(found, key=lambda c: (-copied[c], c))[:_MOST_CANDIDATES]
+    copied: dict[tuple[str, ...], float] = {}
+    for anchor in [(n,) for n in names] + list(combinations(names, 2)):
+        search = _Search.around(rows, anchor, between_strangers, rng)
+        if (grown := _grow(search, anchor)) and grown not in copied:
+            a, b = _labelled_pairs(rows, rows.key(grown), between_strangers, rng)
+            agreement = np.nan_to_num(_label_kappa(rows.hit[a], rows.hit[b]))
+            copied[grown] = agreement * len(a) * len(grown)
+    return sorted(copied, key=lambda c: (-copied[c], c))[:_MOST_CANDIDATES]
 
 
-def _grow(
-    rows: Rows, anchor: tuple[str, ...], between_strangers: bool, rng: np.random.Generator
-) -> tuple[str, ...] | None:
+def _grow(search: _Search, anchor: tuple[str, ...]) -> tuple[str, ...] | None:
     """Let columns that agree among rows sharing the anchor join it, until nothing changes."""
     columns, threshold = anchor, _FIRST_KAPPA
     for _ in range(4):
-        a, b = _pairs(rows, columns, between_strangers, rng)
+        a, b = search.pairs(columns)
         if len(a) < _FEWEST_PAIRS:
             return None
-        kappa = {name: _kappa(rows, name, a, b) for name in rows.codes}
-        grown = tuple(n for n in rows.codes if n in anchor or kappa[n] >= threshold)
+        grown = tuple(n for n in search.members if n in anchor or search.kappa(n, a, b) >= threshold)
         if grown == columns and threshold == _MEMBER_KAPPA:
             break
         columns, threshold = grown, _MEMBER_KAPPA
-    members = _confirmed(rows, columns, anchor, between_strangers, rng)
+    members = _confirmed(search, columns, anchor)
     return members if len(members) > max(len(anchor), 2) else None
 
 
-def _confirmed(
-    rows: Rows, columns: tuple[str, ...], anchor: tuple[str, ...], between_strangers: bool, rng: np.random.Generator
-) -> tuple[str, ...]:
+def _confirmed(search: _Search, columns: tuple[str, ...], anchor: tuple[str, ...]) -> tuple[str, ...]:
     """Drop members in which rows that share all the others do not agree."""
     members = columns
     for name in columns:
         if name in anchor:
             continue
         others = tuple(n for n in members if n != name)
-        a, b = _pairs(rows, others, between_strangers, rng)
-        if len(a) < _FEWEST_PAIRS or _kappa(rows, name, a, b) < _MEMBER_KAPPA:
+        a, b = search.pairs(others)
+        if len(a) < _FEWEST_PAIRS or search.kappa(name, a, b) < _MEMBER_KAPPA:
             members = others
     return members
-
-
-def _kappa(rows: Rows, name: str, a: Ints, b: Ints) -> float:
-    agree = float((rows.codes[name][a] == rows.codes[name][b]).mean())
-    return (agree - rows.chance[name]) / (1.0 - rows.chance[name])
-
-
-def _pairs(
-    rows: Rows, columns: tuple[str, ...], between_strangers: bool, rng: np.random.Generator
-) -> tuple[Ints, Ints]:
-    """One pair of rows per shared value of the columns, from different crossings.
-
-    Of many rows only the values of a hashed share are looked at: whole groups stay together.
-    """
-    key = rows.key(columns)
-    kept = np.arange(len(key))
-    if len(key) > _ROWS_PER_ANCHOR:
-        kept = np.flatnonzero(key % np.uint64(-(-len(key) // _ROWS_PER_ANCHOR)) == 0)
-    return _one_pair_per_key(rows, key, kept, between_strangers, rng)
 
 
 def _labelled_pairs(rows: Rows, key: Keys, between_strangers: bool, rng: np.random.Generator) -> tuple[Ints, Ints]:
