@@ -40,7 +40,7 @@ REASONS = (
     ),
     Reason("duty_share", 0.021, 0.12, 0.38, EVIDENCE),
     Reason("importer_age_days", None, 1460.0, 0.31, {"share_all": 0.117}),
-    Reason("crossing_point", "TORUGART", "AK-TILEK", -0.27, {"crossings_share": 0.0}),
+    Reason("crossing_point", "TORUGART", "AK-TILEK", -0.27, {"share_all": 0.117, "unseen": 1.0}),
     Reason("authorised_operator", 1.0, 0.0, -0.2, {**EVIDENCE, "hits": 9.0, "share": 9 / 212}),
 )
 

@@ -7,7 +7,8 @@ the reader's language, so that every reader sees the same facts.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -41,6 +42,7 @@ def strongest_reasons(
     evidence: EvidenceSource,
     limit: int = 8,
     usual: Mapping[str, tuple[float, float]] | None = None,
+    unseen: Collection[str] = (),
 ) -> tuple[Reason, ...]:
     """Choose the factors that moved a score most, for and against.
 
@@ -60,6 +62,8 @@ def strongest_reasons(
         For features that compare with a frozen reference: what this line declares and what is usual for such goods,
         both in the reference's unit. They stand as ``value`` and ``expected`` of the reason, and the feature's own
         value as ``ratio`` in its evidence.
+    unseen : collection of str
+        Categories of this line that training never met; their evidence then says ``unseen``.
 
     Returns
     -------
@@ -68,10 +72,11 @@ def strongest_reasons(
     """
     moved = [place for place, amount in enumerate(contributions) if abs(amount) > NEGLIGIBLE]
     moved.sort(key=lambda place: (-abs(contributions[place]), names[place]))
-    return tuple(
+    reasons = (
         _reason(names[place], _plain(values[place]), float(contributions[place]), evidence, usual or {})
         for place in moved[:limit]
     )
+    return tuple(replace(r, evidence={**r.evidence, "unseen": 1.0}) if r.feature in unseen else r for r in reasons)
 
 
 def _reason(
@@ -196,6 +201,8 @@ def shown_value(name: str, value: Value, language: str, unit: str | None = None)
         return messages.text("value.not_given", language)
     if isinstance(value, str):
         return _shown_code(name, value, language)
+    if name == "hour_of_day":
+        return f"{round(value) % 24:02d}:00"
     return _shown_number(value, language, unit or (FEATURES[name].unit if name in FEATURES else ""))
 
 
@@ -243,7 +250,7 @@ def _what_is_said(reason: Reason, language: str, group: str | None) -> str:
 
 def _how_often(reason: Reason, language: str) -> str:
     numbers = reason.evidence
-    if {"inspected", "hits", "share", "share_all"} <= numbers.keys():
+    if "unseen" not in numbers and {"inspected", "hits", "share", "share_all"} <= numbers.keys():
         kind = "missing" if reason.value is None else "category" if isinstance(reason.value, str) else "number"
         return messages.text(
             f"reason.evidence_{kind}",
@@ -253,6 +260,6 @@ def _how_often(reason: Reason, language: str) -> str:
             share=messages.share(numbers["share"], language),
             base=messages.share(numbers["share_all"], language),
         )
-    if isinstance(reason.value, str) and numbers.get("crossings_share") == 0:
+    if "unseen" in numbers:
         return messages.text("reason.unseen", language)
     return messages.text("reason.little", language)

@@ -16,6 +16,7 @@ from chekara.messages.catalogue import FALLBACK_LANGUAGE, text
 
 DISPLAY_ZONE = "Asia/Bishkek"
 DASH = "–"
+_READABLE = 1e15  # nobody reads more digits than that
 NO_BREAK_SPACE = "\u00a0"
 
 
@@ -45,6 +46,8 @@ def number(x: float, language: str, digits: int = 3) -> str:
         return DASH
     if x == 0:
         return "0"
+    if abs(x) >= _READABLE:
+        return f"{x:.{digits - 1}e}"
     decimals = max(digits - 1 - math.floor(math.log10(abs(x))), 0)
     # `f` never falls back to 1e-05, and decimals are cut where nobody reads on.
     rounded = Decimal(f"{x:.{min(decimals, 9)}f}")
@@ -59,7 +62,7 @@ def money(amount: float, language: str) -> str:
     >>> money(1.9, "en"), money(21340.6, "en"), money(0.0123, "en")
     ('1.90', '21,341', '0.0123')
     """
-    if not math.isfinite(amount) or 0 < abs(amount) < 0.1:
+    if not 0.1 <= abs(amount) < _READABLE and amount != 0:  # not finite included
         return number(amount, language)
     pattern = "#,##0.00" if abs(amount) < 1000 else "#,##0"
     return format_decimal(amount, format=pattern, locale=_locale(language))

@@ -1,0 +1,108 @@
+"""The case says what the reader may know, in words that hold."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chekara import messages
+from chekara.domain.actor import Actor
+from chekara.domain.vocabulary import Role
+from chekara.web.case import build_case, may_review
+from chekara.web.likelihood import likelihood_of
+from chekara.web.pages import CasePage
+from chekara.web.render import render
+from tests.web import examples
+
+LANGUAGES = messages.languages()
+
+
+def case(actor: Actor = examples.ANALYST, language: str = "en", **changes: object) -> CasePage:
+    record = examples.record(**changes)  # type: ignore[arg-type]  # any field of a record
+    return build_case(record, (examples.review(),), actor, None, frame=examples.frame(language))
+
+
+def test_recommendation_and_main_reason_stand_first() -> None:
+    page = case()
+    assert page.headline == "Customs duty and value fraud: about 31 of 100 such crossings have a violation"
+    assert page.main_reason is not None
+    assert page.main_reason.startswith("Declared 1.90 per kg; usual for HS 610910 from CN: 7.40.")
+    assert (page.lane_label, page.tasks[0].control) == ("Red: physical inspection", "Partial unloading")
+    assert page.tasks[0].instruction == "Item 2: Check mass and value against the goods and the invoice."
+    assert page.tasks[0].due_at == "by 24 Nov 2026, 13:07"
+
+
+def test_hidden_domain_shows_only_as_another_agency() -> None:
+    html = render(case())
+    assert [panel.domain for panel in case().domains] == ["revenue_fraud"]
+    assert "Another agency wants this crossing." in html
+    for secret in ("vehicle_crime", "Stolen", "registers", "Check of the vehicle"):
+        assert secret not in html
+
+
+def test_coordinator_sees_all() -> None:
+    border = Actor("k9", "C. Asanova", "border_service", Role.ANALYST)
+    assert {panel.domain for panel in case(border).domains} == {"revenue_fraud", "vehicle_crime"}
+    assert "Another agency" not in render(case(border))
+
+
+def test_inspector_reads_the_evidence_but_no_number_of_the_model() -> None:
+    page = case(examples.INSPECTOR)
+    html = render(page)
+    assert page.headline is None
+    assert page.domains[0].likelihood is None
+    assert page.domains[0].waterfall is None
+    assert "Declared 1.90 per kg" in html
+    for number in ("31 of 100", "98.7", "+1.40", "−0.27", "strong"):
+        assert number not in html
+
+
+def test_entity_tokens_are_never_shown() -> None:
+    assert "token" not in render(case()).replace('name="csrf_token" value="token"', "")
+
+
+@pytest.mark.parametrize(
+    ("actor", "changes", "offered"),
+    [
+        (examples.ANALYST, {}, True),
+        (dataclasses.replace(examples.ANALYST, role=Role.SUPERVISOR), {}, True),
+        (examples.INSPECTOR, {}, False),
+        (examples.ANALYST, {"superseded_by": "d-5000"}, False),
+        (examples.ANALYST, {"is_void": True}, False),
+    ],
+)
+def test_who_is_offered_the_form(actor: Actor, changes: dict[str, object], offered: bool) -> None:
+    assert may_review(examples.record(**changes), actor) is offered  # type: ignore[arg-type]
+
+
+def test_superseded_revision_leads_to_the_newer_one() -> None:
+    page = case(superseded_by="d 5000/x")
+    assert page.newer_link == "/cases/d%205000%2Fx"
+    assert "can no longer be reviewed" in render(page)
+
+
+def test_lines_that_carry_a_score_come_first_and_hidden_ones_are_counted() -> None:
+    page = case(n_items=60)
+    assert page.items[0].item_no == "2"
+    assert page.items[0].is_scored
+    assert len(page.items) == 50
+    assert page.items_hidden == "Items not shown: 10"
+
+
+@given(
+    st.floats(1e-6, 1 - 1e-6),
+    st.floats(0, 1),
+    st.floats(0, 1),
+    st.floats(0, 1),
+    st.sampled_from(LANGUAGES),
+)
+def test_likelihood_counts_in_one_reference_class(p: float, down: float, up: float, rank: float, language: str) -> None:
+    score = examples.score(probability=p, interval=(p * down, p + (1 - p) * up), rank=rank)
+    words = likelihood_of(score, language)
+    size = next((n for n in (100, 1000, 10000) if p * n >= 1), 10000)
+    for said in (words.probability, words.interval, words.short):
+        assert messages.number(size, language) in said
+    assert "100 %" not in words.rank.replace(messages.NO_BREAK_SPACE, " ") or rank == 1
