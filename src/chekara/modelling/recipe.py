@@ -161,7 +161,7 @@ def evaluate_recipe(
         feature_kinds=tuple(
             "category" if name in learned.encoder.codes else "number" for name in dataset.feature_names
         ),
-        train=_train_slice(dataset, learned, split.train),
+        train=_train_slice(dataset, learned),
         test=_test_slice(dataset, X, index, test),
         margin=margin,
         probability=calibration.probability(margin),
@@ -266,15 +266,17 @@ def _calibrate(
     return fit_calibration(by_choice[best], hit, weight, lot_hits=spec.lot_hits), choices[best]
 
 
-def _train_slice(dataset: Dataset, learned: Learned, crossings: Mask) -> Slice:
-    place = np.cumsum(crossings) - 1
+def _train_slice(dataset: Dataset, learned: Learned) -> Slice:
+    crossing = dataset.crossing_of_item[learned.lines]
+    taught = np.zeros(dataset.n_crossings, dtype=bool)
+    taught[crossing] = True
     return Slice(
         X=learned.X,
-        crossing_of_item=place[dataset.crossing_of_item[learned.lines]],
+        crossing_of_item=(np.cumsum(taught) - 1)[crossing],
         item_label=learned.labels.label,
         item_weight=learned.labels.weight,
         tuple_key=None if dataset.tuple_key is None else dataset.tuple_key[learned.lines],
-        **_crossing_arrays(dataset, crossings),
+        **_crossing_arrays(dataset, taught),
     )
 
 
