@@ -13,13 +13,18 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from chekara.data.coerce import Mask, coerce_column, coerce_extension
+from chekara.data.coerce import Mask, coerce_column, coerce_extension, empty_column
 from chekara.data.denied import refuse_denied_columns
 from chekara.data.row_rules import ROW_RULES, Action
 from chekara.data.schema import KEYS, TABLES, Column, is_extension
 from chekara.errors import HistoryError, MissingColumnError
 
 EXAMPLES = 5
+REFERENCE_REASONS: dict[str, str] = {
+    "missing": "a required column without a value",
+    "unknown_crossing": "an inspection of a crossing that is not in the history",
+    "no_such_item": "an item that the crossing does not have; the inspection then means the whole crossing",
+}
 _NEVER_DEFAULTED_WHEN_WRONG = {"known_at", "status"}
 
 
@@ -150,11 +155,6 @@ def check_references(inspections: ValidatedTable, crossings: pd.DataFrame) -> Va
         refusals=inspections.refusals + tally.refusals(),
         ignored_columns=inspections.ignored_columns,
     )
-
-
-def empty_column(column: Column, length: int) -> pd.Series[Any]:
-    """Return a column of missing values in its contract dtype."""
-    return coerce_column(pd.Series([None] * length, dtype="str"), column).values
 
 
 def empty_table(table: str) -> pd.DataFrame:

@@ -28,6 +28,20 @@ Mask: TypeAlias = npt.NDArray[np.bool_]
 EARLIEST = pd.Timestamp("1900-01-01", tz="UTC")
 LATEST = pd.Timestamp("2200-01-01", tz="UTC")
 
+VALUE_REASONS: dict[str, str] = {
+    "not_text": "a number with decimals, an instant or a boolean where text belongs",
+    "number_not_text": "a number where a code of digits belongs; its leading zeros are lost",
+    "not_in_code_list": "not one of the allowed words",
+    "wrong_form": "not of the form that the column asks for",
+    "not_a_number": "not a number, or infinite",
+    "not_an_integer": "a number with decimals",
+    "out_of_range": "below the smallest or above the largest value allowed; instants before 1900 or from 2200",
+    "not_a_boolean": "not true, false, 1 or 0",
+    "not_an_instant": "not an ISO 8601 instant",
+    "naive_instant": "an instant without an offset",
+    "not_a_date": "not a date of the form YYYY-MM-DD",
+}
+
 _NUMBER = r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$|^(?i:nan)$"
 _OFFSET = r"\d(?:[Zz]|[+-]\d{2}(?::?\d{2})?)$"
 _DATE = r"^\d{4}-\d{2}-\d{2}$"
@@ -73,6 +87,11 @@ def coerce_column(raw: pd.Series[Any], column: Column) -> Coerced:
     """
     array = as_arrow(raw)
     return _BY_KIND[column.kind](array, column)
+
+
+def empty_column(column: Column, length: int) -> pd.Series[Any]:
+    """Return a column of missing values in its contract dtype."""
+    return _BY_KIND[column.kind](arrow.nulls(length, arrow.large_string()), column).values
 
 
 def coerce_extension(raw: pd.Series[Any]) -> pd.Series[Any]:
@@ -257,7 +276,9 @@ def _floats(array: Any) -> pd.Series[Any]:
 
 
 def _texts(array: Any) -> pd.Series[Any]:
-    return pd.Series(pd.array(array.to_pandas(), dtype="str"))
+    if not _is_text(array.type):
+        array = array.cast(arrow.large_string())
+    return pd.Series(array.to_pandas())
 
 
 def _record(problems: dict[str, Mask], reason: str, mask: Mask) -> None:
