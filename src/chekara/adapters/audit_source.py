@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -36,19 +36,7 @@ class SqlAuditSource:
             while batch := _batch(connection, last):
                 stored = _stored_rows(connection, batch)
                 for entry in batch:
-                    place = (entry.chain, entry.position)
-                    yield AuditedEntry(
-                        chain=entry.chain,
-                        position=entry.position,
-                        kind=entry.kind,
-                        recorded_at=entry.recorded_at,
-                        payload_digest=entry.payload_digest,
-                        previous_hash=entry.previous_hash,
-                        hash=entry.hash,
-                        payload=entry.body,
-                        is_removal_recorded=place in recorded,
-                        differing_tables=_differing(entry, stored.get(place, {})),
-                    )
+                    yield _audited(entry, recorded, stored)
                 last = (batch[-1].chain, batch[-1].position)
 
     def stray_rows(self) -> dict[str, int]:
@@ -65,6 +53,24 @@ class SqlAuditSource:
     def missing_guards(self) -> frozenset[str]:
         """Return the append-only triggers that are gone."""
         return self._database.missing_guards()
+
+
+def _audited(entry: Row[Any], recorded: set[tuple[str, int]], stored: Mapping[tuple[str, int], Rows]) -> AuditedEntry:
+    # SQLite keeps whatever type is written: an edited field may come back as another, which must be found, not trip us.
+    place = (str(entry.chain), entry.position if isinstance(entry.position, int) else -1)
+    body = entry.body.encode() if isinstance(entry.body, str) else entry.body
+    return AuditedEntry(
+        chain=place[0],
+        position=place[1],
+        kind=str(entry.kind),
+        recorded_at=str(entry.recorded_at),
+        payload_digest=str(entry.payload_digest),
+        previous_hash=str(entry.previous_hash),
+        hash=str(entry.hash),
+        payload=body,
+        is_removal_recorded=place in recorded,
+        differing_tables=() if body is None else _differing(str(entry.kind), place, body, stored.get(place, {})),
+    )
 
 
 def _recorded_removals(connection: Connection) -> set[tuple[str, int]]:
@@ -105,14 +111,12 @@ def _stored_rows(connection: Connection, batch: Sequence[Row[Any]]) -> dict[tupl
     return found
 
 
-def _differing(entry: Row[Any], stored: Rows) -> tuple[str, ...]:
-    if entry.body is None:
-        return ()
-    payload = _parsed(entry.body)
+def _differing(kind: str, place: tuple[str, int], body: bytes, stored: Rows) -> tuple[str, ...]:
+    payload = _parsed(body)
     if payload is None:
-        return ()
+        return ("payloads",)
     try:
-        expected = rows_of(entry.kind, entry.chain, entry.position, payload)
+        expected = rows_of(kind, *place, payload)
     except (KeyError, TypeError, ValueError):
         return ("payloads",)
     names = sorted(expected.keys() | stored.keys())
@@ -126,6 +130,6 @@ def _sorted(rows: Sequence[dict[str, Any]]) -> list[str]:
 def _parsed(body: bytes) -> dict[str, Any] | None:
     try:
         found = parsed(body)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     return found if isinstance(found, dict) else None

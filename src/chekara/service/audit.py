@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Protocol
 
 from rich.console import Console
 from rich.table import Table
 
+from chekara.errors import AuditError
 from chekara.service.chain import GENESIS, entry_hash, payload_digest
 
 
@@ -163,15 +165,17 @@ class _ChainCheck:
         elif entry.previous_hash != self.hash:
             sentence = "It does not follow the entry before: one of the two was changed, put in or exchanged."
             yield AuditFinding("broken_link", self.chain, entry.position, sentence)
-        if self._hash(entry) != entry.hash:
+        if _hash_of(entry) != entry.hash:
             yield AuditFinding("edited_entry", self.chain, entry.position, "Its fields do not give its hash.")
         yield from _payload_findings(entry)
         self.position, self.hash = entry.position, entry.hash
         if entry.position in signed:
             self.hashes[entry.position] = entry.hash
 
-    @staticmethod
-    def _hash(entry: AuditedEntry) -> str:
+
+def _hash_of(entry: AuditedEntry) -> str | None:
+    """Return the hash that follows from an entry's fields; None where they cannot be an entry's."""
+    try:
         return entry_hash(
             chain=entry.chain,
             position=entry.position,
@@ -180,6 +184,8 @@ class _ChainCheck:
             payload_digest=entry.payload_digest,
             previous_hash=entry.previous_hash,
         )
+    except AuditError:
+        return None
 
 
 def verify_log(source: AuditSource, checkpoints: Sequence[Checkpoint]) -> AuditReport:
@@ -244,10 +250,11 @@ def _checkpoint_findings(checkpoints: Sequence[Checkpoint], chains: dict[str, _C
             cut[one.chain] = one
         elif check.hashes.get(one.position) != one.hash:
             rewritten.setdefault(one.chain, one)
-    for before, after in zip((None, *checkpoints), checkpoints, strict=False):
-        if after.is_signed and after.number != (before.number if before else 0) + 1:
-            sentence = f"Checkpoints before number {after.number} are missing."
-            yield AuditFinding("missing_checkpoint", after.chain, after.position, sentence)
+    numbers = [0, *(one.number for one in checkpoints if one.is_signed)]
+    for before, after in pairwise(numbers):
+        if after != before + 1:
+            sentence = f"After checkpoint {before} comes number {after}: some are missing, or out of order."
+            yield AuditFinding("missing_checkpoint", "", None, sentence)
     for chain, one in cut.items():
         length = chains[chain].position if chain in chains else 0
         sentence = f"The end is cut: {one.position} entries were there at {one.signed_at}, now {length}."

@@ -1,0 +1,340 @@
+"""The log cannot be edited quietly: every way that we know of is tried, and named by the audit."""
+
+# ruff: noqa: S608  # statements are built from our own table names
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DatabaseError
+
+from chekara.adapters import database as tables
+from chekara.adapters.accounts import Accounts
+from chekara.adapters.assembly import verify_log_of
+from chekara.adapters.chain_writer import ChainWriter
+from chekara.adapters.checkpoints import checkpoint_file
+from chekara.adapters.database import guard_names
+from chekara.adapters.promotions import SqlPromotions
+from chekara.domain.decision import ModelIdentity
+from chekara.domain.vocabulary import ReviewAction, Role
+from chekara.service.audit import AuditReport
+from chekara.service.chain import entry_hash, payload_digest
+from chekara.service.ports import Chain, Promotion
+from chekara.service.review import ReviewRequest
+from tests.small_house import START, SmallHouse, actor, crossing, small_house
+
+N_DECISIONS = 6
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a home with decisions on both chains, a withdrawal, a review, and signed checkpoints."""
+    opened = small_house(tmp_path_factory.mktemp("template") / "home")
+    book = opened.checkpoints()
+    for i in range(N_DECISIONS):
+        record = opened.score_one(crossing(f"c{i}", value=100.0 * (i + 1)))
+        if i == 2:
+            book.sign()
+    opened.score_one(crossing("c0"), is_void=True)
+    opened.score_one(crossing("trial"), by=actor(is_test=True))
+    opened.review(
+        actor(role=Role.ANALYST),
+        ReviewRequest(decision_id=record.decision.decision_id, action=ReviewAction.FOLLOW, reason="seen"),
+    )
+    book.sign()
+    opened.database.close()
+    return opened.settings.home
+
+
+@pytest.fixture
+def house(template: Path, tmp_path: Path) -> Iterator[SmallHouse]:
+    """Open a copy of the template, for one test to tamper with."""
+    opened = small_house(Path(shutil.copytree(template, tmp_path / "home")))
+    yield opened
+    opened.database.close()
+
+
+def verify(house: SmallHouse) -> AuditReport:
+    return verify_log_of(house.settings)
+
+
+def codes(house: SmallHouse) -> set[tuple[str, str, int | None]]:
+    return {(one.code, one.chain, one.position) for one in verify(house).findings}
+
+
+class Tampering:
+    """Direct access to the database, with the guards out of the way and back afterwards."""
+
+    def __init__(self, house: SmallHouse) -> None:
+        self.house = house
+
+    def __enter__(self) -> Connection:
+        self.connection = self.house.database.engine.connect()
+        self.guards = self.connection.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")).all()
+        self.connection.commit()
+        self.connection.connection.execute("PRAGMA foreign_keys = OFF")
+        for name, _ in self.guards:
+            self.connection.exec_driver_sql(f"DROP TRIGGER {name}")
+        return self.connection
+
+    def __exit__(self, *_: object) -> None:
+        for _, sql in self.guards:
+            self.connection.exec_driver_sql(sql)
+        self.connection.commit()
+        self.connection.connection.execute("PRAGMA foreign_keys = ON")
+        self.connection.close()
+
+
+def test_an_untouched_log_is_intact(house: SmallHouse) -> None:
+    report = verify(house)
+    assert report.is_intact, report.findings
+    assert (report.entries, report.checkpoints, report.unsigned_tail) == (N_DECISIONS + 3, 3, 0)
+
+
+@pytest.mark.parametrize("statement", ["UPDATE {} SET position = position + 100", "DELETE FROM {}"])
+def test_the_database_refuses_changes_in_every_table(house: SmallHouse, statement: str) -> None:
+    Accounts(house.database, house.policy).add(agency="customs", role="system")
+    Accounts(house.database, house.policy).revoke(key_ids(house)[0])
+    SqlPromotions(house.database).record(promotion())
+    house.log.remove_payloads(Chain.LIVE, [1], reason="a test", removed_by="nobody")
+    for table in tables.metadata.tables:
+        with house.database.engine.connect() as connection:
+            assert connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one() > 0
+            with pytest.raises(DatabaseError, match="append-only"):
+                connection.execute(text(statement.format(table)))
+    assert verify(house).is_intact
+
+
+def key_ids(house: SmallHouse) -> list[str]:
+    with house.database.reading() as connection:
+        return list(connection.execute(text("SELECT key_id FROM keys")).scalars())
+
+
+def promotion() -> Promotion:
+    return Promotion(
+        promotion_id="p1",
+        domain="revenue_fraud",
+        model=ModelIdentity("revenue_fraud", "1", "sha256:1"),
+        trained_by="T. Trainer",
+        approved_by="A. Approver",
+        assessment_id="IA-1",
+        is_shortcut=False,
+        promoted_at=START,
+    )
+
+
+def test_every_table_is_guarded(house: SmallHouse) -> None:
+    assert house.database.missing_guards() == frozenset()
+    assert len(guard_names()) == 2 * len(tables.metadata.tables)
+    with house.database.writing() as connection:
+        connection.execute(text("DROP TRIGGER log_no_update"))
+    assert codes(house) == {("missing_guard", "", None)}
+
+
+@pytest.mark.parametrize("value", ["'x'", "7", "'two\nlines'", "x'00ff'"])
+@pytest.mark.parametrize("column", ["kind", "recorded_at", "payload_digest", "hash"])
+def test_an_edited_entry_is_found(house: SmallHouse, column: str, value: str) -> None:
+    with Tampering(house) as connection:
+        connection.execute(text(f"UPDATE log SET {column} = {value} WHERE chain = 'live' AND position = 4"))
+    assert ("edited_entry", "live", 4) in codes(house)
+
+
+def test_an_edited_payload_is_found(house: SmallHouse) -> None:
+    with Tampering(house) as connection:
+        connection.execute(
+            text("UPDATE payloads SET body = replace(body, '\"lane\":', '\"lane\" :') WHERE position = 2")
+        )
+    assert ("edited_payload", "live", 2) in codes(house)
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"\xff\xfe", b"{"])
+def test_a_payload_that_is_none_is_found(house: SmallHouse, body: bytes) -> None:
+    with Tampering(house) as connection:
+        connection.execute(text("UPDATE payloads SET body = :b WHERE chain = 'live' AND position = 2"), {"b": body})
+    assert codes(house) == {("edited_payload", "live", 2)}
+
+
+def test_an_edited_payload_with_its_digest_is_found(house: SmallHouse) -> None:
+    with Tampering(house) as connection:
+        body = b'{"lane":"green"}'
+        connection.execute(text("UPDATE payloads SET body = :b WHERE chain = 'live' AND position = 2"), {"b": body})
+        connection.execute(
+            text("UPDATE log SET payload_digest = :d WHERE chain = 'live' AND position = 2"),
+            {"d": payload_digest(body)},
+        )
+    assert ("edited_entry", "live", 2) in codes(house)
+
+
+def test_an_entry_edited_with_its_hash_breaks_the_link_after_it(house: SmallHouse) -> None:
+    with Tampering(house) as connection:
+        connection.execute(text("UPDATE log SET recorded_at = '2020' WHERE chain = 'live' AND position = 4"))
+        rehash(connection, 4)
+    assert codes(house) == {("broken_link", "live", 5)}
+
+
+def rehash(connection: Connection, position: int) -> None:
+    """Give an entry the hash that follows from its fields."""
+    row = (
+        connection.execute(text("SELECT * FROM log WHERE chain = 'live' AND position = :p"), {"p": position})
+        .mappings()
+        .one()
+    )
+    fields = {name: row[name] for name in row if name != "hash"}
+    connection.execute(
+        text("UPDATE log SET hash = :h WHERE chain = 'live' AND position = :p"),
+        {"h": entry_hash(**fields), "p": position},
+    )
+
+
+def rehash_from(connection: Connection, position: int) -> None:
+    """Rewrite the chain from an entry on, so that it verifies by itself."""
+    last = connection.execute(text("SELECT max(position) FROM log WHERE chain = 'live'")).scalar_one()
+    for place in range(position, last + 1):
+        connection.execute(
+            text(
+                "UPDATE log SET previous_hash = coalesce((SELECT hash FROM log WHERE chain = 'live' AND position = :b),"
+                " previous_hash) WHERE chain = 'live' AND position = :p"
+            ),
+            {"b": place - 1, "p": place},
+        )
+        rehash(connection, place)
+
+
+def delete_entry(connection: Connection, position: int) -> None:
+    for table in tables.metadata.tables:
+        connection.execute(text(f"DELETE FROM {table} WHERE chain = 'live' AND position = :p"), {"p": position})
+
+
+def test_an_entry_deleted_in_the_middle_is_found(house: SmallHouse) -> None:
+    with Tampering(house) as connection:
+        delete_entry(connection, 4)
+    assert ("missing_entries", "live", 4) in codes(house)
+
+
+def test_a_cut_tail_is_found(house: SmallHouse) -> None:
+    with Tampering(house) as connection:
+        for position in (7, 8):
+            delete_entry(connection, position)
+    assert codes(house) == {("cut_tail", "live", 8)}
+
+
+def test_a_chain_that_vanished_is_found(house: SmallHouse) -> None:
+    with Tampering(house) as connection:
+        for table in tables.metadata.tables:
+            connection.execute(text(f"DELETE FROM {table} WHERE chain = 'test'"))
+    assert codes(house) == {("cut_tail", "test", 1)}
+
+
+def test_a_log_rewritten_as_a_whole_is_found(house: SmallHouse) -> None:
+    with Tampering(house) as connection:
+        connection.execute(text("UPDATE log SET recorded_at = '2020' WHERE chain = 'live' AND position = 1"))
+        rehash_from(connection, 1)
+    assert codes(house) == {("rewritten", "live", 3)}
+
+
+def test_an_entry_put_in_the_middle_is_found(house: SmallHouse) -> None:
+    with Tampering(house) as connection:
+        for table in tables.metadata.tables:
+            connection.execute(
+                text(f"UPDATE {table} SET position = -position - 1 WHERE chain = 'live' AND position > 3")
+            )
+            connection.execute(text(f"UPDATE {table} SET position = -position WHERE position < 0"))
+        connection.execute(
+            text(
+                "INSERT INTO log SELECT chain, 4, kind, recorded_at, payload_digest, hash, hash FROM log "
+                "WHERE chain = 'live' AND position = 3"
+            )
+        )
+    found = codes(house)
+    assert ("edited_entry", "live", 4) in found
+    assert ("missing_payload", "live", 4) in found
+
+
+def test_an_entry_put_in_with_all_hashes_made_anew_is_found(house: SmallHouse) -> None:
+    with Tampering(house) as connection:
+        for table in tables.metadata.tables:
+            connection.execute(
+                text(f"UPDATE {table} SET position = -position - 1 WHERE chain = 'live' AND position > 3")
+            )
+            connection.execute(text(f"UPDATE {table} SET position = -position WHERE position < 0"))
+        connection.execute(
+            text(
+                "INSERT INTO log SELECT chain, 4, kind, recorded_at, payload_digest, hash, hash FROM log "
+                "WHERE chain = 'live' AND position = 3"
+            )
+        )
+        connection.execute(
+            text("INSERT INTO payloads SELECT chain, 4, body FROM payloads WHERE chain = 'live' AND position = 3")
+        )
+        rehash_from(connection, 4)
+    assert ("rewritten", "live", 8) in codes(house)
+
+
+def test_an_entry_put_at_the_end_without_its_rows_is_found(house: SmallHouse) -> None:
+    with house.database.writing() as connection:
+        writer = ChainWriter(connection)
+        writer.append(Chain.LIVE, "key_revoked", {"key_id": "k", "revoked_at": "2026"})
+        writer._waiting.pop("key_revocations")
+        writer.flush()
+    assert codes(house) == {("edited_rows", "live", 9)}
+
+
+@pytest.mark.parametrize(
+    ("table", "change"),
+    [
+        ("decisions", "lane = 'green', strictness = 0"),
+        ("decision_domains", "rank = 0.0"),
+        ("decision_agencies", "agency = 'agriculture'"),
+    ],
+)
+def test_edited_rows_beside_the_log_are_found(house: SmallHouse, table: str, change: str) -> None:
+    with Tampering(house) as connection:
+        connection.execute(text(f"UPDATE {table} SET {change} WHERE rowid IN (SELECT min(rowid) FROM {table})"))
+    (finding,) = verify(house).findings
+    assert finding.code == "edited_rows"
+    assert table in finding.sentence
+
+
+def test_a_planted_key_is_found(house: SmallHouse) -> None:
+    with Tampering(house) as connection:
+        connection.execute(text("INSERT INTO keys VALUES ('live', 99, 'k', 'h', 'Mallory', 'customs', 'admin', '', 0)"))
+    (finding,) = verify(house).findings
+    assert (finding.code, finding.sentence) == ("stray_rows", "1 rows of keys belong to no log entry.")
+
+
+def test_a_payload_may_be_gone_only_when_its_removal_was_recorded(house: SmallHouse) -> None:
+    house.log.remove_payloads(Chain.LIVE, [2], reason="three years are over", removed_by="records office")
+    assert verify(house).is_intact
+    with pytest.raises(DatabaseError, match="append-only"), house.database.engine.connect() as connection:
+        connection.execute(text("DELETE FROM payloads WHERE chain = 'live' AND position = 3"))
+    with Tampering(house) as connection:
+        connection.execute(text("DELETE FROM payloads WHERE chain = 'live' AND position = 3"))
+    assert codes(house) == {("missing_payload", "live", 3)}
+
+
+def test_checkpoints_themselves_cannot_be_forged_or_thinned(house: SmallHouse) -> None:
+    path = checkpoint_file(house.settings.home)
+    lines = path.read_bytes().splitlines(keepends=True)
+    forged = json.loads(lines[0]) | {"hash": "0" * 64}
+    path.write_bytes(json.dumps(forged).encode() + b"\n" + b"".join(lines[1:]))
+    assert codes(house) == {("unsigned_checkpoint", "live", 3), ("missing_checkpoint", "", None)}
+    path.write_bytes(lines[0] + lines[2])
+    assert {code for code, _, _ in codes(house)} == {"missing_checkpoint"}
+    path.write_bytes(b"not a checkpoint\n" + b"".join(lines))
+    assert {code for code, _, _ in codes(house)} == {"unsigned_checkpoint"}
+
+
+def test_the_report_reads_well(house: SmallHouse) -> None:
+    with Tampering(house) as connection:
+        delete_entry(connection, 4)
+    console = Console(record=True, width=120, file=None, quiet=False)
+    with console.capture() as captured:
+        verify(house).show(console)
+    assert "Entries 4 to 4 are missing." in captured.get()
+    assert "does not verify" in captured.get()
