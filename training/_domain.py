@@ -264,7 +264,7 @@ def _register(
         "run_id": run.run_id,
         "trained_by": order.trained_by,
         "trained_at": datetime.now(UTC).isoformat(),
-        "git_commit": git_commit(),
+        "commit": git_commit(),
         "seed": order.seed,
         "protocol": served.scores.protocol,
         "until": order.until.isoformat(),

@@ -56,9 +56,10 @@ def picture_model(
         By name: gain, precision_recall, reliability, beeswarm, top_reasons.
     """
     judged = {"model": scores.margin, **{b.title: b.score for b in baselines if b.scorer != "chance"}}
-    on = f"{spec.title}: {len(scores.test.hit):,} later crossings, {int(scores.test.hit.sum()):,} hits"
+    name = short_title(spec)
+    on = f"{name}: {len(scores.test.hit):,} later crossings, {int(scores.test.hit.sum()):,} hits"
     names, values, contributions = explain_sample(dataset, model, seed)
-    sample = f"{spec.title}: {len(values):,} goods lines of the training history"
+    sample = f"{name}: {len(values):,} goods lines of the training history"
     return {
         "gain": gain_plot(scores.test.hit, judged, title=f"How many hits are found?\n{on}"),
         "precision_recall": precision_recall_plot(
@@ -70,6 +71,11 @@ def picture_model(
         "beeswarm": beeswarm_plot(names, values, contributions, title=f"How do values move scores?\n{sample}"),
         "top_reasons": top_reasons_plot(names, contributions, title=f"What moves scores most?\n{sample}"),
     }
+
+
+def short_title(spec: ModelSpec) -> str:
+    """Return what stands before the colon of a title."""
+    return spec.title.partition(":")[0]
 
 
 def explain_sample(

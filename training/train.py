@@ -21,6 +21,7 @@ from chekara.modelling.spec import ModelSpec, load_spec
 from chekara.settings import Settings
 from training._domain import TrainedModel, TrainingOrder, promote_shortcut, train_domain
 from training._history import history_before, just_after_newest, parse_instant
+from training._pictures import short_title
 from training._screen import Screen
 
 MODELS = Path(__file__).parents[1] / "models"
@@ -108,7 +109,7 @@ def train_all(
             trained.append(train_domain(spec, order, tracker, settings, screen))
         except NotEnoughHitsError as error:
             reasons.append(f"{spec.domain}: {error}")
-            screen.show_skipped(spec.title, str(error))
+            screen.show_skipped(short_title(spec), str(error))
     if not trained:
         raise TrainingError("no domain could be trained", hint="; ".join(reasons))
     return trained
@@ -122,7 +123,7 @@ def show_end(screen: Screen, trained: list[TrainedModel], settings: Settings, *,
         blocking = [finding.code for finding in model.findings if finding.blocks_promotion]
         state = "challenger and champion: it serves" if is_promoted else "challenger"
         screen.show_line(
-            f"{model.spec.title}: {model.registered.domain} version {model.registered.version}, {state}. "
+            f"{short_title(model.spec)}: {model.registered.domain} version {model.registered.version}, {state}. "
             f"AUC {auc.value:.3f}, precision at 10 % {precision.value:.3f} ({model.judgement.title})."
         )
         if blocking:

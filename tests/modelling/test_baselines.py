@@ -30,7 +30,7 @@ def test_chance_is_chance_exactly() -> None:
 def test_best_column_is_found_with_its_direction() -> None:
     scores = made_scores(seed=2)
     baseline = best_single_column(scores)
-    assert baseline.title == "best column: price (low is risky)"
+    assert baseline.title == "best column: price, lowest first"
     assert auc(scores.test.hit, baseline.score) == pytest.approx(1 - auc(scores.test.hit, scores.test.X[:, 1]))
 
 

@@ -7,7 +7,7 @@ come as text and a code must never become a number. Only the columns that the co
 from __future__ import annotations
 
 from mlflow.models import ModelSignature
-from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
+from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
 from mlflow.types.schema import AnyType
 
 from chekara.adapters.pyfunc_columns import CONTRIBUTIONS, OUTPUT_COLUMNS, WARNINGS
@@ -28,10 +28,13 @@ def pyfunc_signature(spec: ModelSpec) -> ModelSignature:
         Inputs: the contract's crossing columns, then the extensions and catalogue features that the model names,
         all but the contract's required ones optional.
     """
-    inputs = [ColSpec(AnyType(), column.name, required=column.required) for column in CROSSING_COLUMNS]
+    anything = AnyType()  # type: ignore[no-untyped-call]
+    inputs: list[ColSpec | TensorSpec] = [
+        ColSpec(anything, column.name, required=column.required) for column in CROSSING_COLUMNS
+    ]
     known = {column.name for column in CROSSING_COLUMNS}
-    inputs += [ColSpec(AnyType(), name, required=False) for name in spec.features if name not in known]
-    outputs = [ColSpec(DataType.string, "crossing_id"), ColSpec(DataType.long, "item_no")]
+    inputs += [ColSpec(anything, name, required=False) for name in spec.features if name not in known]
+    outputs: list[ColSpec | TensorSpec] = [ColSpec(DataType.string, "crossing_id"), ColSpec(DataType.long, "item_no")]
     outputs += [ColSpec(DataType.double, name, required=False) for name in OUTPUT_COLUMNS]
     outputs += [ColSpec(DataType.string, WARNINGS)]
     return ModelSignature(

@@ -29,6 +29,7 @@ from mlflow.data.dataset_source_registry import resolve_dataset_source
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.exceptions import MlflowException
 from mlflow.models.model import ModelInfo
+from mlflow.utils.logging_utils import disable_logging
 
 from chekara.adapters.pyfunc_contract import pyfunc_signature
 from chekara.errors import ConfigurationError, NotFoundError, TrainingError
@@ -286,4 +287,5 @@ def _quieten() -> None:
     """Leave the screen to the trainer: MLflow announces its migrations and every file it copies."""
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    disable_logging()  # type: ignore[no-untyped-call]  # the stream that it prints to past its logger
     warnings.filterwarnings("ignore", module=r"mlflow\..*")

@@ -5,6 +5,7 @@ Figures are made on their own canvas, without pyplot's global state, so that sev
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import PercentFormatter
 
 from chekara.evaluation.calibration import Reliability
@@ -131,6 +133,7 @@ def top_reasons_plot(names: Sequence[str], contributions: Floats, *, title: str,
     contributions : ndarray of float64, shape (n, k)
         Log-odds, without the base value.
     title : str
+        The question that the picture answers; after a line break, what it was drawn from.
     limit : int
         Most features shown.
 
@@ -148,7 +151,7 @@ def top_reasons_plot(names: Sequence[str], contributions: Floats, *, title: str,
     axes.axvline(0, color=_INK, linewidth=0.8)
     axes.set_yticks(places, [names[j] for j in order])
     axes.grid(axis="y", visible=False)
-    axes.legend(loc="lower right", frameon=False)
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False)
     return figure
 
 
@@ -165,6 +168,7 @@ def beeswarm_plot(
     contributions : ndarray of float64, shape (n, k)
         Log-odds, without the base value.
     title : str
+        The question that the picture answers; after a line break, what it was drawn from.
     limit : int
         Most features shown.
 
@@ -180,24 +184,33 @@ def beeswarm_plot(
         values=contributions, base_values=np.zeros(len(values)), data=values, feature_names=list(names)
     )
     order = np.argsort(np.abs(contributions).mean(axis=0), kind="stable")[::-1][:shown]
-    shap.plots.beeswarm(
-        explanation[:, order.tolist()],
-        max_display=shown,
-        order=np.arange(shown),
-        show=False,
-        ax=axes,
-        plot_size=None,
-        color_bar_label="value of the feature (grey: missing, or a code)",
-    )
+    with warnings.catch_warnings():
+        # It looks for the range of every column, and a column of codes has none.
+        warnings.filterwarnings("ignore", "All-NaN slice", RuntimeWarning)
+        shap.plots.beeswarm(
+            explanation[:, order.tolist()],
+            max_display=shown,
+            order=np.arange(shown),
+            show=False,
+            ax=axes,
+            plot_size=None,
+            color_bar_label="value of the feature (grey: missing, or a code)",
+        )
     axes.set_xlabel("contribution to the score, log-odds (right: towards a hit)", fontsize=10)
     axes.tick_params(labelsize=9)
+    for bar in figure.axes[1:]:
+        bar.set_ylabel(bar.get_ylabel(), fontsize=9)
+        bar.tick_params(labelsize=9)
     return figure
 
 
 def _canvas(title: str, x_label: str, y_label: str, *, height: float = 4.8) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(7.6, height), layout="constrained")
+    question, _, what = title.partition("\n")
+    foot = 0.05 if what else 0.0
+    figure = Figure(figsize=(8.2, height), layout=ConstrainedLayoutEngine(rect=(0.0, foot, 1.0, 1.0 - foot)))
     axes = figure.add_subplot()
-    axes.set_title(title, loc="left", fontsize=11, color=_INK)
+    figure.suptitle(question, x=0.01, ha="left", fontsize=13, color=_INK)
+    figure.text(0.01, 0.005, what, ha="left", va="bottom", fontsize=9, color=_INK)
     axes.set_xlabel(x_label, color=_INK)
     axes.set_ylabel(y_label, color=_INK)
     axes.grid(color="#e6eaee", linewidth=0.8)

@@ -95,7 +95,7 @@ def best_single_column(scores: RecipeScores) -> Baseline:
     kind, name = scores.feature_kinds[best], scores.feature_names[best]
     everything = np.ones(len(train.item_label), dtype=np.bool_)
     line_score = _column_score(train, everything, best, kind, best_sign, test.X[:, best])
-    title = f"best column: {name}" + ("" if best_sign > 0 else " (low is risky)")
+    title = f"best column: {name}" + ("" if best_sign > 0 else ", lowest first")
     return Baseline("best_column", title, crossing_margins(line_score, test.crossing_of_item, len(test.hit)))
 
 
