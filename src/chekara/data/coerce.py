@@ -109,6 +109,9 @@ def coerce_extension(raw: pd.Series[Any]) -> pd.Series[Any]:
 
 def as_arrow(raw: pd.Series[Any]) -> Any:
     """Return a column as one Arrow array, text trimmed and empty text missing."""
+    if isinstance(raw.dtype, pd.DatetimeTZDtype):
+        moments = arrow.array(raw.dt.tz_convert(None).to_numpy(), from_pandas=True)
+        return moments.cast(arrow.timestamp(moments.type.unit, "UTC"))
     try:
         array = arrow.array(raw, from_pandas=True)
     except (arrow.ArrowInvalid, arrow.ArrowTypeError):  # objects of several types: their text is all they share

@@ -16,6 +16,7 @@ What is found:
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Any
 
 import numpy as np
@@ -110,7 +111,7 @@ def personal_content(values: pd.Series[Any], *, is_free: bool) -> str | None:
         return None
     if arrow.types.is_date(array.type) or arrow.types.is_timestamp(array.type):
         return "birth dates" if is_free and _spans_a_life(_days(array)) else None
-    text = pc.utf8_normalize(_as_text(array), form="NFKC")
+    text = _as_text(array)
     for described, pattern in _ANYWHERE.items():
         if _share(pc.match_substring_regex(text, pattern)) > SHARE_NEEDED:
             return described
@@ -158,7 +159,9 @@ def _as_text(array: Any) -> Any:
         whole = np.asarray(array.to_numpy(zero_copy_only=False))
         whole = whole[np.isfinite(whole) & (np.abs(whole) < 2**53) & (np.floor(whole) == whole)]
         array = arrow.array(whole.astype(np.int64))
-    return array.cast(arrow.large_string())
+    # Arrow 25 decomposes under the name of NFKC, which would part й from its breve; Python composes.
+    values = array.cast(arrow.large_string()).to_pylist()
+    return arrow.array([unicodedata.normalize("NFKC", value) for value in values], arrow.large_string())
 
 
 def _share(matches: Any) -> float:

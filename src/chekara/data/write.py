@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as arrow
 from pyarrow import parquet
 
-from chekara.data.coerce import coerce_column, coerce_extension
+from chekara.data.coerce import as_arrow, coerce_column, coerce_extension
 from chekara.data.schema import TABLES, columns_by_name, is_extension
 from chekara.errors import HistoryError
 
@@ -48,10 +48,10 @@ def _as_stored(frame: pd.DataFrame, table: str) -> Any:
             if coerced.problems:
                 reasons = ", ".join(coerced.problems)
                 raise HistoryError(f"values do not meet the contract: {reasons}", where=f"{table}: {name}")
-            arrays[name] = arrow.array(coerced.values, from_pandas=True).cast(_STORED[column.kind])
+            arrays[name] = as_arrow(coerced.values).cast(_STORED[column.kind])
     for name in map(str, frame.columns):
         if is_extension(name):
             values = coerce_extension(frame[name])
             stored = arrow.float64() if pd.api.types.is_numeric_dtype(values) else arrow.string()
-            arrays[name] = arrow.array(values, from_pandas=True).cast(stored)
+            arrays[name] = as_arrow(values).cast(stored)
     return arrow.table(arrays)
