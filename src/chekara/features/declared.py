@@ -43,7 +43,8 @@ _DAY_US = 24 * _HOUR_US
 def _ratio(numerator: Numbers, denominator: Numbers) -> Numbers:
     """Divide; missing where the denominator is not above zero."""
     out = np.full(numerator.shape, np.nan)
-    np.divide(numerator, denominator, out=out, where=denominator > 0)
+    with np.errstate(over="ignore"):  # beyond float64 is beyond every bound that is put on it later
+        np.divide(numerator, denominator, out=out, where=denominator > 0)
     return out
 
 

@@ -1,0 +1,44 @@
+"""The page ``docs/features.md``, generated from the catalogue: ``python -m chekara.features.catalogue_page``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import chekara.features.declared  # noqa: F401  # fills the feature catalogue
+from chekara.features.catalogue import FEATURES, FeatureSource
+
+_SOURCES: dict[FeatureSource, str] = {
+    "declared": "from the declaration itself",
+    "reference": "the declaration compared with what is usual, frozen in the model's bundle",
+    "profile": "from what was known of its operators and goods before",
+    "extension": "national column",
+}
+
+_HEAD = """# Features
+
+Generated from the catalogue by `python -m chekara.features.catalogue_page docs/features.md`; a test holds it.
+
+Each feature is one function in `chekara.features`, the same for training, batch scoring and the service, for one goods
+line or ten million. Its explanation below is the first line of that function. Numbers are rounded to float32 before
+training and scoring; a ratio whose denominator is zero or missing is missing. National columns (`x_...`) become
+features where a model's spec names them, with their kind. A model's list of features lies in
+`models/<domain>/model.toml`. Features never look at who a person is; entity ids are never features themselves.
+
+| feature | kind | unit | explanation | reads | source |
+|---|---|---|---|---|---|
+"""
+
+
+def catalogue_page() -> str:
+    """Return the page as Markdown."""
+    rows = (
+        f"| `{f.name}` | {f.kind} | {f.unit} | {f.explanation} | {', '.join(f'`{c}`' for c in f.reads)} "
+        f"| {_SOURCES[f.source]} |\n"
+        for f in FEATURES.values()
+    )
+    return _HEAD + "".join(rows)
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(catalogue_page(), encoding="utf-8")
