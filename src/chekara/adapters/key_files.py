@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -87,8 +88,8 @@ def _load(path: Path, settings: Settings, how: str, make: Callable[[], bytes]) -
 
 def _write_once(path: Path, secret: bytes) -> None:
     """Put a secret in place whole, or leave the one that another process was quicker with."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+    descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # readable by its owner alone
+    with os.fdopen(descriptor, "wb") as stream:
         stream.write(secret)
         stream.flush()
         os.fsync(stream.fileno())
@@ -97,4 +98,4 @@ def _write_once(path: Path, secret: bytes) -> None:
     except FileExistsError:
         pass
     finally:
-        draft.unlink()
+        Path(draft).unlink()

@@ -1,0 +1,99 @@
+"""Keys: shown once, kept as a hash, revoked for good, every change a log event."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from chekara.adapters.accounts import LIVE_PREFIX, TEST_PREFIX, Accounts, add_key
+from chekara.adapters.assembly import verify_log_of
+from chekara.adapters.database import open_database
+from chekara.domain.vocabulary import Role
+from chekara.errors import ConfigurationError, NotFoundError, UnauthenticatedError
+from chekara.policy import load_policy
+from chekara.settings import Settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings.from_environment({"CHEKARA_HOME": str(tmp_path / "new" / "home")})
+
+
+@pytest.fixture
+def accounts(settings: Settings):
+    database = open_database(settings)
+    yield Accounts(database, load_policy())
+    database.close()
+
+
+def test_first_use_sets_up_a_new_home_even_in_production(settings: Settings) -> None:
+    assert not settings.is_dev
+    key = add_key(settings, agency="customs", role="system", holder="post 7", scopes=("reasons",))
+    database = open_database(settings)
+    actor = Accounts(database, load_policy()).actor_for_key(key)
+    database.close()
+    assert (actor.agency, actor.role, actor.holder, actor.scopes) == (
+        "customs",
+        Role.SYSTEM,
+        "post 7",
+        frozenset({"reasons"}),
+    )
+    assert verify_log_of(settings).entries == 1
+
+
+def test_keys_are_long_random_and_never_stored(settings: Settings, accounts: Accounts) -> None:
+    keys = [accounts.add(agency="customs", role="analyst", is_test=is_test) for is_test in (False, True)]
+    assert keys[0].startswith(LIVE_PREFIX)
+    assert keys[1].startswith(TEST_PREFIX)
+    assert accounts.actor_for_key(keys[1]).is_test
+    for key in keys:
+        secret = key.removeprefix(LIVE_PREFIX).removeprefix(TEST_PREFIX)
+        assert len(secret) == 43  # 256 bits in base64
+        stored = b"".join(path.read_bytes() for path in settings.home.glob("chekara.db*"))
+        assert secret.encode() not in stored
+
+
+@pytest.mark.parametrize("wrong", ["", "ck_live_", "ck_live_" + "A" * 43, "test_x", "\ud800", "x" * 100_000])
+def test_unknown_keys_open_nothing(accounts: Accounts, wrong: str) -> None:
+    accounts.add(agency="customs", role="analyst")
+    with pytest.raises(UnauthenticatedError) as caught:
+        accounts.actor_for_key(wrong)
+    assert not wrong or wrong not in str(caught.value)
+
+
+def test_a_revoked_key_is_dead_and_stays_so(settings: Settings, accounts: Accounts) -> None:
+    key, other = (accounts.add(agency="customs", role="analyst") for _ in range(2))
+    key_id = accounts.actor_for_key(key).key_id
+    accounts.revoke(key_id)
+    accounts.revoke(key_id)
+    with pytest.raises(UnauthenticatedError):
+        accounts.actor_for_key(key)
+    assert accounts.actor_for_key(other)
+    with pytest.raises(NotFoundError):
+        accounts.revoke("no such key")
+    report = verify_log_of(settings)
+    assert report.is_intact
+    assert report.entries == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "where"),
+    [
+        ({"agency": "tax_service", "role": "system"}, "agency"),
+        ({"agency": "customs", "role": "king"}, "role"),
+        ({"agency": "customs", "role": "system", "scopes": ("reasons", "all")}, "scope"),
+    ],
+)
+def test_unknown_words_are_refused(accounts: Accounts, given: dict, where: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        accounts.add(**given)
+    assert caught.value.where == where
+
+
+def test_a_country_adds_agencies_in_its_policy(settings: Settings, tmp_path: Path) -> None:
+    shipped = Path(load_policy.__globals__["__file__"]).with_name("default.toml").read_text("utf-8")
+    policy = tmp_path / "national.toml"
+    policy.write_text(shipped.replace("more = []", 'more = ["tax_service"]'), "utf-8")
+    national = Settings.from_environment({"CHEKARA_HOME": str(settings.home), "CHEKARA_POLICY": str(policy)})
+    assert add_key(national, agency="tax_service", role="analyst")

@@ -1,0 +1,108 @@
+"""Keys in files, sealed labels, signed checkpoints."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chekara.adapters.checkpoints import EVERY_SECONDS, CheckpointBook, checkpoint_file, read_checkpoints
+from chekara.adapters.key_files import load_checkpoint_key, load_checkpoint_public_key, load_label_key
+from chekara.adapters.label_cipher import AesLabelCipher
+from chekara.errors import AuditError, ConfigurationError
+from chekara.settings import Settings
+from tests.small_house import crossing, small_house
+
+LOADERS = [load_label_key, load_checkpoint_key]
+
+
+def settings_of(home: Path, environment: str) -> Settings:
+    return Settings.from_environment({"CHEKARA_HOME": str(home), "CHEKARA_ENV": environment})
+
+
+@pytest.mark.parametrize("load", LOADERS)
+def test_secrets_are_made_on_first_use_in_dev_only(tmp_path: Path, load) -> None:
+    with pytest.raises(ConfigurationError, match="openssl"):
+        load(settings_of(tmp_path, "production"))
+    dev = settings_of(tmp_path, "dev")
+    assert load_checkpoint_public_key(dev) is None
+    load(dev)
+    (made,) = dev.keys_path.iterdir()
+    assert made.stat().st_mode & 0o777 == 0o600
+    assert load(settings_of(tmp_path, "production"))
+    made.chmod(0o644)
+    with pytest.raises(ConfigurationError, match="open to everyone"):
+        load(dev)
+
+
+def test_threads_that_come_first_together_agree_on_a_secret(tmp_path: Path) -> None:
+    found: list[bytes] = []
+    dev = settings_of(tmp_path, "dev")
+    dev.keys_path.mkdir(parents=True)
+    threads = [threading.Thread(target=lambda: found.append(load_label_key(dev))) for _ in range(8)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert len(found) == 8
+    assert len(set(found)) == 1
+
+
+@pytest.mark.parametrize("load", LOADERS)
+def test_a_damaged_secret_is_told(tmp_path: Path, load) -> None:
+    dev = settings_of(tmp_path, "dev")
+    load(dev)
+    (made,) = dev.keys_path.iterdir()
+    made.write_bytes(made.read_bytes()[:-7])
+    with pytest.raises(ConfigurationError):
+        load(dev)
+
+
+labels = st.dictionaries(st.text(max_size=20), st.text(max_size=40), max_size=5)
+
+
+@given(labels, st.text(max_size=36))
+def test_labels_open_as_they_were_sealed(given_labels: dict[str, str], bound_to: str) -> None:
+    cipher = AesLabelCipher(bytes(range(32)))
+    sealed = cipher.seal(given_labels, bound_to)
+    assert cipher.open(sealed, bound_to) == given_labels
+    assert cipher.seal(given_labels, bound_to) != sealed
+    with pytest.raises(AuditError):
+        cipher.open(sealed, bound_to + "x")
+    with pytest.raises(AuditError):
+        AesLabelCipher(bytes(32)).open(sealed, bound_to)
+
+
+def test_fingerprints_need_the_key() -> None:
+    one, other = AesLabelCipher(bytes(32)), AesLabelCipher(bytes([1] * 32))
+    assert one.fingerprint(b"body") == AesLabelCipher(bytes(32)).fingerprint(b"body")
+    assert one.fingerprint(b"body") != other.fingerprint(b"body")
+
+
+def test_checkpoints_are_signed_when_due_and_only_of_heads_that_moved(tmp_path: Path) -> None:
+    house = small_house(tmp_path)
+    path, key, seconds = checkpoint_file(tmp_path), load_checkpoint_key(house.settings), [0.0]
+
+    def book() -> CheckpointBook:
+        return CheckpointBook(path, house.database, key, monotonic=lambda: seconds[0])
+
+    first = book()
+    first.sign_if_due()
+    assert read_checkpoints(path, key.public_key()) == []
+    house.score_one(crossing("a"))
+    first.sign_if_due()
+    assert read_checkpoints(path, key.public_key()) == []
+    seconds[0] = EVERY_SECONDS
+    first.sign_if_due()
+    first.sign()
+    house.score_one(crossing("b"))
+    book().sign()
+    found = read_checkpoints(path, key.public_key())
+    assert [(one.number, one.position, one.is_signed) for one in found] == [(1, 1, True), (2, 2, True)]
+    stranger = Ed25519PrivateKey.generate().public_key()
+    assert [one.is_signed for one in read_checkpoints(path, stranger)] == [False, False]
+    house.database.close()
