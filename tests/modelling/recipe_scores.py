@@ -71,6 +71,7 @@ def made_scores(
             n_lot_hits=60,
             n_lot=300,
         ),
+        rounds=100,
         is_random=np.arange(n) < lot_share * n,
         windows={"train": (day, day + np.timedelta64(200, "D")), "test": (day, day + np.timedelta64(300, "D"))},
         protocol=protocol,

@@ -1,0 +1,117 @@
+"""Outcomes of crossings, spread over their lines."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from chekara.modelling.fit import ItemLabels, crossing_margins, fit_booster, give_hit_to_worst, label_items
+
+PARAMETERS = {
+    "objective": "binary",
+    "deterministic": True,
+    "force_row_wise": True,
+    "num_leaves": 7,
+    "min_data_in_leaf": 5,
+}
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("hit", "hit_item_no", "label", "weight"),
+    [
+        (0.0, NAN, [0, 0, 0], [1, 1, 1]),
+        (NAN, NAN, [0, 0, 0], [0, 0, 0]),
+        (1.0, 2.0, [1, 1, 1], [0, 1, 0]),
+        (1.0, NAN, [1, 1, 1], [1 / 3, 1 / 3, 1 / 3]),
+        (1.0, 9.0, [1, 1, 1], [1 / 3, 1 / 3, 1 / 3]),
+    ],
+)
+def test_labels_of_a_crossing_with_three_lines(
+    hit: float, hit_item_no: float, label: list[float], weight: list[float]
+) -> None:
+    labels = label_items(np.array([hit]), np.array([hit_item_no]), np.zeros(3, dtype=np.int64), np.array([1, 2, 3]))
+    told = labels.weight > 0
+    assert labels.label[told].tolist() == np.array(label)[told].tolist()
+    assert labels.weight.tolist() == pytest.approx(weight)
+
+
+def test_a_single_line_carries_its_crossings_hit_alone() -> None:
+    labels = label_items(np.array([1.0]), np.array([NAN]), np.zeros(1, dtype=np.int64), np.array([1]))
+    assert labels.weight.tolist() == [1.0]
+    assert not labels.is_shared.any()
+
+
+def test_the_worst_line_takes_the_shared_hit() -> None:
+    labels = ItemLabels(np.ones(5), np.array([0.5, 0.5, 1.0, 0.5, 0.5]), np.array([True, True, False, True, True]))
+    margins = np.array([-1.0, 2.0, 0.0, 1.0, 1.0])
+    given = give_hit_to_worst(labels, margins, np.array([0, 0, 1, 2, 2]))
+    assert given.weight.tolist() == [0.0, 1.0, 1.0, 1.0, 0.0]
+
+
+def test_a_crossing_has_its_highest_lines_margin() -> None:
+    margins = crossing_margins(np.array([0.5, -2.0, 1.0]), np.array([1, 0, 1]), 3)
+    assert margins.tolist() == [-2.0, 1.0, -np.inf]
+
+
+def _groupage(generator: np.random.Generator) -> tuple[np.ndarray, ItemLabels, np.ndarray, np.ndarray]:
+    """Make crossings of six lines each; one line in some crossings is bad, which only its own column tells."""
+    n_crossings, lines = 600, 6
+    crossing = np.repeat(np.arange(n_crossings), lines)
+    bad = (generator.random(n_crossings * lines) < 0.05) & (np.arange(n_crossings * lines) % 2 == 0)
+    X = np.column_stack([bad + generator.normal(0, 0.25, len(bad)), generator.normal(size=len(bad))])
+    hit = np.bincount(crossing, weights=bad) > 0
+    item_no = np.tile(np.arange(1, lines + 1), n_crossings)
+    labels = label_items(hit.astype(float), np.full(n_crossings, NAN), crossing, item_no)
+    return X, labels, crossing, bad
+
+
+def test_giving_the_hit_to_the_worst_line_finds_the_bad_ones(generator: np.random.Generator) -> None:
+    X, labels, crossing, bad = _groupage(generator)
+    booster = fit_booster(
+        X, labels, crossing, names=["a", "b"], categorical=[], parameters=PARAMETERS, rounds=30, seed=1
+    )
+    share = 1 / (1 + np.exp(-np.asarray(booster.predict(X, raw_score=True))))
+    # Shared hits alone would leave a bad line at about a sixth of its odds.
+    assert share[bad].mean() > 0.75
+    assert share[~bad].mean() < 0.05
+
+
+def test_the_same_seed_gives_the_same_trees_on_any_number_of_threads(generator: np.random.Generator) -> None:
+    X, labels, crossing, _ = _groupage(generator)
+
+    def margins(seed: int, threads: int) -> bytes:
+        chosen = PARAMETERS | {"feature_fraction": 0.5}
+        booster = fit_booster(
+            X,
+            labels,
+            crossing,
+            names=["a", "b"],
+            categorical=[],
+            parameters=chosen,
+            rounds=10,
+            seed=seed,
+            num_threads=threads,
+        )
+        return np.asarray(booster.predict(X, raw_score=True)).tobytes()
+
+    assert margins(3, 1) == margins(3, 1) == margins(3, 2)
+    assert margins(3, 1) != margins(4, 1)
+
+
+def test_lines_of_unknown_outcome_teach_nothing(generator: np.random.Generator) -> None:
+    X, labels, crossing, _ = _groupage(generator)
+    strange = np.vstack([X, np.full((50, 2), 99.0)])
+    unknown = ItemLabels(
+        np.concatenate([labels.label, np.ones(50)]),
+        np.concatenate([labels.weight, np.zeros(50)]),
+        np.concatenate([labels.is_shared, np.zeros(50, dtype=bool)]),
+    )
+
+    def trees(matrix: np.ndarray, told: ItemLabels, index: np.ndarray) -> str:
+        booster = fit_booster(
+            matrix, told, index, names=["a", "b"], categorical=[], parameters=PARAMETERS, rounds=5, seed=1
+        )
+        return booster.model_to_string()
+
+    assert trees(X, labels, crossing) == trees(strange, unknown, np.concatenate([crossing, np.full(50, 600)]))
