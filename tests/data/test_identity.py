@@ -108,7 +108,7 @@ def test_dev_makes_the_secret_once_for_its_owner_alone(tmp_path: Path) -> None:
 
 def test_production_never_makes_a_secret(tmp_path: Path) -> None:
     settings = settings_in(tmp_path, "production")
-    with pytest.raises(ConfigurationError, match="missing.*restore"):
+    with pytest.raises(ConfigurationError, match=r"missing.*restore"):
         load_entity_secret(settings)
     assert not settings.keys_path.exists()
 

@@ -183,7 +183,7 @@ def test_the_newest_revision_may_belong_to_another_domain() -> None:
 
 def test_a_naive_instant_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="offset"):
-        label_crossings(inspections(inspection(1)), RULE, datetime(2025, 1, 1))  # noqa: DTZ001
+        label_crossings(inspections(inspection(1)), RULE, datetime(2025, 1, 1))
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import pandas as pd
 
 from chekara.data.coerce import Mask, coerce_column, coerce_extension, empty_column
 from chekara.data.denied import refuse_denied_columns
+from chekara.data.identity import canonical_ids
 from chekara.data.row_rules import ROW_RULES, Action
 from chekara.data.schema import KEYS, TABLES, Column, is_extension
 from chekara.errors import HistoryError, MissingColumnError
@@ -61,8 +62,8 @@ class ValidatedTable:
     Attributes
     ----------
     frame : DataFrame
-        Every contract column in contract order and dtype, defaults filled; then the ``x_`` columns as float64 or
-        str. The index is the row number of the raw frame, from 0.
+        Every contract column in contract order and dtype, defaults filled, entity ids in one spelling; then the
+        ``x_`` columns as float64 or str. The index is the row number of the raw frame, from 0.
     refusals : tuple of Refusal
     ignored_columns : tuple of str
         Columns that are neither of the contract nor extensions; dropped.
@@ -217,6 +218,8 @@ def _checked_column(raw: pd.Series[Any], column: Column, tally: _Tally) -> pd.Se
         wrong |= missing
     if action == "row_refused":
         tally.refused |= wrong
+    if column.entity is not None:  # one spelling before rows are compared, so that two spellings are no difference
+        return canonical_ids(column.entity, coerced.values)
     return coerced.values
 
 

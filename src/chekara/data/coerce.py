@@ -43,7 +43,7 @@ VALUE_REASONS: dict[str, str] = {
 }
 
 _NUMBER = r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$|^(?i:nan)$"
-_OFFSET = r"\d(?:[Zz]|[+-]\d{2}(?::?\d{2})?)$"
+_OFFSET = r"[Tt ]\d{2}.*(?:[Zz]|[+-]\d{2}(?::?\d{2})?)$"
 _DATE = r"^\d{4}-\d{2}-\d{2}$"
 _LARGEST_EXACT_INTEGER = 2.0**53
 

@@ -14,7 +14,7 @@ import pandas as pd
 
 from chekara.data.checks import Refusal, ValidatedTable, check_references, empty_table, validate_table
 from chekara.data.files import digest_of, find_table, read_raw
-from chekara.data.identity import EntityTokens, canonical_ids
+from chekara.data.identity import EntityTokens
 from chekara.data.labels import instant
 from chekara.data.mapping import Mapping, apply_mapping, find_mapping, load_mapping, mapped_files, read_foreign
 from chekara.data.schema import CROSSING_COLUMNS, TABLES
@@ -230,7 +230,7 @@ def _validated(raw: dict[str, pd.DataFrame], directory: Path, digest: str, token
             tables[name] = validate_table(raw.pop(name), name)  # the raw frame goes as soon as it is used
         else:
             tables[name] = ValidatedTable(frame=empty_table(name), refusals=())
-    crossings = _with_entities(tables["crossings"].frame, tokens)
+    crossings = _tokenised(tables["crossings"].frame, tokens)
     tables["inspections"] = check_references(tables["inspections"], crossings)
     return History(
         crossings=crossings.reset_index(drop=True),
@@ -243,14 +243,13 @@ def _validated(raw: dict[str, pd.DataFrame], directory: Path, digest: str, token
     )
 
 
-def _with_entities(crossings: pd.DataFrame, tokens: EntityTokens | None) -> pd.DataFrame:
-    ids = {
-        column.name: (
-            canonical_ids(column.entity, crossings[column.name])
-            if tokens is None
-            else tokens.tokenise(column.entity, crossings[column.name])
-        )
-        for column in CROSSING_COLUMNS
-        if column.entity is not None
-    }
-    return crossings.assign(**ids)
+def _tokenised(crossings: pd.DataFrame, tokens: EntityTokens | None) -> pd.DataFrame:
+    if tokens is None:
+        return crossings
+    return crossings.assign(
+        **{
+            column.name: tokens.tokenise(column.entity, crossings[column.name])
+            for column in CROSSING_COLUMNS
+            if column.entity is not None
+        }
+    )

@@ -1,0 +1,159 @@
+"""One raw column to its contract dtype, against plain Python as the oracle."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chekara.data.coerce import VALUE_REASONS, Coerced, coerce_column, coerce_extension, empty_column
+from chekara.data.schema import CROSSING_COLUMNS, INSPECTION_COLUMNS, TABLES, Column, columns_by_name
+
+COLUMNS = columns_by_name(INSPECTION_COLUMNS) | columns_by_name(CROSSING_COLUMNS)
+DTYPES = {
+    "string": "str",
+    "code": "str",
+    "number": "float64",
+    "integer": "float64",
+    "boolean": "boolean",
+    "instant": "datetime64[us, UTC]",
+    "date": "datetime64[us]",
+}
+
+
+def coerce(name: str, values: list[Any], dtype: str | None = None) -> Coerced:
+    return coerce_column(pd.Series(values, dtype=dtype), COLUMNS[name])
+
+
+def reasons(coerced: Coerced, row: int = 0) -> list[str]:
+    return [reason for reason, mask in coerced.problems.items() if mask[row]]
+
+
+@pytest.mark.parametrize("column", [column for columns in TABLES.values() for column in columns], ids=lambda c: c.name)
+def test_every_column_has_its_dtype_even_when_nothing_is_there(column: Column) -> None:
+    for values in (empty_column(column, 2), coerce_column(pd.Series(["", "  "]), column).values):
+        assert str(values.dtype) == DTYPES[column.kind]
+        assert values.isna().all()
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.floats(allow_nan=False).map(repr),
+            st.integers(-(10**6), 10**6).map(str),
+            st.text("0123456789.eE+-, ", max_size=8),
+            st.sampled_from(["inf", "-inf", "nan", "0x1F", "1_0", "١٢", "1,5", "½", "True"]),
+        ),
+        max_size=20,
+    )
+)
+@settings(deadline=None)
+def test_numbers_are_what_python_reads(values: list[str]) -> None:
+    coerced = coerce_column(pd.Series(values, dtype="str"), COLUMNS["propensity"])
+    for row, raw in enumerate(values):
+        text = raw.strip()
+        try:
+            number = float(text) if text.isascii() and "_" not in text else None
+        except ValueError:
+            number = None
+        usable = number is not None and not math.isnan(number) and 0 <= number <= 1
+        got = coerced.values[row]
+        assert (got == number) if usable else math.isnan(got)
+        is_refused = bool(text) and not usable and not (number is not None and math.isnan(number))
+        assert bool(reasons(coerced, row)) == is_refused
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("net_mass_kg", "heavy", "not_a_number"),
+        ("net_mass_kg", "1e999", "not_a_number"),
+        ("net_mass_kg", "-1", "out_of_range"),
+        ("net_mass_kg", True, "not_a_number"),
+        ("packages", "1.5", "not_an_integer"),
+        ("hs_code", "123", "wrong_form"),
+        ("hs_code", "6109.10", "wrong_form"),
+        ("hs_code", "٦١٠٩", "wrong_form"),
+        ("hs_code", 101, "number_not_text"),
+        ("origin_country", "cn", "wrong_form"),
+        ("mode", "Road", "not_in_code_list"),
+        ("journey_id", 1.5, "not_text"),
+        ("authorised_operator", "maybe", "not_a_boolean"),
+        ("occurred_at", "2025-01-01T10:00:00", "naive_instant"),
+        ("occurred_at", "2025-01-01", "naive_instant"),
+        ("occurred_at", pd.Timestamp("2025-01-01"), "naive_instant"),
+        ("occurred_at", date(2025, 1, 1), "naive_instant"),
+        ("occurred_at", "yesterday", "not_an_instant"),
+        ("occurred_at", "2025-02-30T10:00:00Z", "not_an_instant"),
+        ("occurred_at", 1735689600, "not_an_instant"),
+        ("occurred_at", "1750-01-01T00:00:00Z", "out_of_range"),
+        ("occurred_at", "2900-01-01T00:00:00Z", "out_of_range"),
+        ("importer_registered_at", "01.05.2020", "not_a_date"),
+        ("importer_registered_at", "2020-02-30", "not_a_date"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_blanked_with_its_reason(name: str, value: object, reason: str) -> None:
+    coerced = coerce(name, [value, None])
+    assert reasons(coerced) == [reason]
+    assert reason in VALUE_REASONS
+    assert coerced.values.isna().all()
+    assert not reasons(coerced, row=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("origin_country", " NA ", "NA"),
+        ("crossing_id", 12345678901234567, "12345678901234567"),
+        ("importer_id", 7.0, "7"),
+        ("hs_code", "0101", "0101"),
+        ("packages", "3.0", 3.0),
+        ("declared_value", Decimal("1.25"), 1.25),
+        ("net_mass_kg", "1e3", 1000.0),
+        ("authorised_operator", "TRUE", True),
+        ("authorised_operator", 0, False),
+        ("importer_registered_at", date(2020, 5, 1), pd.Timestamp("2020-05-01")),
+        ("importer_registered_at", "2020-05-01", pd.Timestamp("2020-05-01")),
+    ],
+)
+def test_a_value_that_fits_is_kept_as_it_is(name: str, value: object, expected: object) -> None:
+    coerced = coerce(name, [value])
+    assert not coerced.problems
+    assert coerced.values[0] == expected
+
+
+@given(
+    moment=st.datetimes(datetime(1901, 1, 1), datetime(2199, 1, 1)),
+    minutes=st.integers(-14 * 60, 14 * 60),
+    separator=st.sampled_from("T "),
+)
+@settings(deadline=None)
+def test_instants_keep_their_moment_in_every_spelling(moment: datetime, minutes: int, separator: str) -> None:
+    local = moment.replace(tzinfo=timezone(timedelta(minutes=minutes)))
+    written = local.isoformat(sep=separator)
+    coerced = coerce("occurred_at", [written, written.replace("+00:00", "Z")])
+    assert not coerced.problems
+    assert (coerced.values == pd.Timestamp(local.astimezone(UTC))).all()
+    typed = coerce("occurred_at", [pd.Timestamp(local)])
+    assert typed.values[0] == coerced.values[0]
+
+
+def test_categories_and_mixed_objects_are_read_by_their_text() -> None:
+    categorical = coerce_column(pd.Series(["road", "air", None], dtype="category"), COLUMNS["mode"])
+    assert categorical.values[:2].tolist() == ["road", "air"]
+    mixed = coerce_column(pd.Series(["a", 5, None], dtype=object), COLUMNS["journey_id"])
+    assert mixed.values[:2].tolist() == ["a", "5"]
+    assert mixed.values.isna().tolist() == [False, False, True]
+
+
+def test_extensions_keep_strings_that_look_like_numbers() -> None:
+    assert coerce_extension(pd.Series(["011", ""])).tolist()[0] == "011"
+    assert str(coerce_extension(pd.Series([1, 2])).dtype) == "float64"
+    assert coerce_extension(pd.Series([True, False])).tolist() == [1.0, 0.0]
+    assert coerce_extension(pd.Series([date(2020, 1, 1)])).tolist() == ["2020-01-01"]
