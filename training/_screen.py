@@ -72,12 +72,11 @@ class Screen:
             show_comparison(self.console, judgement.title, judgement.evaluations)
         by_protocol = {j.protocol: j.model.ranking.auc.value for j in judgements if j.part == "inspected"}
         if {"as_given", "leak_free"} <= by_protocol.keys():
+            given, leak_free = by_protocol["as_given"], by_protocol["leak_free"]
             self.console.print(
-                f"[bold]The leak is worth {by_protocol['as_given'] - by_protocol['leak_free']:+.3f} of AUC.[/] "
-                f"As given the model reaches {by_protocol['as_given']:.3f} because most later rows are copies of "
-                f"earlier ones, label included; on rows that it cannot have seen it reaches "
-                f"{by_protocol['leak_free']:.3f}. Only the second number says what it would do at the border, and "
-                "the model that was registered is trained without the copies.",
+                f"[bold]The leak is worth {given - leak_free:+.3f} of AUC.[/] As given the model reaches {given:.3f} "
+                f"because earlier rows come back, label included; on rows that it cannot have seen it reaches "
+                f"{leak_free:.3f}. Only the second number says what it would do at the border.",
                 highlight=False,
             )
 

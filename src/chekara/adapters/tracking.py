@@ -29,7 +29,6 @@ from mlflow.data.dataset_source_registry import resolve_dataset_source
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.exceptions import MlflowException
 from mlflow.models.model import ModelInfo
-from mlflow.utils.logging_utils import disable_logging
 
 from chekara.adapters.pyfunc_contract import pyfunc_signature
 from chekara.errors import ConfigurationError, NotFoundError, TrainingError
@@ -137,8 +136,7 @@ class TrackedRun:
         for _ in range(_REGISTER_ATTEMPTS):
             folder = Path(tempfile.mkdtemp(prefix="chekara-bundle-")) / "bundle"
             digest = write(str(version), folder)
-            logged = self._log_model(folder, spec, example)
-            registered = int(logged.registered_model_version or 0)
+            registered = self._register_once(self._log_model(folder, spec, example))
             if registered == version:
                 mlflow.log_artifacts(str(folder), "bundle")
                 for name, value in {**tags, "bundle_digest": digest}.items():
@@ -163,9 +161,17 @@ class TrackedRun:
             signature=pyfunc_signature(spec),
             input_example=example,
             pip_requirements=requirements,
-            registered_model_name=self.domain,
         )
         return logged
+
+    def _register_once(self, logged: ModelInfo) -> int:
+        """Make the next version of the registered model from what was logged; returns its number."""
+        if not self._client.search_registered_models(f"name='{self.domain}'"):
+            self._client.create_registered_model(self.domain)
+        made = self._client.create_model_version(
+            self.domain, logged.model_uri, run_id=self.run_id, model_id=logged.model_id
+        )
+        return int(made.version)
 
 
 class ModelTracker:
@@ -287,5 +293,4 @@ def _quieten() -> None:
     """Leave the screen to the trainer: MLflow announces its migrations and every file it copies."""
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    disable_logging()  # type: ignore[no-untyped-call]  # the stream that it prints to past its logger
     warnings.filterwarnings("ignore", module=r"mlflow\..*")

@@ -192,8 +192,8 @@ def _figure(estimate: Estimate | None) -> str:
     if estimate is None or not np.isfinite(estimate.value):
         return "–"
     low, high = estimate.interval_90
-    value = f"{estimate.value:.3f}"
-    return value if not np.isfinite(low) else f"{value} [dim]{low:.2f}–{high:.2f}[/dim]"
+    value = f"{estimate.value:z.3f}"
+    return value if not np.isfinite(low) else f"{value} [dim]{low:z.2f}–{high:z.2f}[/dim]"
 
 
 def _brier_estimates(

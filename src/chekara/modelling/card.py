@@ -268,5 +268,5 @@ def _cell(metrics: Mapping[str, float], figure: str) -> str:
     if figure not in metrics:
         return ""
     low, high = metrics.get(f"{figure}_low90"), metrics.get(f"{figure}_high90")
-    interval = "" if low is None or high is None else f" ({low:.2f}–{high:.2f})"
-    return f"{metrics[figure]:.3f}{interval}"
+    interval = "" if low is None or high is None else f" ({low:z.2f}–{high:z.2f})"
+    return f"{metrics[figure]:z.3f}{interval}"
