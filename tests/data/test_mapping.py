@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from chekara.data.checks import validate_table
-from chekara.data.mapping import Mapping, apply_mapping, load_mapping, parse_mapping, shipped_mappings
+from chekara.data.foreign import apply_mapping
+from chekara.data.mapping import Mapping, load_mapping, parse_mapping, shipped_mappings
 from chekara.data.mapping_rules import ColumnRule, map_column, read_column_rule
 from chekara.data.sources import load_history, map_history
 from chekara.errors import ConfigurationError, DeniedColumnError, HistoryError

@@ -176,10 +176,35 @@ def test_folders_that_are_no_history_are_refused(folder: Path, tmp_path: Path) -
         load_history(folder)
 
 
-def test_lists_in_a_parquet_column_are_refused_by_name(tmp_path: Path) -> None:
-    parquet.write_table(arrow.table({"crossing_id": ["c1"], "x_list": [[1, 2]]}), tmp_path / "crossings.parquet")
-    with pytest.raises(HistoryError, match="x_list"):
+@pytest.mark.parametrize("value", [[1, 2], {"a": 1}, b"bytes"], ids=["list", "record", "bytes"])
+def test_columns_without_single_values_are_refused_by_name_if_anything_reads_them(tmp_path: Path, value: Any) -> None:
+    header, row = HEADER.strip().split(","), ROWS.split("\n")[0].split(",")
+    table = arrow.table({name: [text] for name, text in zip(header, row, strict=True)})
+    parquet.write_table(table.append_column("shape", [[value]]), tmp_path / "crossings.parquet")
+    assert load_history(tmp_path).ignored_columns == {"crossings": ("shape",)}
+    parquet.write_table(table.append_column("x_shape", [[value]]), tmp_path / "crossings.parquet")
+    with pytest.raises(HistoryError, match="x_shape"):
         load_history(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        arrow.array(["KG", None], arrow.string_view()),
+        arrow.array(["KG", None]).dictionary_encode(),
+        arrow.array(["KG", None], arrow.large_string()),
+    ],
+    ids=["view", "dictionary", "large"],
+)
+def test_every_arrow_spelling_of_text_is_read(tmp_path: Path, column: Any) -> None:
+    header, row = HEADER.strip().split(","), ROWS.split("\n")[0].split(",")
+    table = arrow.table(
+        {name: [text, f"{text}2" if name == "crossing_id" else text] for name, text in zip(header, row, strict=True)}
+    )
+    parquet.write_table(table.append_column("origin_country", column), tmp_path / "crossings.parquet")
+    history = load_history(tmp_path)
+    assert not history.refusals
+    assert history.crossings["origin_country"].fillna("-").tolist() == ["KG", "-"]
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ import pyarrow as arrow
 import pyarrow.compute as pc
 
 from chekara.data.schema import Column, Kind
+from chekara.errors import HistoryError
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
 
@@ -77,6 +78,11 @@ def coerce_column(raw: pd.Series[Any], column: Column) -> Coerced:
     -------
     Coerced
 
+    Raises
+    ------
+    HistoryError
+        The column holds lists, records or bytes.
+
     Examples
     --------
     >>> from chekara.data.schema import ITEM_COLUMNS, columns_by_name
@@ -85,8 +91,7 @@ def coerce_column(raw: pd.Series[Any], column: Column) -> Coerced:
     >>> coerced.values.tolist(), coerced.problems["not_a_number"].tolist()
     ([1.5, nan, nan], [False, False, True])
     """
-    array = as_arrow(raw)
-    return _BY_KIND[column.kind](array, column)
+    return _BY_KIND[column.kind](_single_values(raw), column)
 
 
 def empty_column(column: Column, length: int) -> pd.Series[Any]:
@@ -100,7 +105,7 @@ def coerce_extension(raw: pd.Series[Any]) -> pd.Series[Any]:
     Strings stay strings even where they look like numbers, because ``011`` is a code; a model's spec says which
     extension is a number.
     """
-    array = as_arrow(raw)
+    array = _single_values(raw)
     kind = array.type
     if arrow.types.is_boolean(kind) or _is_numeric(kind):
         return _floats(pc.cast(array, arrow.float64(), safe=False))
@@ -120,11 +125,24 @@ def as_arrow(raw: pd.Series[Any]) -> Any:
         array = array.combine_chunks()
     if arrow.types.is_dictionary(array.type):
         array = array.dictionary_decode()
-    if arrow.types.is_null(array.type):
+    if arrow.types.is_null(array.type) or arrow.types.is_string_view(array.type):
         array = array.cast(arrow.large_string())
     if _is_text(array.type):
         array = pc.utf8_trim_whitespace(array)
         array = pc.if_else(pc.equal(array, ""), arrow.scalar(None, array.type), array)
+    return array
+
+
+def is_single_valued(kind: Any) -> bool:
+    """Whether an Arrow type holds one readable value per row, and not a list, a record or bytes."""
+    types = arrow.types
+    return not (types.is_nested(kind) or types.is_binary(kind) or types.is_fixed_size_binary(kind))
+
+
+def _single_values(raw: pd.Series[Any]) -> Any:
+    array = as_arrow(raw)
+    if not is_single_valued(array.type):
+        raise HistoryError("a column holds lists, records or bytes", where=str(raw.name), hint="one value per row")
     return array
 
 
@@ -258,7 +276,7 @@ _BY_KIND: dict[Kind, Callable[[Any, Column], Coerced]] = {
 
 
 def _is_text(kind: Any) -> bool:
-    return bool(arrow.types.is_string(kind) or arrow.types.is_large_string(kind) or arrow.types.is_string_view(kind))
+    return bool(arrow.types.is_string(kind) or arrow.types.is_large_string(kind))
 
 
 def _is_numeric(kind: Any) -> bool:

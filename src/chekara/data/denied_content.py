@@ -25,7 +25,7 @@ import pandas as pd
 import pyarrow as arrow
 import pyarrow.compute as pc
 
-from chekara.data.coerce import as_arrow
+from chekara.data.coerce import as_arrow, is_single_valued
 
 
 def _words(text: str) -> frozenset[str]:
@@ -107,7 +107,7 @@ def personal_content(values: pd.Series[Any], *, is_free: bool) -> str | None:
     >>> personal_content(pd.Series(["cotton shirts", "шурупы", "spare parts", "tea", "LED lamps"]), is_free=True)
     """
     array = as_arrow(values.iloc[:: max(1, len(values) // SAMPLE_ROWS)]).drop_null()
-    if len(array) < FEWEST_VALUES:
+    if len(array) < FEWEST_VALUES or not is_single_valued(array.type):
         return None
     if arrow.types.is_date(array.type) or arrow.types.is_timestamp(array.type):
         return "birth dates" if is_free and _spans_a_life(_days(array)) else None

@@ -91,7 +91,6 @@ def read_raw(path: Path, columns: Iterable[str] | None = None) -> pd.DataFrame:
             table = parquet.read_table(path, columns=wanted)
         except (arrow.ArrowException, OSError) as error:
             raise HistoryError("not a readable Parquet file", where=path.name) from error
-        _refuse_nested(table.schema, path)
         return _without_index(table.to_pandas(types_mapper=pd.ArrowDtype, ignore_metadata=True))
     return _without_index(_read_csv(path, names, wanted).to_pandas())
 
@@ -137,14 +136,6 @@ def _read_csv(path: Path, names: list[str], wanted: list[str]) -> Any:
         raise HistoryError(
             "not a well-formed CSV file", where=path.name, hint="every row needs as many fields as the header"
         ) from None
-
-
-def _refuse_nested(schema: Any, path: Path) -> None:
-    for column in schema:
-        if arrow.types.is_nested(column.type) or arrow.types.is_binary(column.type):
-            raise HistoryError(
-                "a column holds lists, records or bytes", where=f"{path.name}: {column.name}", hint="one value per row"
-            )
 
 
 def _header_line(path: Path) -> str:

@@ -14,9 +14,10 @@ import pandas as pd
 
 from chekara.data.checks import Refusal, ValidatedTable, check_references, empty_table, validate_table
 from chekara.data.files import digest_of, find_table, read_raw
+from chekara.data.foreign import apply_mapping, find_mapping, mapped_files, read_foreign
 from chekara.data.identity import EntityTokens
 from chekara.data.labels import instant
-from chekara.data.mapping import Mapping, apply_mapping, find_mapping, load_mapping, mapped_files, read_foreign
+from chekara.data.mapping import Mapping, load_mapping
 from chekara.data.schema import CROSSING_COLUMNS, TABLES
 from chekara.data.write import write_tables
 from chekara.errors import HistoryError
