@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from tests.serving import Reply, Server, crossing, serving
 
@@ -24,17 +25,18 @@ def held_database(home: Path) -> Iterator[None]:
         other.close()
 
 
-def timed(server: Server, crossing_id: str) -> tuple[float, Reply]:
+def timed(server: Server, body: dict[str, Any]) -> tuple[float, Reply]:
     began = time.monotonic()
-    reply = server.score(crossing(crossing_id))
+    reply = server.score(body)
     return time.monotonic() - began, reply
 
 
 def test_no_answer_without_a_log_record_and_recovery_unaided(home: Path) -> None:
+    body = crossing("during")
     with serving(home) as server:
         assert server.score(crossing("before")).status == 200
         with held_database(home):
-            seconds, refused = timed(server, "during")
+            seconds, refused = timed(server, body)
             assert refused.status == 503
             assert refused.json["type"].split(":")[-1] in ("deadline_exceeded", "log_unavailable")
             assert int(refused.headers["retry-after"]) >= 1
@@ -42,7 +44,7 @@ def test_no_answer_without_a_log_record_and_recovery_unaided(home: Path) -> None
             assert server.send("GET", "/healthz").status == 200
             assert server.send("GET", "/v1/decisions?crossing_id=before", "system").status == 200, "it keeps reading"
         deadline = time.monotonic() + 10
-        while (again := server.score(crossing("during"))).status != 200 and time.monotonic() < deadline:
+        while (again := server.score(body)).status != 200 and time.monotonic() < deadline:
             time.sleep(0.1)
         assert again.status == 200
         found = server.send("GET", "/v1/decisions?crossing_id=during", "system").json["decisions"]
@@ -53,7 +55,7 @@ def test_more_than_can_wait_is_turned_away_at_once(home: Path) -> None:
     with serving(home, CHEKARA_LIMIT_QUEUE_LENGTH="3") as server:
         assert server.score(crossing("warm")).status == 200
         with held_database(home), ThreadPoolExecutor(30) as pool:
-            answers = list(pool.map(lambda n: timed(server, f"crowd-{n}"), range(30)))
+            answers = list(pool.map(lambda n: timed(server, crossing(f"crowd-{n}")), range(30)))
         turned_away = [(seconds, reply) for seconds, reply in answers if reply.status == 429]
         assert {reply.status for _, reply in answers} <= {429, 503}
         assert len(turned_away) >= 20

@@ -52,10 +52,9 @@ _BY_STATUS: Final[Mapping[int, type[RequestError]]] = {
     415: UnsupportedMediaTypeError,
     429: TooManyRequestsError,
 }
-_DETAILS: Final[Mapping[type[ChekaraError], str]] = {
-    NotFoundError: "there is nothing under this path that you may see",
-    MethodNotAllowedError: "this path does not take this method (Allow): use one that is allowed",
-}
+_NOTHING_THERE: Final = "there is nothing under this path, or nothing that this agency may see"
+_WRONG_METHOD: Final = "this path does not take this method (Allow): use one that is allowed"
+_CANNOT_BE_SERVED: Final = "the request cannot be served as it was sent"
 
 
 def problem_of(error: ChekaraError, *, request_id: str, language: str, status: int | None = None) -> dict[str, Any]:
@@ -133,7 +132,7 @@ def install_problem_handlers(app: FastAPI) -> None:
         if error.status_code >= 500:
             return respond_with_problem(request, ChekaraError(""), status=error.status_code)
         # The framework's own detail may quote what was sent.
-        own = kind(_DETAILS.get(kind, "the request cannot be served as it was sent"))
+        own = kind(_WRONG_METHOD if kind is MethodNotAllowedError else _CANNOT_BE_SERVED)
         return respond_with_problem(request, own, status=error.status_code, headers=error.headers)
 
     async def validation_error(request: Request, error: Exception) -> Response:
@@ -170,6 +169,8 @@ def respond_with_problem(
 
 
 def _detail_of(error: ChekaraError) -> str:
+    if isinstance(error, NotFoundError):
+        return _NOTHING_THERE  # one sentence for what is not there and for what is not yours
     if isinstance(error, NotReadyError):
         return str(error)
     if isinstance(error, UnavailableError):
@@ -180,7 +181,8 @@ def _detail_of(error: ChekaraError) -> str:
 
 
 def _field_problem(field: FieldProblem, language: str) -> dict[str, str]:
-    key, where = ("parameter", field.where[1:]) if field.where.startswith("?") else ("pointer", field.where)
+    is_pointer = field.where == "" or field.where.startswith("/")
+    key, where = ("pointer", field.where) if is_pointer else ("parameter", field.where.removeprefix("?"))
     return {key: where, "code": field.code, "detail": _worded(f"problem.{field.code}", language, field.message)}
 
 
