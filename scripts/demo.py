@@ -134,7 +134,7 @@ def run(module: str, *arguments: str) -> None:
 
 def last_crossings(data: Path) -> tuple[list[dict[str, Any]], str]:
     """Bodies of the newest crossings of a history, and the instant before which training may look."""
-    crossings = load_history(data).newest_revisions().crossings
+    crossings = load_history(data).newest_revisions()
     known_at = crossings.groupby("crossing_id", sort=False)["known_at"].first().sort_values(kind="stable")
     newest = known_at.index[-CROSSINGS_TO_SCORE:]
     kept = crossings[crossings["crossing_id"].isin(newest)].sort_values("known_at", kind="stable")
