@@ -23,6 +23,9 @@ from chekara.modelling.model import Model
 Floats = npt.NDArray[np.float64]
 
 
+_DAYS = frozenset(column.name for column in CROSSING_COLUMNS if column.kind == "date")
+
+
 def score_rows(model: Model, frame: pd.DataFrame, *, with_contributions: bool = False) -> pd.DataFrame:
     """Score goods lines given as raw contract columns.
 
@@ -49,7 +52,7 @@ def score_rows(model: Model, frame: pd.DataFrame, *, with_contributions: bool = 
     checked = validate_table(raw, "crossings").frame
     place = np.array(checked.index, dtype=np.int64)
     items = items_from_frame(checked)
-    table, absent_profiles = _with_given_profiles(model.features(items), raw, place)
+    table, absent_profiles = with_given_profiles(model.features(items), raw, place)
     X = model.encode(table)
     applies = model.applies_to(items)
     item_margin = np.where(applies, model.margins(X), np.nan)
@@ -75,6 +78,8 @@ def _as_lodged(frame: pd.DataFrame) -> pd.DataFrame:
     known = [column.name for column in CROSSING_COLUMNS]
     kept = [name for name in frame.columns if name in known or name in FEATURES or name.startswith(EXTENSION_PREFIX)]
     columns = {str(name): pd.Series([_text(v) for v in frame[name]], dtype="str") for name in kept}
+    for name in _DAYS & columns.keys():
+        columns[name] = columns[name].str.removesuffix("T00:00:00")  # what a frame makes of a day
     lodged = pd.DataFrame(columns, index=pd.RangeIndex(len(frame)))
     if "item_no" not in lodged.columns and "crossing_id" in lodged.columns:
         lodged["item_no"] = (lodged.groupby("crossing_id", dropna=False).cumcount() + 1).astype("str")
@@ -94,10 +99,26 @@ def _text(value: object) -> str | None:
     return str(value)
 
 
-def _with_given_profiles(
+def with_given_profiles(
     table: FeatureTable, raw: pd.DataFrame, place: npt.NDArray[np.int64]
 ) -> tuple[FeatureTable, tuple[str, ...]]:
-    """Take profile features from the request, where nothing here remembers the entities."""
+    """Take profile features from the request, since nothing here remembers entities.
+
+    Parameters
+    ----------
+    table : FeatureTable
+        As computed from the rows.
+    raw : DataFrame
+        The request; columns named like profile features hold them.
+    place : ndarray of int64, shape (n_items,)
+        Row of the request of each line of the table.
+
+    Returns
+    -------
+    table : FeatureTable
+    absent : tuple of str
+        Profile features that the request does not hold.
+    """
     values, absent = dict(table.values), []
     for name in table.names:
         if name not in FEATURES or FEATURES[name].source != "profile":

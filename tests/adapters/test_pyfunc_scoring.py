@@ -1,0 +1,139 @@
+"""The stock pyfunc answers what the service would, whatever shape the raw columns come in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from chekara.adapters.pyfunc_scoring import score_rows, with_given_profiles
+from chekara.features.build import FeatureTable
+from chekara.features.catalogue import FEATURES, Feature
+from chekara.modelling.bundle import load_trusted_keys, read_bundle
+from chekara.modelling.golden import DRAWN_ROWS
+from chekara.modelling.model import Model
+from tests.serving import settings_of
+from training._example import example_rows
+
+ROW: dict[str, Any] = {
+    "crossing_id": "c1",
+    "occurred_at": "2026-01-05T10:15:00+06:00",
+    "crossing_point": "KG-TORUGART",
+    "direction": "entry",
+    "mode": "road",
+    "movement": "import",
+    "load_status": "loaded",
+    "hs_code": "610910",
+    "origin_country": "CN",
+    "declared_value": 1900.0,
+    "net_mass_kg": 1000,
+    "packages": 40,
+    "authorised_operator": False,
+}
+
+
+@pytest.fixture(scope="module")
+def model(trained: Path) -> Model:
+    return read_bundle(trained / "new-bundle", load_trusted_keys(settings_of(trained)))
+
+
+def test_golden_rows_score_their_golden_margins(model: Model) -> None:
+    scored = score_rows(model, example_rows(model, limit=DRAWN_ROWS))
+    applies = scored["item_margin"].notna()
+    assert applies.any()
+    assert not scored["warnings"].str.contains("refused|blanked").any()
+    golden = np.array(model.golden["margins"][:DRAWN_ROWS])
+    np.testing.assert_allclose(scored["item_margin"][applies], golden[applies], atol=1e-9)
+    golden = np.array(model.golden["probabilities"][:DRAWN_ROWS])
+    np.testing.assert_allclose(scored["probability"][applies], golden[applies], atol=1e-9)
+    between = scored[applies]
+    assert (between["interval_low"] <= between["probability"]).all()
+    assert (between["probability"] <= between["interval_high"]).all()
+
+
+def test_text_numbers_and_gaps_score_alike(model: Model) -> None:
+    as_numbers = pd.DataFrame([ROW, {**ROW, "crossing_id": "c2", "hs_code": "0101", "packages": None}])
+    as_text = as_numbers.astype(object).map(lambda value: None if pd.isna(value) else str(value))
+    with_numeric_code = as_numbers.assign(hs_code=[610910.0, np.nan])
+    whole = score_rows(model, as_numbers)
+    pd.testing.assert_frame_equal(whole, score_rows(model, as_text))
+    pd.testing.assert_frame_equal(whole.iloc[:1], score_rows(model, with_numeric_code).iloc[:1])
+
+
+def test_a_day_may_come_as_an_instant(model: Model) -> None:
+    as_text = pd.DataFrame([{**ROW, "importer_registered_at": "2025-11-01"}])
+    as_instant = pd.DataFrame([{**ROW, "importer_registered_at": pd.Timestamp("2025-11-01")}])
+    whole = score_rows(model, as_text)
+    pd.testing.assert_frame_equal(whole, score_rows(model, as_instant))
+    assert "value_blanked" not in whole["warnings"][0]
+
+
+def test_required_columns_are_enough_and_others_do_no_harm(model: Model) -> None:
+    required = {name: ROW[name] for name in ("crossing_id", "occurred_at", "crossing_point", "direction", "mode")}
+    assert np.isfinite(score_rows(model, pd.DataFrame([required]))["margin"]).all()
+    extra = {**ROW, "unit_price_vs_reference": 99.0, "x_lane": "7", "made_up": "whatever"}
+    pd.testing.assert_frame_equal(score_rows(model, pd.DataFrame([ROW])), score_rows(model, pd.DataFrame([extra])))
+
+
+def test_a_crossing_scores_as_its_highest_line_and_contributions_add_up(model: Model) -> None:
+    lines = pd.DataFrame([ROW, {**ROW, "declared_value": 20.0}, {**ROW, "crossing_id": "c2"}])
+    scored = score_rows(model, lines, with_contributions=True)
+    assert scored["item_no"].tolist() == [1, 2, 1]
+    assert scored["margin"][0] == scored["margin"][1] == scored["item_margin"][:2].max()
+    assert scored["margin"][2] == scored["item_margin"][2]
+    contributions = scored.filter(like="contribution_")
+    assert contributions.shape[1] == len(model.names) + 1
+    np.testing.assert_allclose(contributions.sum(axis=1), scored["item_margin"], atol=1e-6)
+
+
+def test_bad_rows_say_so_and_leave_the_others_alone(model: Model) -> None:
+    lines = pd.DataFrame(
+        [
+            {**ROW, "direction": "sideways"},
+            {**ROW, "crossing_id": "c2", "crossing_point": "NOWHERE"},
+            {**ROW, "crossing_id": "c3", "declared_value": "a lot"},
+            {**ROW, "crossing_id": "c4", "load_status": "empty"},
+            {**ROW, "crossing_id": "c5"},
+        ]
+    )
+    scored = score_rows(model, lines)
+    assert scored["crossing_id"].tolist() == ["c1", "c2", "c3", "c4", "c5"]
+    assert scored["warnings"][0] == "row_refused"
+    assert "unseen_category:crossing_point" in scored["warnings"][1]
+    assert "value_blanked:declared_value" in scored["warnings"][2]
+    assert "not_applicable" in scored["warnings"][3]
+    assert scored["margin"].isna().tolist() == [True, False, False, True, False]
+    alone = score_rows(model, pd.DataFrame([{**ROW, "crossing_id": "c5"}]))
+    pd.testing.assert_frame_equal(scored.iloc[4:].reset_index(drop=True), alone)
+
+
+def test_all_rows_refused_is_an_answer_too(model: Model) -> None:
+    scored = score_rows(model, pd.DataFrame([{**ROW, "mode": "teleport"}]), with_contributions=True)
+    assert scored["warnings"].tolist() == ["row_refused"]
+    assert scored["margin"].isna().all()
+
+
+def test_profiles_are_taken_as_given_and_missed_aloud(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(items: object) -> np.ndarray:
+        return np.full(2, np.nan)
+
+    for name in ("importer_hit_rate", "carrier_crossings"):
+        feature = Feature(name, "number", "share", "profile", (), "Share of hits", sensitive=False, compute=unknown)
+        monkeypatch.setitem(FEATURES, name, feature)
+    names = ("importer_hit_rate", "carrier_crossings", "declared_value")
+    values = {name: np.full(2, np.nan, dtype=np.float32) for name in names}
+    table = FeatureTable(names, ("number",) * 3, values, 2)
+    raw = pd.DataFrame({"importer_hit_rate": ["0.25", None, "no"], "declared_value": ["1", "2", "3"]})
+    given, absent = with_given_profiles(table, raw, np.array([0, 2]))
+    np.testing.assert_array_equal(given.values["importer_hit_rate"], np.array([0.25, np.nan], dtype=np.float32))
+    assert np.isnan(given.values["declared_value"]).all()
+    assert absent == ("carrier_crossings",)
+
+
+def test_example_rows_are_text_and_score(model: Model) -> None:
+    example = example_rows(model)
+    assert all(isinstance(value, str) for value in example.stack().dropna())
+    assert np.isfinite(score_rows(model, example)["margin"]).any()
