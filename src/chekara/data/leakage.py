@@ -121,7 +121,7 @@ def find_leakage(history: History, *, rule: TargetRule, seed: int) -> LeakageRep
     findings += _judge_tuple(copied, rule.domain)
     if n_hits < _FEWEST_HITS:
         findings.append(_too_few(n_hits, rule.domain))
-    leaking = copied.columns if copied is not None and copied.copies_its_label else None
+    leaking = copied.columns if copied is not None and copied.labels.are_copied else None
     return LeakageReport(
         domain=rule.domain,
         findings=tuple(sorted(findings, key=lambda f: (not f.blocks_promotion, f.code, f.columns))),
@@ -144,13 +144,13 @@ def _judge_tuple(copied: TupleEvidence | None, domain: str) -> list[Finding]:
         "seen_before": copied.seen_before,
         "purity": copied.purity,
         "permuted_purity": copied.permuted_purity,
-        "copy_agreement": copied.copy_agreement,
-        "neighbour_agreement": copied.neighbour_agreement,
+        "copy_agreement": copied.labels.copy_agreement,
+        "neighbour_agreement": copied.labels.neighbour_agreement,
         "lookup_auc": copied.lookup_auc,
         "lookup_auc_of_repeats": copied.lookup_auc_of_repeats,
     }
     names = ", ".join(copied.columns)
-    if copied.copies_its_label:
+    if copied.labels.are_copied:
         sentence = (
             f"Rows were copied together with their result: ({names}) takes {copied.distinct:,} values in "
             f"{copied.rows:,} rows, {copied.seen_before:.0%} of later rows repeat an earlier one, {copied.purity:.1%} "

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from chekara.data.findings import Finding
 from chekara.data.leakage_rows import EARLIER_SLICES, Bools, Floats, Ints, Rows
-from chekara.data.leakage_tuples import auc_or_nan
+from chekara.data.leakage_tuples import auc_or_nan, smoothed_rates
 from chekara.data.schema import CROSSING_COLUMNS, is_extension
 
 _ENTITIES = tuple(c.name for c in CROSSING_COLUMNS if c.entity is not None)
@@ -88,13 +87,13 @@ def weigh_columns(rows: Rows, rng: np.random.Generator) -> tuple[ColumnEvidence,
 def _weigh(rows: Rows, name: str, earlier: Ints, later: Ints) -> ColumnEvidence:
     hit = rows.hit[later]
     codes = rows.codes[name]
-    exact = auc_or_nan(hit, _lookup(codes[earlier], rows.hit[earlier], codes[later]))
+    exact = auc_or_nan(hit, smoothed_rates(codes[earlier], rows.hit[earlier], codes[later]))
     ranked = float("nan")
     if name in rows.numbers:
-        values = rows.frame[name].to_numpy(dtype=float)
+        values = rows.numbers[name]
         edges = np.unique(np.nanquantile(values[earlier], np.linspace(0, 1, _BINS + 1)[1:-1]))
         bins = np.where(np.isnan(values), len(edges) + 1, np.searchsorted(edges, values, side="right"))
-        ranked = auc_or_nan(hit, _lookup(bins[earlier], rows.hit[earlier], bins[later]))
+        ranked = auc_or_nan(hit, smoothed_rates(bins[earlier], rows.hit[earlier], bins[later]))
     missing = auc_or_nan(hit, rows.is_missing[name][later].astype(float))
     return ColumnEvidence(
         column=name,
@@ -103,13 +102,6 @@ def _weigh(rows: Rows, name: str, earlier: Ints, later: Ints) -> ColumnEvidence:
         ranked_auc=ranked,
         missing_auc=max(missing, 1.0 - missing),
     )
-
-
-def _lookup(known: Ints, hit: Floats, asked: Ints) -> Floats:
-    """Hit rate per code with the overall rate as one further row; the overall rate for codes never seen."""
-    size = int(max(known.max(initial=0), asked.max(initial=0))) + 1
-    hits, count = np.bincount(known, weights=hit, minlength=size), np.bincount(known, minlength=size)
-    return np.asarray(((hits + hit.mean()) / (count + 1.0))[asked], dtype=np.float64)
 
 
 def _strangers_auc(rows: Rows, name: str, earlier: Ints, later: Ints) -> float:
@@ -125,7 +117,7 @@ def _strangers_auc(rows: Rows, name: str, earlier: Ints, later: Ints) -> float:
         figures.append(auc_or_nan(rows.hit[later], _lookup_of_others(rows, name, entity, earlier, later)))
     if not figures:
         codes = rows.codes[name]
-        return auc_or_nan(rows.hit[later], _lookup(codes[earlier], rows.hit[earlier], codes[later]))
+        return auc_or_nan(rows.hit[later], smoothed_rates(codes[earlier], rows.hit[earlier], codes[later]))
     return min(figures)
 
 
@@ -258,6 +250,6 @@ def _sure(rows: Rows, labelled: Bools, where: Bools, hits: float) -> dict[str, f
     at = np.flatnonzero(labelled)[where]
     for name in rows.parties:
         known = ~rows.is_missing[name][at]
-        if known.any() and len(pd.unique(rows.frame[name].iloc[at[known]])) < _SURE_PARTIES:
+        if known.any() and name in rows.codes and len(np.unique(rows.codes[name][at[known]])) < _SURE_PARTIES:
             return None
     return {"rows": float(count), "hit_rate": found / count, "base_rate": base, "share_of_hits": found / hits}

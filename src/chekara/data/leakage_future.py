@@ -47,8 +47,9 @@ def find_future(
 
 
 def _known_after_result(crossings: pd.DataFrame, labels: pd.DataFrame, domain: str) -> list[Finding]:
-    result_known_at = crossings["crossing_id"].map(labels.set_index("crossing_id")["known_at"])
-    labelled = crossings[result_known_at.notna()].assign(late=crossings["known_at"] > result_known_at)
+    of_labelled = crossings.loc[crossings["crossing_id"].isin(labels["crossing_id"]), ["crossing_id", "known_at"]]
+    result_known_at = of_labelled["crossing_id"].map(labels.set_index("crossing_id")["known_at"])
+    labelled = of_labelled.assign(late=of_labelled["known_at"] > result_known_at)
     if labelled.empty:
         return []
     of = labelled.groupby("crossing_id", sort=False)["late"]
@@ -89,7 +90,7 @@ def _known_after_result(crossings: pd.DataFrame, labels: pd.DataFrame, domain: s
 def _filled_after_inspection(rows: Rows, inspections: pd.DataFrame, domain: str) -> list[Finding]:
     """Blame extensions that are filled for inspected crossings and empty for all others, hit or not."""
     done = inspections[(inspections["domain"] == domain) & (inspections["status"] != "not_done")]
-    inspected = rows.frame["crossing_id"].isin(done["crossing_id"]).to_numpy()
+    inspected = rows.is_of(done["crossing_id"])
     if min(inspected.sum(), (~inspected).sum()) < _FEWEST_ROWS:
         return []
     findings = []
@@ -117,13 +118,13 @@ def _filled_after_inspection(rows: Rows, inspections: pd.DataFrame, domain: str)
 def _equals_result(rows: Rows, inspections: pd.DataFrame, domain: str) -> list[Finding]:
     hits = inspections[(inspections["domain"] == domain) & inspections["found"].astype(bool)]
     hits = hits.drop_duplicates("crossing_id", keep="last").set_index("crossing_id")
-    own = rows.frame["crossing_id"].isin(hits.index).to_numpy() & (rows.hit == 1.0)
+    own = rows.is_of(hits.index.to_series()) & (rows.hit == 1.0)
     if own.sum() < _FEWEST_EQUAL:
         return []
-    frame, of = rows.frame[own], hits.reindex(rows.frame["crossing_id"][own])
+    of = hits.reindex(rows.crossing_ids[rows.crossing[own]])
     findings = []
     for name in rows.codes:
-        if found := _equal_to(name, frame, of):
+        if found := _equal_to(name, rows.column_at(name, own), of):
             result, share = found
             findings.append(
                 Finding(
@@ -141,9 +142,8 @@ def _equals_result(rows: Rows, inspections: pd.DataFrame, domain: str) -> list[F
     return findings
 
 
-def _equal_to(name: str, frame: pd.DataFrame, of: pd.DataFrame) -> tuple[str, float] | None:
+def _equal_to(name: str, values: pd.Series, of: pd.DataFrame) -> tuple[str, float] | None:
     """Name the result column that a crossing column repeats, with the share of equal rows."""
-    values = frame[name]
     if pd.api.types.is_numeric_dtype(values.dtype):
         # With the wrong origin or code the value may be right; where the value was wrong, it cannot be the assessed.
         wrong_value = of["irregularity"].astype("str").str.contains("valu", case=False, na=False).to_numpy(dtype=bool)

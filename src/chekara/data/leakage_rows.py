@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,37 +41,41 @@ _NEARLY_CONSTANT = 0.98
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
-    """Goods lines in order of what was known when.
+    """Goods lines in order of what was known when, n of them.
 
     Attributes
     ----------
-    frame : DataFrame
-        One row per goods line, contract columns and extensions.
     crossing : ndarray of shape (n,)
         Number of the crossing that a line belongs to.
+    crossing_ids : Index
+        Identity of the crossing with that number.
     hit : ndarray of shape (n,)
         1.0 hit, 0.0 none, NaN unknown. A hit in one item leaves the other items of the crossing without.
     time_slice : ndarray of shape (n,)
         0 to 4: five slices with equally many lines each.
     codes : dict of str to ndarray of shape (n,)
         Candidate columns as whole numbers from 0; equal values have equal codes, missing is a value of its own.
+        A column in which nearly all lines agree is left out.
     chance : dict of str to float
         Probability that two lines drawn at random agree in a column, among lines that fill it.
-    numbers : frozenset of str
-        Candidate columns that hold measured numbers.
+    numbers : dict of str to ndarray of shape (n,)
+        Candidate columns that hold measured numbers, as they are.
+    column_at : callable
+        Gives any column by name, at the lines where a mask of shape (n,) is true, as it was lodged.
     parties : tuple of str
         Columns that tell who stands behind a line, as far as they are filled.
     is_missing : dict of str to ndarray of shape (n,), bool
-        Where a column is empty; also of columns that hold one value only, which have no codes here.
+        Where a column is empty; also of columns that have no codes here.
     """
 
-    frame: pd.DataFrame
     crossing: Ints
+    crossing_ids: pd.Index
     hit: Floats
     time_slice: Ints
     codes: dict[str, Ints]
     chance: dict[str, float]
-    numbers: frozenset[str]
+    numbers: dict[str, Floats]
+    column_at: Callable[[str, Bools], pd.Series]
     parties: tuple[str, ...]
     is_missing: dict[str, Bools]
 
@@ -79,9 +84,28 @@ class Rows:
         """Which lines have a known outcome; shape (n,)."""
         return ~np.isnan(self.hit)
 
-    def key(self, columns: tuple[str, ...]) -> Keys:
-        """Return one key per line, equal where all given candidate columns are equal; shape (n,)."""
-        return mix([self.codes[name].astype(np.uint64) for name in columns], len(self.hit))
+    def key(self, columns: tuple[str, ...], at: Ints | None = None) -> Keys:
+        """Return one key per line, equal where all given candidate columns are equal.
+
+        Parameters
+        ----------
+        columns : tuple of str
+        at : ndarray of shape (k,), optional
+            Lines that are asked for; default all.
+
+        Returns
+        -------
+        ndarray of shape (k,), uint64
+        """
+        codes = [self.codes[name] if at is None else self.codes[name][at] for name in columns]
+        return mix([values.view(np.uint64) for values in codes], len(self.hit) if at is None else len(at))
+
+    def is_of(self, crossing_ids: pd.Series) -> Bools:
+        """Which lines belong to one of the given crossings; shape (n,)."""
+        wanted = np.zeros(len(self.crossing_ids) + 1, dtype=bool)
+        wanted[self.crossing_ids.get_indexer(pd.Index(crossing_ids.unique()))] = True  # -1 marks the spare last place
+        wanted[-1] = False
+        return np.asarray(wanted[self.crossing], dtype=bool)
 
 
 def lay_out(crossings: pd.DataFrame, labels: pd.DataFrame) -> Rows:
@@ -100,24 +124,26 @@ def lay_out(crossings: pd.DataFrame, labels: pd.DataFrame) -> Rows:
         Of each crossing the newest revision that was known before its result, and else its first one: what a
         model could have scored.
     """
-    known = crossings["crossing_id"].map(labels.set_index("crossing_id")["known_at"])
-    frame = _as_scored(crossings, known).sort_values(["known_at", "crossing_id", "item_no"], kind="stable")
-    frame = frame.reset_index(drop=True)
-    n = len(frame)
-    crossing = pd.factorize(frame["crossing_id"])[0].astype(np.int64)
+    frame = _as_scored(crossings, labels)
+    crossing, crossing_ids = pd.factorize(frame["crossing_id"])
+    order = np.lexsort((frame["item_no"], crossing, frame["known_at"].astype("int64")))
+    crossing = crossing[order].astype(np.int64)
     candidates = [c for c in frame.columns if c not in _BOOKKEEPING and (c in _CONTRACT or is_extension(c))]
-    codes = {name: pd.factorize(frame[name], use_na_sentinel=False)[0].astype(np.int64) for name in candidates}
-    is_missing = {name: frame[name].isna().to_numpy(dtype=bool) for name in candidates}
+    codes = {name: pd.factorize(frame[name], use_na_sentinel=False)[0].astype(np.int64)[order] for name in candidates}
+    is_missing = {name: frame[name].isna().to_numpy(dtype=bool)[order] for name in candidates}
     kept = {name: values for name, values in codes.items() if agreement_by_chance(values) < _NEARLY_CONSTANT}
+    numbers = [name for name in kept if pd.api.types.is_float_dtype(frame[name].dtype)]
+    item_no = frame["item_no"].to_numpy(dtype=float)[order]
     return Rows(
-        frame=frame,
         crossing=crossing,
-        hit=_line_labels(frame, labels),
-        time_slice=(np.arange(n) * TIME_SLICES // max(n, 1)).astype(np.int64),
+        crossing_ids=pd.Index(crossing_ids),
+        hit=_line_labels(crossing, pd.Index(crossing_ids), item_no, labels),
+        time_slice=(np.arange(len(order)) * TIME_SLICES // max(len(order), 1)).astype(np.int64),
         codes=kept,
         chance={name: agreement_by_chance(values[~is_missing[name]]) for name, values in kept.items()},
-        numbers=frozenset(name for name in kept if pd.api.types.is_float_dtype(frame[name].dtype)),
-        parties=_party_columns(frame),
+        numbers={name: frame[name].to_numpy(dtype=float)[order] for name in numbers},
+        column_at=lambda name, where: frame[name].iloc[order[where]],
+        parties=_party_columns(is_missing),
         is_missing=is_missing,
     )
 
@@ -125,9 +151,10 @@ def lay_out(crossings: pd.DataFrame, labels: pd.DataFrame) -> Rows:
 _CONTRACT = columns_by_name(CROSSING_COLUMNS)
 
 
-def _as_scored(crossings: pd.DataFrame, result_known_at: pd.Series) -> pd.DataFrame:
+def _as_scored(crossings: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
     if not (crossings["revision"] > 0).any():
         return crossings
+    result_known_at = crossings["crossing_id"].map(labels.set_index("crossing_id")["known_at"])
     in_time = (result_known_at.isna() | (crossings["known_at"] < result_known_at)).to_numpy()
     revision = crossings["revision"].to_numpy(dtype=float)
     crossing = pd.factorize(crossings["crossing_id"])[0]
@@ -140,12 +167,15 @@ def _as_scored(crossings: pd.DataFrame, result_known_at: pd.Series) -> pd.DataFr
     return scored
 
 
-def _line_labels(frame: pd.DataFrame, labels: pd.DataFrame) -> Floats:
-    of = labels.set_index("crossing_id")
-    hit = frame["crossing_id"].map(of["hit"].astype(float)).to_numpy(dtype=float)
-    item = frame["crossing_id"].map(of["item_no"].astype("Float64")).to_numpy(dtype=float, na_value=np.nan)
-    elsewhere = (hit == 1.0) & ~np.isnan(item) & (item != frame["item_no"].to_numpy(dtype=float))
-    return np.where(elsewhere, 0.0, hit)
+def _line_labels(crossing: Ints, crossing_ids: pd.Index, item_no: Floats, labels: pd.DataFrame) -> Floats:
+    place = crossing_ids.get_indexer(pd.Index(labels["crossing_id"]))
+    known = place >= 0
+    hit, item = np.full(len(crossing_ids), np.nan), np.full(len(crossing_ids), np.nan)
+    hit[place[known]] = labels["hit"].to_numpy(dtype=float)[known]
+    item[place[known]] = labels["item_no"].to_numpy(dtype=float, na_value=np.nan)[known]
+    of_line, item_of_line = hit[crossing], item[crossing]
+    elsewhere = (of_line == 1.0) & ~np.isnan(item_of_line) & (item_of_line != item_no)
+    return np.where(elsewhere, 0.0, of_line)
 
 
 def agreement_by_chance(codes: Ints) -> float:
@@ -156,15 +186,15 @@ def agreement_by_chance(codes: Ints) -> float:
     return float((shares**2).sum())
 
 
-def _party_columns(frame: pd.DataFrame) -> tuple[str, ...]:
+def _party_columns(is_missing: dict[str, Bools]) -> tuple[str, ...]:
     def filled(names: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(n for n in names if n in frame and frame[n].notna().mean() >= _FILLED_ENOUGH)
+        return tuple(n for n in names if n in is_missing and 1 - is_missing[n].mean() >= _FILLED_ENOUGH)
 
     # An importer is missing on exports: either trading party counts where the two together fill the lines.
-    both = [n for n in ("importer_id", "exporter_id") if n in frame]
-    if both and frame[both].notna().any(axis=1).mean() >= _FILLED_ENOUGH:
+    both = [n for n in ("importer_id", "exporter_id") if n in is_missing]
+    if both and 1 - np.logical_and.reduce([is_missing[n] for n in both]).mean() >= _FILLED_ENOUGH:
         others = filled(tuple(n for n in _TRADING_PARTIES if n not in both))
-        return tuple(n for n in both if frame[n].notna().any()) + others
+        return tuple(n for n in both if not is_missing[n].all()) + others
     return filled(_TRADING_PARTIES) or filled(_SERVING_PARTIES)
 
 

@@ -28,10 +28,10 @@ from chekara.data.leakage_rows import EARLIER_SLICES, Bools, Floats, Ints, Keys,
 from chekara.evaluation.ranking import auc
 
 _ANCHOR_CHANCE = 0.01  # two rows drawn at random agree in an anchor at most this often
-_MOST_ANCHORS = 8
+_MOST_ANCHORS = 7
 _MOST_CANDIDATES = 4
-_ROWS_PER_ANCHOR = 250_000
-_ROWS_FOR_CHANCE = 50_000
+_LINES_PER_ANCHOR = 120_000
+_LINES_FOR_CHANCE = 30_000
 _CONSTANT_HERE = 0.98  # a column in which nearly all rows agree says nothing about copies
 _FIRST_KAPPA = 0.6  # to join a lone anchor, whose pairs are diluted by chance meetings
 _MEMBER_KAPPA = 0.9  # to stay in the tuple
@@ -44,46 +44,27 @@ _HABIT_AGREEMENT = 0.3  # of the labels of an honest party's repeated consignmen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TupleEvidence:
-    """A set of columns whose values were copied between rows, and what its copies say about the label.
+class LabelEvidence:
+    """What the copies of a tuple say about the label.
 
     Attributes
     ----------
-    columns : tuple of str
     between_strangers : bool
         Whether the copies belong to parties that have nothing to do with each other.
-    rows, distinct, repeated : int
-        Item rows, distinct tuples among them, and tuples that occur in more than one crossing.
-    seen_before : float
-        Share of the later slices' rows whose tuple occurs in an earlier slice.
-    label_pairs : int
+    pairs : int
         Pairs of copies (one per tuple, different crossings) with both outcomes known.
-    purity, permuted_purity : float
-        Share of repeated labelled tuples whose rows all carry one label, and the same with labels permuted.
     copy_agreement, neighbour_agreement : float
         Cohen's kappa of the labels of two copies, and of two neighbours; NaN where there are too few.
-    lookup_auc, lookup_auc_of_repeats : float
-        AUC of a plain look-up fitted on the first three of five time slices and judged on the last two: on all
-        rows, and on rows whose tuple was seen. NaN where it cannot be computed.
     """
 
-    columns: tuple[str, ...]
     between_strangers: bool
-    rows: int
-    distinct: int
-    repeated: int
-    seen_before: float
-    label_pairs: int
-    purity: float
-    permuted_purity: float
+    pairs: int
     copy_agreement: float
     neighbour_agreement: float
-    lookup_auc: float
-    lookup_auc_of_repeats: float
 
     @property
-    def copies_its_label(self) -> bool:
-        """Whether the tuple carries its label along, beyond what honest repetition explains.
+    def are_copied(self) -> bool:
+        """Whether labels follow the exact copy, beyond what honest repetition explains.
 
         Between strangers: labels of copies agree with a kappa of at least 0.5, and at least 0.3 above their
         neighbours' (0.8 where there are no neighbours to compare with). Within one party, where habit makes
@@ -97,6 +78,37 @@ class TupleEvidence:
         if np.isnan(usual):
             return self.copy_agreement >= 0.8
         return bool(self.copy_agreement >= 0.5 and self.copy_agreement - usual >= 0.3)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TupleEvidence:
+    """A set of columns whose values were copied between rows, and how far that reaches.
+
+    Attributes
+    ----------
+    columns : tuple of str
+    labels : LabelEvidence
+    rows, distinct, repeated : int
+        Item rows, distinct tuples among them, and tuples that occur in more than one crossing.
+    seen_before : float
+        Share of the later slices' rows whose tuple occurs in an earlier slice.
+    purity, permuted_purity : float
+        Share of repeated labelled tuples whose rows all carry one label, and the same with labels permuted.
+    lookup_auc, lookup_auc_of_repeats : float
+        AUC of a plain look-up fitted on the first three of five time slices and judged on the last two: on all
+        rows, and on rows whose tuple was seen. NaN where it cannot be computed.
+    """
+
+    columns: tuple[str, ...]
+    labels: LabelEvidence
+    rows: int
+    distinct: int
+    repeated: int
+    seen_before: float
+    purity: float
+    permuted_purity: float
+    lookup_auc: float
+    lookup_auc_of_repeats: float
 
 
 def find_copied_tuple(rows: Rows, rng: np.random.Generator) -> TupleEvidence | None:
@@ -113,29 +125,33 @@ def find_copied_tuple(rows: Rows, rng: np.random.Generator) -> TupleEvidence | N
         The tuple with which most labels were copied; where none does that, the consignments that single parties
         repeat with much the same results; None where there are none of those either.
     """
+    judged: list[tuple[tuple[str, ...], LabelEvidence]] = []
     for between_strangers in (True, False):
-        candidates = _candidate_tuples(rows, between_strangers, rng)
-        found = [weigh_tuple(rows, c, between_strangers=between_strangers, rng=rng) for c in candidates]
-        leaking = [evidence for evidence in found if evidence.copies_its_label]
-        if leaking:
-            return max(leaking, key=_copied_labels)
+        for columns in _candidate_tuples(rows, between_strangers, rng):
+            judged.append((columns, judge_labels(rows, columns, between_strangers=between_strangers, rng=rng)))
+    leaking = [(columns, labels) for columns, labels in judged if labels.are_copied]
     # Rows that agree in a few coarse columns are no news; a party whose results repeat with its consignments is.
-    habitual = [evidence for evidence in found if evidence.copy_agreement >= _HABIT_AGREEMENT]
-    return max(habitual, key=_copied_labels, default=None)
+    habitual = [
+        (columns, labels)
+        for columns, labels in judged
+        if not labels.between_strangers and labels.copy_agreement >= _HABIT_AGREEMENT
+    ]
+    worth_telling = leaking or habitual
+    if not worth_telling:
+        return None
+    columns, labels = max(worth_telling, key=lambda found: _copied_labels(found[1]) * len(found[0]))
+    return weigh_tuple(rows, columns, labels, rng)
 
 
-def _copied_labels(evidence: TupleEvidence) -> float:
-    """Values that were copied with their labels: pairs that agree beyond chance, times columns.
-
-    A chance companion of the tuple would add a column, but lose most of its copies.
-    """
-    return evidence.copy_agreement * evidence.label_pairs * len(evidence.columns)
+def _copied_labels(labels: LabelEvidence) -> float:
+    """Count pairs that agree beyond chance. A chance companion of the tuple would lose most of its copies."""
+    return float(np.nan_to_num(labels.copy_agreement) * labels.pairs)
 
 
-def weigh_tuple(
+def judge_labels(
     rows: Rows, columns: tuple[str, ...], *, between_strangers: bool, rng: np.random.Generator
-) -> TupleEvidence:
-    """Measure how often a tuple is repeated and what its copies say about the label.
+) -> LabelEvidence:
+    """Compare the labels of copies with those of neighbours.
 
     Parameters
     ----------
@@ -148,27 +164,51 @@ def weigh_tuple(
 
     Returns
     -------
+    LabelEvidence
+    """
+    labelled = np.flatnonzero(rows.is_labelled)
+    key = rows.key(columns, labelled)
+    a, b = _one_pair_per_key(rows, key, labelled, between_strangers, rng)
+    return LabelEvidence(
+        between_strangers=between_strangers,
+        pairs=len(a),
+        copy_agreement=_label_kappa(rows.hit[a], rows.hit[b]),
+        neighbour_agreement=_neighbour_agreement(rows, columns, key, labelled, between_strangers),
+    )
+
+
+def weigh_tuple(rows: Rows, columns: tuple[str, ...], labels: LabelEvidence, rng: np.random.Generator) -> TupleEvidence:
+    """Measure how often a tuple is repeated and what a plain look-up of it knows.
+
+    Parameters
+    ----------
+    rows : Rows
+    columns : tuple of str
+        Candidate columns of ``rows``.
+    labels : LabelEvidence
+        Of `judge_labels` for these columns.
+    rng : Generator
+
+    Returns
+    -------
     TupleEvidence
     """
-    key = rows.key(columns)
-    numbered, crossings = _crossings_per_tuple(key, rows.crossing)
+    numbered, distinct = pd.factorize(rows.key(columns))
+    tuple_of_line = numbered.astype(np.int64)
     later = rows.time_slice >= EARLIER_SLICES
-    seen = np.isin(key[later], key[~later])
-    a, b = _labelled_pairs(rows, key, between_strangers, rng)
-    purity, permuted = _purity(rows, numbered, rng)
-    overall, of_repeats = _lookup_auc(rows, key)
+    is_seen = np.zeros(len(distinct), dtype=bool)
+    is_seen[tuple_of_line[~later]] = True
+    purity, permuted = _purity(rows, tuple_of_line, rng)
+    overall, of_repeats = _lookup_auc(rows, tuple_of_line)
     return TupleEvidence(
         columns=columns,
-        between_strangers=between_strangers,
-        rows=len(key),
-        distinct=len(crossings),
-        repeated=int((crossings > 1).sum()),
-        seen_before=float(seen.mean()) if len(seen) else 0.0,
-        label_pairs=len(a),
+        labels=labels,
+        rows=len(tuple_of_line),
+        distinct=len(distinct),
+        repeated=_repeated(tuple_of_line, rows.crossing),
+        seen_before=float(is_seen[tuple_of_line[later]].mean()) if later.any() else 0.0,
         purity=purity,
         permuted_purity=permuted,
-        copy_agreement=_label_kappa(rows.hit[a], rows.hit[b]),
-        neighbour_agreement=_neighbour_agreement(rows, columns, key, between_strangers),
         lookup_auc=overall,
         lookup_auc_of_repeats=of_repeats,
     )
@@ -179,20 +219,23 @@ def weigh_tuple(
 
 @dataclass(frozen=True, slots=True)
 class _Search:
-    """One search: rows that fill an anchor, and how often two of them agree in each column by chance."""
+    """One search around an anchor: lines that fill it, and how often two of them agree in each column by chance."""
 
     rows: Rows
-    filled: Ints
+    lines: Ints
     chance: dict[str, float]
     between_strangers: bool
     rng: np.random.Generator
 
     @classmethod
     def around(cls, rows: Rows, anchor: tuple[str, ...], between_strangers: bool, rng: np.random.Generator) -> _Search:
-        filled = np.flatnonzero(~np.logical_or.reduce([rows.is_missing[n] for n in anchor]))
-        some = filled[:: max(1, len(filled) // _ROWS_FOR_CHANCE)]
+        lines = np.flatnonzero(~np.logical_or.reduce([rows.is_missing[n] for n in anchor]))
+        if len(lines) > _LINES_PER_ANCHOR:
+            # Of many lines only values of a hashed share are looked at, so that lines of one value stay together.
+            lines = lines[rows.key(anchor, lines) % np.uint64(-(-len(lines) // _LINES_PER_ANCHOR)) == 0]
+        some = lines[:: max(1, len(lines) // _LINES_FOR_CHANCE)]
         chance = {name: agreement_by_chance(codes[some]) for name, codes in rows.codes.items()}
-        return cls(rows, filled, chance, between_strangers, rng)
+        return cls(rows, lines, chance, between_strangers, rng)
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -200,12 +243,9 @@ class _Search:
         return tuple(n for n in self.rows.codes if not (self.between_strangers and n in self.rows.parties))
 
     def pairs(self, columns: tuple[str, ...]) -> tuple[Ints, Ints]:
-        """Pair up rows per shared value of the columns; of many rows, values of a hashed share: whole groups stay."""
-        key = self.rows.key(columns)
-        kept = self.filled
-        if len(kept) > _ROWS_PER_ANCHOR:
-            kept = kept[key[kept] % np.uint64(-(-len(kept) // _ROWS_PER_ANCHOR)) == 0]
-        return _one_pair_per_key(self.rows, key, kept, self.between_strangers, self.rng)
+        """Pair up lines per shared value of columns that hold the anchor."""
+        key = self.rows.key(columns, self.lines)
+        return _one_pair_per_key(self.rows, key, self.lines, self.between_strangers, self.rng)
 
     def kappa(self, name: str, a: Ints, b: Ints) -> float:
         """Agreement of two sets of rows in a column beyond chance; 0 where nearly all rows agree anyway."""
@@ -218,13 +258,13 @@ def _candidate_tuples(rows: Rows, between_strangers: bool, rng: np.random.Genera
     if between_strangers:
         names = [n for n in names if n not in rows.parties]
     names = sorted(names, key=lambda n: (rows.chance[n], n))[:_MOST_ANCHORS]
+    labelled = np.flatnonzero(rows.is_labelled)
     copied: dict[tuple[str, ...], float] = {}
     for anchor in [(n,) for n in names] + list(combinations(names, 2)):
         search = _Search.around(rows, anchor, between_strangers, rng)
         if (grown := _grow(search, anchor)) and grown not in copied:
-            a, b = _labelled_pairs(rows, rows.key(grown), between_strangers, rng)
-            agreement = np.nan_to_num(_label_kappa(rows.hit[a], rows.hit[b]))
-            copied[grown] = agreement * len(a) * len(grown)
+            a, b = _one_pair_per_key(rows, rows.key(grown, labelled), labelled, between_strangers, rng)
+            copied[grown] = float(np.nan_to_num(_label_kappa(rows.hit[a], rows.hit[b]))) * len(a) * len(grown)
     return sorted(copied, key=lambda c: (-copied[c], c))[:_MOST_CANDIDATES]
 
 
@@ -256,24 +296,20 @@ def _confirmed(search: _Search, columns: tuple[str, ...], anchor: tuple[str, ...
     return members
 
 
-def _labelled_pairs(rows: Rows, key: Keys, between_strangers: bool, rng: np.random.Generator) -> tuple[Ints, Ints]:
-    return _one_pair_per_key(rows, key, np.flatnonzero(rows.is_labelled), between_strangers, rng)
-
-
 def _one_pair_per_key(
-    rows: Rows, key: Keys, kept: Ints, between_strangers: bool, rng: np.random.Generator
+    rows: Rows, key: Keys, lines: Ints, between_strangers: bool, rng: np.random.Generator
 ) -> tuple[Ints, Ints]:
-    order = kept[np.argsort(key[kept], kind="stable")]
-    same = key[order[1:]] == key[order[:-1]]
-    a, b = order[:-1][same], order[1:][same]
+    """Draw one pair of lines per shared key, from different crossings; ``key`` has one entry per entry of ``lines``."""
+    order = np.argsort(key, kind="stable")
+    sorted_key = key[order]
+    same = np.flatnonzero(sorted_key[1:] == sorted_key[:-1])
+    a, b = lines[order[same]], lines[order[same + 1]]
     wanted = rows.crossing[a] != rows.crossing[b]
     if between_strangers:
         wanted &= _are_strangers(rows, a, b)
-    a, b = a[wanted], b[wanted]
-    shuffled = rng.permutation(len(a))
-    a, b = a[shuffled], b[shuffled]
-    _, first = np.unique(key[a], return_index=True)
-    return a[first], b[first]
+    shuffled = rng.permutation(np.flatnonzero(wanted))
+    _, first = np.unique(sorted_key[same[shuffled]], return_index=True)
+    return a[shuffled[first]], b[shuffled[first]]
 
 
 def _are_strangers(rows: Rows, a: Ints, b: Ints) -> Bools:
@@ -303,50 +339,45 @@ def _label_kappa(left: Floats, right: Floats) -> float:
     return float(((left == right).mean() - chance) / (1 - chance)) if chance < 1 else float("nan")
 
 
-def _neighbour_agreement(rows: Rows, columns: tuple[str, ...], key: Keys, between_strangers: bool) -> float:
+def _neighbour_agreement(
+    rows: Rows, columns: tuple[str, ...], key: Keys, labelled: Ints, between_strangers: bool
+) -> float:
     """Label agreement of rows with the tuple's codes that are next to each other in a number or a ratio of two.
 
     The highest of all such orders counts, so that a signal in any number, or in value per kilogram, is honoured.
     """
     numbers = [n for n in columns if n in rows.numbers]
-    codes = rows.key(tuple(n for n in columns if n not in rows.numbers))
-    kept = np.flatnonzero(rows.is_labelled)
-    _, group = np.unique(codes[kept], return_inverse=True)
-    points = pd.DataFrame({"group": group, "key": key[kept]}).drop_duplicates()["group"].value_counts(sort=False)
-    wide = np.zeros(group.max() + 1 if len(group) else 0, dtype=bool)
-    wide[points.index[points >= _POINTS_PER_GROUP]] = True
-    kept, group = kept[wide[group]], group[wide[group]]
-    values = {n: rows.frame[n].to_numpy(dtype=float)[kept] for n in numbers}
-    orders = list(values.values())
+    group, _ = pd.factorize(rows.key(tuple(n for n in columns if n not in rows.numbers), labelled))
+    points = pd.DataFrame({"group": group, "key": key}).drop_duplicates()["group"]
+    is_wide = np.bincount(points, minlength=1)[group] >= _POINTS_PER_GROUP
+    lines, group, key = labelled[is_wide], group[is_wide].astype(np.int64), key[is_wide]
+    values = [rows.numbers[n][lines] for n in numbers]
     with np.errstate(divide="ignore", invalid="ignore"):
-        orders += [values[x] / values[y] for x, y in combinations(numbers, 2)]
-    found = [_adjacent_kappa(rows, key, kept, group, order, between_strangers) for order in orders]
-    known = [kappa for kappa in found if not np.isnan(kappa)]
-    return max(known, default=float("nan"))
+        orders = values + [x / y for x, y in combinations(values, 2)]
+    found = [_adjacent_kappa(rows, key, lines, group, order, between_strangers) for order in orders]
+    return max((kappa for kappa in found if not np.isnan(kappa)), default=float("nan"))
 
 
-def _adjacent_kappa(rows: Rows, key: Keys, kept: Ints, group: Ints, value: Floats, between_strangers: bool) -> float:
-    by_value = np.lexsort((key[kept], value, group))
-    row, of = kept[by_value], group[by_value]
-    next_to = (of[1:] == of[:-1]) & (key[row[1:]] != key[row[:-1]])
-    a, b = row[:-1][next_to], row[1:][next_to]
+def _adjacent_kappa(rows: Rows, key: Keys, lines: Ints, group: Ints, value: Floats, between_strangers: bool) -> float:
+    order = np.lexsort((key, value, group))
+    next_to = (group[order[1:]] == group[order[:-1]]) & (key[order[1:]] != key[order[:-1]])
+    a, b = lines[order[:-1][next_to]], lines[order[1:][next_to]]
     wanted = rows.crossing[a] != rows.crossing[b]
     if between_strangers:
         wanted &= _are_strangers(rows, a, b)
     return _label_kappa(rows.hit[a[wanted]], rows.hit[b[wanted]])
 
 
-def _crossings_per_tuple(key: Keys, crossing: Ints) -> tuple[Ints, Ints]:
-    """Give every tuple a number, and count the crossings of each."""
-    _, numbered = np.unique(key, return_inverse=True)
-    pairs = np.unique(numbered.astype(np.int64) * (int(crossing.max(initial=0)) + 1) + crossing)
-    counts = np.bincount(pairs // (int(crossing.max(initial=0)) + 1), minlength=int(numbered.max(initial=-1)) + 1)
-    return numbered.astype(np.int64), counts.astype(np.int64)
+def _repeated(tuple_of_line: Ints, crossing: Ints) -> int:
+    """Count tuples that occur in more than one crossing."""
+    size = int(crossing.max(initial=0)) + 1
+    once = pd.unique(tuple_of_line * size + crossing)
+    return int((np.bincount(once // size) > 1).sum()) if len(once) else 0
 
 
-def _purity(rows: Rows, numbered: Ints, rng: np.random.Generator) -> tuple[float, float]:
-    labelled = np.flatnonzero(rows.is_labelled)
-    of, hit = numbered[labelled], rows.hit[labelled]
+def _purity(rows: Rows, tuple_of_line: Ints, rng: np.random.Generator) -> tuple[float, float]:
+    """Share of repeated labelled tuples with one label only, as it is and with labels permuted."""
+    of, hit = tuple_of_line[rows.is_labelled], rows.hit[rows.is_labelled]
     count = np.bincount(of)
     repeated = count > 1
     if not repeated.any():
@@ -359,19 +390,35 @@ def _purity(rows: Rows, numbered: Ints, rng: np.random.Generator) -> tuple[float
     return pure_share(hit), float(np.mean([pure_share(rng.permutation(hit)) for _ in range(_PERMUTATIONS)]))
 
 
-def _lookup_auc(rows: Rows, key: Keys) -> tuple[float, float]:
+def _lookup_auc(rows: Rows, tuple_of_line: Ints) -> tuple[float, float]:
     earlier = rows.is_labelled & (rows.time_slice < EARLIER_SLICES)
     later = rows.is_labelled & (rows.time_slice >= EARLIER_SLICES)
-    if not earlier.any():
+    if not (earlier.any() and later.any()):
         return float("nan"), float("nan")
-    known, inverse = np.unique(key[earlier], return_inverse=True)
-    hits = np.bincount(inverse, weights=rows.hit[earlier])
-    prior = rows.hit[earlier].mean()
-    rate = (hits + prior) / (np.bincount(inverse) + 1.0)
-    place = np.minimum(np.searchsorted(known, key[later]), len(known) - 1)
-    seen = known[place] == key[later]
-    score = np.where(seen, rate[place], prior)
-    return auc_or_nan(rows.hit[later], score), auc_or_nan(rows.hit[later][seen], score[seen])
+    score = smoothed_rates(tuple_of_line[earlier], rows.hit[earlier], tuple_of_line[later])
+    is_seen = np.isin(tuple_of_line[later], tuple_of_line[earlier])
+    return auc_or_nan(rows.hit[later], score), auc_or_nan(rows.hit[later][is_seen], score[is_seen])
+
+
+def smoothed_rates(known: Ints, hit: Floats, asked: Ints) -> Floats:
+    """Look up hit rates per code, each with the overall rate as one further row.
+
+    Parameters
+    ----------
+    known : ndarray of shape (n,), int64
+        Codes from 0.
+    hit : ndarray of shape (n,)
+        0 or 1.
+    asked : ndarray of shape (k,), int64
+
+    Returns
+    -------
+    ndarray of shape (k,)
+        The overall rate for codes never seen.
+    """
+    size = int(max(known.max(initial=0), asked.max(initial=0))) + 1
+    hits, count = np.bincount(known, weights=hit, minlength=size), np.bincount(known, minlength=size)
+    return np.asarray(((hits + hit.mean()) / (count + 1.0))[asked], dtype=np.float64)
 
 
 def auc_or_nan(hit: Floats, score: Floats) -> float:
