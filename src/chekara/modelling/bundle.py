@@ -163,7 +163,7 @@ def verify_in_child(folder: Path, trusted_keys: Sequence[Ed25519PublicKey]) -> N
     keys = [public_key_hex(key) for key in trusted_keys]
     command = [sys.executable, "-m", "chekara.modelling.bundle", str(folder), *keys]
     try:
-        child = subprocess.run(command, capture_output=True, text=True, timeout=CHILD_SECONDS, check=False)
+        child = subprocess.run(command, capture_output=True, timeout=CHILD_SECONDS, check=False)
     except subprocess.TimeoutExpired:
         raise BundleRefusedError(f"not verified within {CHILD_SECONDS} s", where=folder.name) from None
     if child.returncode == 0:
@@ -174,7 +174,8 @@ def verify_in_child(folder: Path, trusted_keys: Sequence[Ed25519PublicKey]) -> N
             where=folder.name,
             hint="the bundle is not served; the process here is unharmed",
         )
-    told = json.loads(child.stdout)
+    # LightGBM may have printed before, bytes of the damaged file included; the reason is the last line.
+    told = json.loads(child.stdout.splitlines()[-1])
     kinds = (BundleSignatureError, BundleDigestError, BundleColumnsError, BundleGoldenError)
     kind = next((kind for kind in kinds if kind.code == told["code"]), BundleRefusedError)
     raise kind(told["detail"], where=told["where"], hint=told["hint"])
