@@ -99,7 +99,7 @@ def _inlined(function: Function) -> Function:
 
 
 @_inlined
-def _code(value: float, feature: int, plan: Plan) -> np.int32:
+def _code(value: float, feature: int, plan: Plan) -> Any:
     """Code of a value: binary search for the first edge that is not below it."""
     if np.isnan(value):
         return np.int32(0)

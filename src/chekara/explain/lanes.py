@@ -17,16 +17,18 @@ from collections.abc import Callable
 from functools import reduce
 from typing import Any
 
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
-from numba.core import cgutils
+from numba.core import cgutils as untyped_cgutils
 from numba.extending import intrinsic, models, register_model
 
+# Numba's own helpers have no types yet, and numba says that it has.
+_cgutils: Any = untyped_cgutils
 _DOUBLE, _I64, _I32 = ir.DoubleType(), ir.IntType(64), ir.IntType(32)
 _I8, _I1 = ir.IntType(8), ir.IntType(1)
 
 
-class LanesType(types.Type):  # type: ignore[misc]  # numba has no type hints
+class LanesType(types.Type):
     """Numba type of a vector: ``kind`` is ``double`` or ``mask`` (one bit a lane)."""
 
     def __init__(self, kind: str, width: int) -> None:
@@ -36,15 +38,15 @@ class LanesType(types.Type):  # type: ignore[misc]  # numba has no type hints
 
 
 @register_model(LanesType)
-class _LanesModel(models.PrimitiveModel):  # type: ignore[misc]
+class _LanesModel(models.PrimitiveModel):
     def __init__(self, manager: Any, lanes: LanesType) -> None:
         element = _DOUBLE if lanes.kind == "double" else _I1
-        super().__init__(manager, lanes, ir.VectorType(element, lanes.width))
+        super().__init__(manager, lanes, ir.VectorType(element, lanes.width))  # type: ignore[no-untyped-call]
 
 
 def _pointer(context: Any, builder: Any, array_type: Any, array: Any, index: Any, pointee: ir.Type) -> Any:
     """Address of ``array[index]``, as a pointer to ``pointee``."""
-    data = cgutils.create_struct_proxy(array_type)(context, builder, value=array).data
+    data = _cgutils.create_struct_proxy(array_type)(context, builder, value=array).data
     return builder.bitcast(builder.gep(data, [index]), pointee.as_pointer())
 
 
@@ -164,7 +166,7 @@ def _elementwise(lanes: LanesType, n_arguments: int, emit: Callable[..., Any]) -
 
 def _fused(builder: Any, a: Any, b: Any, c: Any) -> Any:
     name = f"llvm.fma.v{a.type.count}f64"  # llvmlite's own `fma` knows scalars only
-    function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(a.type, [a.type] * 3), name)
+    function = _cgutils.get_or_insert_function(builder.module, ir.FunctionType(a.type, [a.type] * 3), name)
     return builder.call(function, (a, b, c))
 
 
@@ -214,7 +216,7 @@ def _in_words(mask: LanesType) -> Any:
     def in_words(typing: Any, codes: Any, index: Any, words: Any, start: Any) -> Any:
         def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             found = _codes(context, builder, codes, args[0], args[1], mask.width)
-            data = cgutils.create_struct_proxy(words)(context, builder, value=args[2]).data
+            data = _cgutils.create_struct_proxy(words)(context, builder, value=args[2]).data
             first = builder.gep(data, [args[3]])
             bits = ir.Constant(ir.VectorType(_I1, mask.width), ir.Undefined)
             for lane in range(mask.width):

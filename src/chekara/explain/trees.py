@@ -21,7 +21,7 @@ Flags = npt.NDArray[np.bool_]
 
 MISSING_NONE, MISSING_ZERO, MISSING_NAN = 0, 1, 2
 ZERO_BAND = float(np.float32(1e-35))
-"""LightGBM takes |x| up to this (its float32 constant 1e-35) for zero, where zero means missing."""
+"""LightGBM takes |x| up to this (its float32 constant 1e-35) for zero, whatever counts as missing."""
 
 _LARGEST_CATEGORY = 2**31 - 1
 
@@ -37,7 +37,8 @@ class Tree:
     ----------
     feature : ndarray of int64, shape (m,)
     threshold : ndarray of float64, shape (m,)
-        Values up to and including it go left; for a categorical split an index into ``categories``.
+        Values up to and including it go left; never inside the zero band. For a categorical split an index into
+        ``categories``.
     is_categorical, default_left : ndarray of bool, shape (m,)
         ``default_left``: where missing values go.
     missing : ndarray of int64, shape (m,)
@@ -148,10 +149,12 @@ def _read_tree(block: str) -> Tree:
 
 def _tree_of(fields: dict[str, str]) -> Tree:
     kind = _ints(fields["decision_type"])
+    is_categorical = (kind & 1).astype(np.bool_)
+    threshold = _floats(fields["threshold"])
     return Tree(
         feature=_ints(fields["split_feature"]),
-        threshold=_floats(fields["threshold"]),
-        is_categorical=(kind & 1).astype(np.bool_),
+        threshold=np.where(is_categorical, threshold, _outside_zero_band(threshold)),
+        is_categorical=is_categorical,
         default_left=(kind & 2).astype(np.bool_),
         missing=(kind >> 2) & 3,
         left=_ints(fields["left_child"]),
@@ -160,6 +163,12 @@ def _tree_of(fields: dict[str, str]) -> Tree:
         leaf_cover=_floats(fields["leaf_count"]),
         categories=_categories(fields),
     )
+
+
+def _outside_zero_band(threshold: Floats) -> Floats:
+    """Move thresholds out of the band whose values LightGBM zeroes before it compares: all of it goes one way."""
+    is_inside = np.abs(threshold) <= ZERO_BAND
+    return np.where(is_inside, np.where(threshold < 0.0, np.nextafter(-ZERO_BAND, -np.inf), ZERO_BAND), threshold)
 
 
 def _categories(fields: dict[str, str]) -> tuple[Ints, ...]:
