@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 
 from chekara import messages
 from chekara.domain.actor import Actor
+from chekara.domain.decision import Notice
 from chekara.domain.vocabulary import Role
 from chekara.web.case import build_case, may_review
 from chekara.web.likelihood import likelihood_of
 from chekara.web.pages import CasePage
 from chekara.web.render import render
+from chekara.web.words import warning_texts
 from tests.web import examples
 
 LANGUAGES = messages.languages()
@@ -41,6 +43,18 @@ def test_hidden_domain_shows_only_as_another_agency() -> None:
     assert "Another agency wants this crossing." in html
     for secret in ("vehicle_crime", "Stolen", "registers", "Check of the vehicle"):
         assert secret not in html
+
+
+def test_warnings_of_a_kind_stand_together() -> None:
+    notices = [Notice("no_model", None, "contraband"), Notice("test_key"), Notice("no_model", None, "sps_violation")]
+    said = warning_texts([*notices, Notice("drone_seen"), Notice("unseen_category", "x_lorry_park")], "en")
+    assert said == (
+        "Contraband, Veterinary or plant-health breach: no model serves yet, so this was not scored.",
+        "Scored with a test key: not a real crossing.",
+        "The service reports: drone_seen.",
+        "lorry park: such a value does not occur in the history that the model learned from. "
+        "The score is less certain.",
+    )
 
 
 def test_coordinator_sees_all() -> None:

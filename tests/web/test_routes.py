@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 
+from chekara.web.case import MOST_REASONS
 from tests.serving import Server, crossing
 from tests.web.browsing import Browser, header, text_of, token_of
 
@@ -135,7 +136,9 @@ def test_case_says_what_the_api_says(analyst: Browser) -> None:
     decision = analyst.server.send("GET", f"/v1/decisions/{answer['decision_id']}", "analyst").json
     page = text_of(analyst.get(f"/cases/{answer['decision_id']}"))
     domain = next(d for d in decision["domains"] if d["domain"] == "revenue_fraud")
-    for reason in domain["reasons"]:
+    towards = [reason for reason in domain["reasons"] if reason["contribution"] > 0]
+    away = [reason for reason in domain["reasons"] if reason["contribution"] < 0]
+    for reason in (*towards[:MOST_REASONS], *away[:MOST_REASONS]):
         assert " ".join(reason["text"].replace("\u00a0", " ").split()) in page
     assert answer["crossing_id"] in page
     assert domain["model"]["digest"][:19] in page

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chekara import messages
 from chekara.web.pages import WaterfallBar
 from chekara.web.waterfall import DRAWING_WIDTH, SHOWN_FACTORS, build_waterfall, rounded_to_sum
 from tests.web import examples
@@ -71,6 +72,16 @@ def test_small_factors_stand_together() -> None:
     ]
     assert bars[-2].label == "All other factors (3)"
     assert (bars[1].label, bars[1].amount) == ("Price against the usual", "+1.40")
+
+
+@given(AMOUNTS, FACTORS)
+def test_a_factor_reads_as_it_does_among_the_reasons(base: float, factors: dict[str, float]) -> None:
+    margin = base + math.fsum(factors.values())
+    bars = build_waterfall(base, factors, margin, "en").bars
+    own = [bar.amount for bar in bars if bar.kind in ("towards", "away")]
+    ranked = sorted((a for a in factors.values() if a != 0), key=lambda a: -abs(a))[:SHOWN_FACTORS]
+    if any(bar.kind == "other" for bar in bars):
+        assert own == [messages.signed(amount, "en") for amount in ranked]
 
 
 def test_nothing_moved() -> None:

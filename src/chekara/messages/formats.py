@@ -90,9 +90,9 @@ def share(fraction: float, language: str) -> str:
     >>> [share(x, "en").replace(NO_BREAK_SPACE, " ") for x in (0.287, 0.0123, 0.0002, 0)]
     ['29 %', '1.2 %', '< 0.1 %', '0 %']
     """
-    if not math.isfinite(fraction):
-        return DASH
     percent = fraction * 100
+    if not math.isfinite(percent):
+        return DASH
     if 0 < percent < 0.1:
         return f"<{NO_BREAK_SPACE}{number(0.1, language)}{NO_BREAK_SPACE}%"
     shown = round(percent, 1) if abs(percent) < 9.95 else round(percent)

@@ -22,6 +22,9 @@ from chekara.web.words import named, warning_texts
 _STRONG, _CLEAR = 0.7, 0.25
 """Log-odds from which a reason is called strong (it about doubles the odds) or clear."""
 
+MOST_REASONS = 4
+"""Reasons told in words, for and against each; the waterfall shows the smaller ones too."""
+
 _SHORT_DIGEST = len("sha256:") + 12
 
 
@@ -102,8 +105,8 @@ def _panel(record: DecisionRecord, score: DomainScore, actor: Actor, language: s
         lead=messages.text("page.case.lead", language, agency=named("agency", score.agency, language)),
         item=messages.text("page.case.item", language, item=str(score.item_no)),
         likelihood=likelihood_of(score, language) if is_shown_score else None,
-        reasons_for=tuple(_line(reason, language, group, is_shown_reasons) for reason in towards),
-        reasons_against=tuple(_line(reason, language, group, is_shown_reasons) for reason in away),
+        reasons_for=tuple(_line(reason, language, group, is_shown_reasons) for reason in towards[:MOST_REASONS]),
+        reasons_against=tuple(_line(reason, language, group, is_shown_reasons) for reason in away[:MOST_REASONS]),
         waterfall=build_waterfall(score.base_value, score.contributions, score.margin, language)
         if is_shown_score and is_shown_reasons
         else None,

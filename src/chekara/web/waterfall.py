@@ -22,8 +22,10 @@ _CENT = 100
 def build_waterfall(base_value: float, contributions: Mapping[str, float], margin: float, language: str) -> Waterfall:
     """Lay out the bars from the base value through the contributions to the margin.
 
-    The largest factors have a bar each; the rest stand together as one. Amounts are printed with two decimals, rounded
-    so that the printed ones add up to the printed margin exactly (largest remainders; none is off by 0.01 or more).
+    The largest factors have a bar each; the rest stand together as one. Amounts are printed with two decimals, and the
+    printed ones add up to the printed margin exactly: what rounding leaves over goes to the bar of all other factors,
+    so that a factor reads here as it does among the reasons; where every factor has its own bar, `rounded_to_sum`
+    spreads it.
 
     Parameters
     ----------
@@ -54,7 +56,7 @@ def build_waterfall(base_value: float, contributions: Mapping[str, float], margi
         # Rounding of the log's numbers ends up here, not in a factor that a person reads.
         steps.append(margin - base_value - math.fsum(steps))
         kinds.append("other")
-    printed = rounded_to_sum([base_value, *steps], margin)
+    printed = _printed([base_value, *steps], margin, has_rest=bool(rest))
     start = messages.text("page.case.base", language)
     total = messages.text("page.case.total", language)
     sums = list(accumulate([base_value, *steps]))
@@ -64,6 +66,13 @@ def build_waterfall(base_value: float, contributions: Mapping[str, float], margi
         bars.append(_bar(kind, label, amount, scale.x(before), scale.x(after), language))
     bars.append(_marker("total", total, math.fsum(printed), scale.x(margin), language))
     return Waterfall(tuple(bars), DRAWING_WIDTH)
+
+
+def _printed(amounts: Sequence[float], margin: float, *, has_rest: bool) -> list[float]:
+    if not has_rest:
+        return rounded_to_sum(amounts, margin)
+    own = [round(amount, 2) for amount in amounts[:-1]]
+    return [*own, round(round(margin, 2) - math.fsum(own), 2)]
 
 
 def rounded_to_sum(amounts: Sequence[float], total: float, per_unit: int = _CENT) -> list[float]:

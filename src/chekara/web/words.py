@@ -22,26 +22,26 @@ def named(family: str, code: str, language: str) -> str:
 
 
 def warning_texts(notices: Iterable[Notice], language: str) -> tuple[str, ...]:
-    """Put warnings into sentences, each once.
+    """Put warnings into sentences, one per kind: what it is about is listed in it.
 
     Examples
     --------
-    >>> warning_texts([Notice("another_agency")], "en")
-    ('Another agency wants this crossing.',)
+    >>> warning_texts([Notice("no_model", None, "contraband"), Notice("no_model", None, "vehicle_crime")], "en")
+    ('Contraband, Stolen or altered vehicle: no model serves yet, so this was not scored.',)
     """
-    return tuple(dict.fromkeys(_warning(notice, language) for notice in notices))
+    by_code: dict[str, list[Notice]] = {}
+    for notice in notices:
+        by_code.setdefault(notice.code, []).append(notice)
+    return tuple(_warning(code, alike, language) for code, alike in by_code.items())
 
 
-def _warning(notice: Notice, language: str) -> str:
-    key = f"warning.{notice.code}"
+def _warning(code: str, alike: Iterable[Notice], language: str) -> str:
+    key = f"warning.{code}"
     if not messages.has_text(key):
-        return messages.text("warning.unknown", language, code=notice.code)
-    return messages.text(
-        key,
-        language,
-        field=_field(notice.field, language),
-        domain=named("domain", notice.domain or "", language),
-    )
+        return messages.text("warning.unknown", language, code=code)
+    fields = dict.fromkeys(_field(notice.field, language) for notice in alike)
+    domains = dict.fromkeys(named("domain", notice.domain, language) for notice in alike if notice.domain)
+    return messages.text(key, language, field=", ".join(fields), domain=", ".join(domains))
 
 
 def _field(name: str | None, language: str) -> str:
