@@ -106,7 +106,7 @@ def _cursor(strictness: int, position: int) -> str:
 
 def _read_cursor(cursor: str) -> tuple[int, int]:
     try:
-        plain = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
+        plain = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode("ascii")
         strictness, position = (int(part) for part in plain.split("."))
     except (ValueError, binascii.Error):
         raise _refused("cursor", "unknown_cursor", "give back the cursor of the page before, as it was") from None

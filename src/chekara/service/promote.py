@@ -73,9 +73,11 @@ class PromoteModel:
         LogUnavailableError
             The promotion could not be made durable.
         """
+        self._refuse_without_approval(approved_by, assessment_id, is_shortcut=is_shortcut)
         about = self._shelf.inspect(bundle)
         self._policy.domain(about.domain)
-        self._refuse_unapproved(about, approved_by, assessment_id, is_shortcut=is_shortcut)
+        if not is_shortcut:
+            _refuse_own_work(about, approved_by)
         self._shelf.place(bundle, about.model.digest)
         promotion = Promotion(
             promotion_id=str(uuid.uuid4()),
@@ -90,18 +92,19 @@ class PromoteModel:
         self._register.record(promotion)
         return promotion
 
-    def _refuse_unapproved(
-        self, about: BundleAbout, approved_by: str, assessment_id: str | None, *, is_shortcut: bool
-    ) -> None:
+    def _refuse_without_approval(self, approved_by: str, assessment_id: str | None, *, is_shortcut: bool) -> None:
         if is_shortcut:
             if not self._is_dev:
                 raise ForbiddenError("this shortcut works in dev only", hint="promote with a second person")
             return
         if not approved_by.strip():
             raise ForbiddenError("a promotion needs a person who answers for it", where="approver")
-        if approved_by.strip().casefold() == about.trained_by.strip().casefold():
-            raise ForbiddenError(
-                "whoever trained a model cannot promote it", where="approver", hint="ask a second person"
-            )
         if not (assessment_id or "").strip():
             raise ForbiddenError("a promotion needs an impact assessment", where="assessment id")
+
+
+def _refuse_own_work(about: BundleAbout, approved_by: str) -> None:
+    if not about.trained_by.strip():
+        raise ForbiddenError("the bundle does not say who trained it", where="about.json", hint="train it again")
+    if approved_by.strip().casefold() == about.trained_by.strip().casefold():
+        raise ForbiddenError("whoever trained a model cannot promote it", where="approver", hint="ask a second person")

@@ -1,0 +1,178 @@
+"""Promotion with real bundles: verified first, placed whole, and what serves is never lost to a bad one."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from chekara.adapters import bundle_store
+from chekara.adapters.assembly import open_house, promotion_desk, verify_log_of
+from chekara.adapters.bundle_store import BundleStore, ServingChampions
+from chekara.adapters.database import open_database
+from chekara.adapters.promotions import SqlPromotions
+from chekara.errors import BundleRefusedError, ConfigurationError, ForbiddenError
+from chekara.modelling.bundle import load_signing_key, load_trusted_keys, read_bundle, write_bundle
+from chekara.policy import Policy, load_policy
+from chekara.settings import Settings
+from tests.serving import settings_of
+from tests.small_house import crossing, request
+
+
+@pytest.fixture
+def settings(home: Path) -> Settings:
+    return settings_of(home)
+
+
+@pytest.fixture
+def bundle(settings: Settings, tmp_path: Path) -> Path:
+    """Copy the promoted bundle to a folder outside the home."""
+    (promoted,) = settings.bundles_path.iterdir()
+    return Path(shutil.copytree(promoted, tmp_path / "candidate"))
+
+
+@pytest.fixture
+def without_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spare the child process, some seconds each, where a test is not about it; the bundle is still verified here."""
+    monkeypatch.setattr(bundle_store, "verify_in_child", lambda _folder, _trusted: None)
+
+
+def another(bundle: Path, settings: Settings, folder: Path, **about: str) -> Path:
+    """Write a second bundle that differs in its content."""
+    model = read_bundle(bundle, load_trusted_keys(settings))
+    changed = replace(model, reference_margins=model.reference_margins[::2])
+    write_bundle(changed, folder, load_signing_key(settings), {"trained_by": "trainer", "version": "2"} | about)
+    return folder
+
+
+def champions_of(settings: Settings, policy: Policy | None = None) -> ServingChampions:
+    register = SqlPromotions(open_database(settings))
+    return ServingChampions(register, BundleStore(settings), policy or load_policy())
+
+
+def damage(folder: Path) -> None:
+    path = folder / "model.txt"
+    path.write_bytes(path.read_bytes()[:-200])
+
+
+@pytest.mark.usefixtures("without_child")
+def test_the_newest_promotion_serves_and_going_back_is_promoting_again(
+    settings: Settings, bundle: Path, tmp_path: Path
+) -> None:
+    desk, champions = promotion_desk(settings), champions_of(settings)
+    champions.refresh()
+    first = champions.serving()["revenue_fraud"].identity
+    second = desk(another(bundle, settings, tmp_path / "second"), approved_by="approver", assessment_id="IA-7")
+    champions.refresh()
+    assert champions.serving()["revenue_fraud"].identity == second.model != first
+    assert (second.trained_by, second.approved_by, second.assessment_id) == ("trainer", "approver", "IA-7")
+    assert not second.is_shortcut
+    assert (settings.bundles_path / second.model.digest / "manifest.json").exists()
+    assert not list(settings.bundles_path.glob(".incoming-*"))
+    desk(settings.bundles_path / first.digest, approved_by="approver", assessment_id="IA-7")
+    champions.refresh()
+    assert champions.serving()["revenue_fraud"].identity == first
+    assert verify_log_of(settings).is_intact
+
+
+def test_a_damaged_bundle_is_refused_and_recorded_nowhere(settings: Settings, bundle: Path) -> None:
+    before = verify_log_of(settings).entries
+    damage(bundle)
+    with pytest.raises(BundleRefusedError):
+        promotion_desk(settings)(bundle, approved_by="approver", assessment_id="IA-7")
+    assert verify_log_of(settings).entries == before
+    assert len(list(settings.bundles_path.iterdir())) == 1
+
+
+@pytest.mark.usefixtures("without_child")
+def test_a_bundle_damaged_in_its_place_does_not_replace_what_serves(
+    settings: Settings, bundle: Path, tmp_path: Path
+) -> None:
+    champions = champions_of(settings)
+    champions.refresh()
+    first = champions.serving()["revenue_fraud"]
+    second = promotion_desk(settings)(
+        another(bundle, settings, tmp_path / "second"), approved_by="approver", assessment_id="IA-7"
+    )
+    damage(settings.bundles_path / second.model.digest)
+    champions.refresh()
+    assert champions.serving()["revenue_fraud"] is first
+    (problem,) = champions.problems()
+    assert problem.startswith("revenue_fraud: ")
+    promotion_desk(settings)(tmp_path / "second", approved_by="approver", assessment_id="IA-7")
+    champions.refresh()
+    assert champions.serving()["revenue_fraud"].identity == second.model
+    assert champions.problems() == ()
+
+
+@pytest.mark.usefixtures("without_child")
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"approved_by": " Trainer ", "assessment_id": "IA-7"}, "cannot promote"),
+        ({"approved_by": " ", "assessment_id": "IA-7"}, "needs a person"),
+        ({"approved_by": "approver", "assessment_id": None}, "impact assessment"),
+        ({"approved_by": "approver", "assessment_id": " "}, "impact assessment"),
+        ({"approved_by": "trainer", "assessment_id": None, "is_shortcut": True}, "dev only"),
+    ],
+)
+def test_a_promotion_needs_a_second_person_and_an_assessment(
+    settings: Settings, bundle: Path, given: dict, message: str
+) -> None:
+    production = replace(settings, environment="production")
+    with pytest.raises(ForbiddenError, match=message):
+        promotion_desk(production)(bundle, **given)
+
+
+@pytest.mark.usefixtures("without_child")
+def test_the_shortcut_works_in_dev_and_is_recorded_as_such(settings: Settings, bundle: Path) -> None:
+    promotion = promotion_desk(settings)(bundle, approved_by="trainer", assessment_id=None, is_shortcut=True)
+    database = open_database(settings)
+    assert SqlPromotions(database).serving()["revenue_fraud"] == promotion
+    database.close()
+    assert promotion.is_shortcut
+
+
+@pytest.mark.usefixtures("without_child")
+def test_a_bundle_without_a_trainer_is_promoted_by_nobody(settings: Settings, bundle: Path, tmp_path: Path) -> None:
+    nameless = another(bundle, settings, tmp_path / "nameless", trained_by="")
+    with pytest.raises(ForbiddenError, match="who trained it"):
+        promotion_desk(settings)(nameless, approved_by="approver", assessment_id="IA-7")
+
+
+@pytest.mark.usefixtures("without_child")
+def test_a_domain_unknown_to_the_policy_does_not_serve(settings: Settings, tmp_path: Path, bundle: Path) -> None:
+    policy = load_policy()
+    narrowed = replace(policy, domains={"contraband": policy.domains["contraband"]})
+    champions = champions_of(settings, narrowed)
+    champions.refresh()
+    assert dict(champions.serving()) == {}
+    assert "policy says nothing" in champions.problems()[0]
+    text = "name = 'n'\nformat = 1\n[domains]\n"
+    (tmp_path / "empty.toml").write_text(text)
+    with pytest.raises(ConfigurationError, match="nothing of this domain"):
+        promotion_desk(replace(settings, policy_path=tmp_path / "empty.toml"))(
+            bundle, approved_by="approver", assessment_id="IA-7"
+        )
+
+
+def test_a_running_house_picks_up_a_promotion_by_itself(settings: Settings, bundle: Path, tmp_path: Path) -> None:
+    house = open_house(settings)
+    try:
+        before = house.writer.submit(request(crossing("before"))).result(30)
+        second = promotion_desk(settings)(
+            another(bundle, settings, tmp_path / "second"), approved_by="approver", assessment_id="IA-7"
+        )
+        deadline = time.monotonic() + 60
+        while house.champions.serving()["revenue_fraud"].identity != second.model and time.monotonic() < deadline:
+            time.sleep(0.1)
+        after = house.writer.submit(request(crossing("after"))).result(30)
+    finally:
+        house.close()
+    assert before.decision.domains[0].model != after.decision.domains[0].model == second.model
+    report = verify_log_of(settings)
+    assert report.is_intact
+    assert report.unsigned_tail == 0
