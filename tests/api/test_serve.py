@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -85,12 +86,14 @@ def test_sigterm_answers_what_was_taken_and_ends_cleanly(home: Path) -> None:
     with serving(home) as server:
 
         def post(n: int) -> None:
-            replies.append(server.score(crossing(f"drain-{n}")))
+            with suppress(OSError):  # a connection that was still in line is not taken any more
+                replies.append(server.score(crossing(f"drain-{n}")))
 
         threads = [threading.Thread(target=post, args=(n,)) for n in range(20)]
         for thread in threads:
             thread.start()
-        time.sleep(0.05)
+        while not replies and any(thread.is_alive() for thread in threads):
+            time.sleep(0.005)
         server.process.send_signal(signal.SIGTERM)
         for thread in threads:
             thread.join(20)
@@ -98,25 +101,21 @@ def test_sigterm_answers_what_was_taken_and_ends_cleanly(home: Path) -> None:
         assert '"stopped"' in server.log_text()
         assert "Traceback" not in server.log_text()
     assert replies
-    assert {reply.status for reply in replies} <= {200, 503}
+    assert all(reply.status == 200 and reply.json["decision_id"] for reply in replies)
 
 
-def test_a_replay_clock_takes_times_from_the_body(home: Path) -> None:
-    with serving(home, clock="replay") as server:
-        body = crossing("replay-1", occurred_at="2024-03-01T10:00:00Z", known_at="2024-03-01T11:00:00Z")
-        decision = server.score(body).json
-        assert decision["clock"] == "replay"
-        assert decision["scored_at"] == "2024-03-01T11:00:00.000Z"
-        assert "replayed_clock" in [warning["code"] for warning in decision["warnings"]]
-
-
-def test_limits_come_from_the_settings(home: Path) -> None:
-    with serving(
-        home, CHEKARA_LIMIT_BODY_BYTES="400", CHEKARA_LIMIT_ITEMS="1", CHEKARA_LIMIT_TEXT_CHARACTERS="30"
-    ) as server:
-        assert server.score(crossing("limits-1", items=[{}, {}])).json["type"].endswith(":too_many_items")
-        assert (
-            server.score(crossing("limits-2", items=[{}], carrier_id="x" * 31)).json["type"].endswith(":text_too_long")
-        )
-        assert server.score(crossing("limits-3", items=[{}], labels={"a": "x" * 400})).status == 413
-        assert server.score(crossing("limits-4", items=[{}])).status == 200
+def test_a_replay_clock_and_limits_from_the_settings(home: Path) -> None:
+    limits = {"CHEKARA_LIMIT_BODY_BYTES": "500", "CHEKARA_LIMIT_ITEMS": "1", "CHEKARA_LIMIT_TEXT_CHARACTERS": "30"}
+    with serving(home, clock="replay", **limits) as server:
+        body = crossing("r", occurred_at="2024-03-01T10:00:00Z", known_at="2024-03-01T11:00:00Z", items=[{}])
+        reply = server.score(body)
+        assert reply.status == 200, reply.body
+        assert reply.json["clock"] == "replay"
+        assert reply.json["scored_at"] == "2024-03-01T11:00:00.000Z"
+        assert "replayed_clock" in [warning["code"] for warning in reply.json["warnings"]]
+        for changes, problem in (
+            ({"items": [{}, {}]}, "too_many_items"),
+            ({"carrier_id": "x" * 31}, "text_too_long"),
+            ({"labels": {"a": "x" * 500}}, "body_too_large"),
+        ):
+            assert server.score(body | changes).json["type"] == f"urn:chekara:problem:{problem}"

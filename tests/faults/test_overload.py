@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.serving import Reply, Server, crossing, serving
+import pytest
+
+from tests.serving import Reply, Server, copied_home, crossing, serving
 
 
 @contextmanager
@@ -31,35 +33,48 @@ def timed(server: Server, body: dict[str, Any]) -> tuple[float, Reply]:
     return time.monotonic() - began, reply
 
 
-def test_no_answer_without_a_log_record_and_recovery_unaided(home: Path) -> None:
-    body = crossing("during")
-    with serving(home) as server:
+@pytest.fixture(scope="module")
+def small(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Yield a server in which three requests may wait."""
+    folder = tmp_path_factory.mktemp("overload") / "home"
+    with copied_home(trained, folder) as home, serving(home, CHEKARA_LIMIT_QUEUE_LENGTH="3") as server:
         assert server.score(crossing("before")).status == 200
-        with held_database(home):
-            seconds, refused = timed(server, body)
-            assert refused.status == 503
-            assert refused.json["type"].split(":")[-1] in ("deadline_exceeded", "log_unavailable")
-            assert int(refused.headers["retry-after"]) >= 1
-            assert seconds < 3
-            assert server.send("GET", "/healthz").status == 200
-            assert server.send("GET", "/v1/decisions?crossing_id=before", "system").status == 200, "it keeps reading"
-        deadline = time.monotonic() + 10
-        while (again := server.score(body)).status != 200 and time.monotonic() < deadline:
-            time.sleep(0.1)
-        assert again.status == 200
-        found = server.send("GET", "/v1/decisions?crossing_id=during", "system").json["decisions"]
-        assert [decision["decision_id"] for decision in found] == [again.json["decision_id"]]
+        yield server
 
 
-def test_more_than_can_wait_is_turned_away_at_once(home: Path) -> None:
-    with serving(home, CHEKARA_LIMIT_QUEUE_LENGTH="3") as server:
-        assert server.score(crossing("warm")).status == 200
-        with held_database(home), ThreadPoolExecutor(30) as pool:
-            answers = list(pool.map(lambda n: timed(server, crossing(f"crowd-{n}")), range(30)))
-        turned_away = [(seconds, reply) for seconds, reply in answers if reply.status == 429]
-        assert {reply.status for _, reply in answers} <= {429, 503}
-        assert len(turned_away) >= 20
-        for seconds, reply in turned_away:
-            assert seconds < 1
-            assert reply.json["type"] == "urn:chekara:problem:too_many_requests"
-            assert int(reply.headers["retry-after"]) >= 1
+def test_no_answer_without_a_log_record_and_recovery_unaided(small: Server) -> None:
+    body = crossing("during")
+    with held_database(small.home):
+        seconds, refused = timed(small, body)
+        assert refused.status == 503
+        assert refused.json["type"].split(":")[-1] in ("deadline_exceeded", "log_unavailable")
+        assert int(refused.headers["retry-after"]) >= 1
+        assert seconds < 3
+        assert small.send("GET", "/healthz").status == 200
+        assert small.send("GET", "/v1/decisions?crossing_id=before", "system").status == 200, "it keeps reading"
+    again = until_scored(small, body)
+    found = small.send("GET", "/v1/decisions?crossing_id=during", "system").json["decisions"]
+    assert [decision["decision_id"] for decision in found] == [again.json["decision_id"]]
+
+
+def test_more_than_can_wait_is_turned_away_at_once(small: Server) -> None:
+    until_scored(small, crossing("calm"))
+    with held_database(small.home), ThreadPoolExecutor(30) as pool:
+        answers = list(pool.map(lambda n: timed(small, crossing(f"crowd-{n}")), range(30)))
+    turned_away = [(seconds, reply) for seconds, reply in answers if reply.status == 429]
+    assert {reply.status for _, reply in answers} <= {429, 503}
+    assert len(turned_away) >= 20
+    for seconds, reply in turned_away:
+        assert seconds < 1.5
+        assert reply.json["type"] == "urn:chekara:problem:too_many_requests"
+        assert int(reply.headers["retry-after"]) >= 1
+    until_scored(small, crossing("calm again"))
+
+
+def until_scored(server: Server, body: dict[str, Any]) -> Reply:
+    """Send the same body until it is scored, as a border system does on 503."""
+    deadline = time.monotonic() + 15
+    while (reply := server.score(body)).status != 200 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert reply.status == 200, reply.body
+    return reply

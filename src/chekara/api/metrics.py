@@ -19,9 +19,7 @@ class Metrics:
     request_seconds : Histogram
         From the first byte of the request to the last of the answer, by route.
     decisions : Counter
-        New decisions by lane and log (``live``, ``test``).
-    problems : Counter
-        Answers that were problems, by code.
+        Decisions told to those who asked for a score, by lane and log (``live``, ``test``); a repeated request counts again.
     group_size : Histogram
         Crossings committed with one fsync.
     queue_depth : Gauge
@@ -42,8 +40,7 @@ class Metrics:
         self.request_seconds = Histogram(
             "chekara_request_seconds", "Time to answer", ["route"], buckets=_SECONDS, registry=self.registry
         )
-        self.decisions = Counter("chekara_decisions", "New decisions", ["lane", "chain"], registry=self.registry)
-        self.problems = Counter("chekara_problems", "Answers that were problems", ["code"], registry=self.registry)
+        self.decisions = Counter("chekara_decisions", "Decisions told", ["lane", "chain"], registry=self.registry)
         self.group_size = Histogram(
             "chekara_commit_group_size", "Crossings per commit", buckets=_GROUP_SIZES, registry=self.registry
         )
