@@ -134,7 +134,9 @@ def find_copied_tuple(rows: Rows, rng: np.random.Generator) -> TupleEvidence | N
     habitual = [
         (columns, labels)
         for columns, labels in judged
-        if not labels.between_strangers and labels.copy_agreement >= _HABIT_AGREEMENT
+        if not labels.between_strangers
+        and labels.copy_agreement >= _HABIT_AGREEMENT
+        and not set(columns).isdisjoint(rows.parties)
     ]
     worth_telling = leaking or habitual
     if not worth_telling:
@@ -276,6 +278,8 @@ def _grow(search: _Search, anchor: tuple[str, ...]) -> tuple[str, ...] | None:
         if len(a) < _FEWEST_PAIRS:
             return None
         grown = tuple(n for n in search.members if n in anchor or search.kappa(n, a, b) >= threshold)
+        if len(grown) <= max(len(anchor), 2):
+            return None
         if grown == columns and threshold == _MEMBER_KAPPA:
             break
         columns, threshold = grown, _MEMBER_KAPPA

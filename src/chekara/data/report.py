@@ -4,15 +4,48 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import pandas as pd
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
 
+from chekara.data.drift import find_drift, find_label_jumps, find_proxies
 from chekara.data.findings import Finding
-from chekara.data.leakage import LeakageReport
+from chekara.data.labels import TargetRule, label_crossings
+from chekara.data.leakage import LeakageReport, find_leakage
+from chekara.data.sources import History, load_history
+from chekara.evaluation.calibration import wilson_interval
 
-if TYPE_CHECKING:
-    from chekara.data.sources import History
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainFigures:
+    """How much is known of one risk domain.
+
+    Attributes
+    ----------
+    domain : str
+    inspected, hits : int
+        Crossings with a known outcome, and hits among them.
+    unknown : int
+        Crossings without: unknown, never negative.
+    drawn, drawn_hits : int
+        Crossings of the lot with a known outcome, and hits among them: the only honest rate.
+    not_done : int
+        Crossings that were drawn but not inspected.
+    days_until_known : float
+        Median days from inspection to result; NaN where there is none.
+    """
+
+    domain: str
+    inspected: int
+    hits: int
+    unknown: int
+    drawn: int
+    drawn_hits: int
+    not_done: int
+    days_until_known: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,13 +55,15 @@ class CheckReport:
     Attributes
     ----------
     history : History
+    domains : tuple of DomainFigures
     leakage : tuple of LeakageReport
-        One per domain with labels enough.
+        One per domain that was inspected.
     findings : tuple of Finding
-        Leakage, drift and proxies of all domains.
+        Leakage, drift and proxies, warnings first.
     """
 
     history: History
+    domains: tuple[DomainFigures, ...]
     leakage: tuple[LeakageReport, ...]
     findings: tuple[Finding, ...]
 
@@ -43,10 +78,203 @@ class CheckReport:
         return any(finding.blocks_promotion for finding in self.findings)
 
     def show(self, console: Console) -> None:
-        """Print the report for a person."""
-        raise NotImplementedError
+        """Print the report for a person: what is there, what was refused, what is known, what was found.
+
+        Parameters
+        ----------
+        console : Console
+        """
+        _show_files(self.history, console)
+        _show_refusals(self.history, console)
+        if self.domains:
+            console.print(_domain_table(self.domains))
+        for report in self.leakage:
+            if report.tuple_evidence is not None and report.leaking_tuple:
+                console.print(_tuple_table(report))
+        _show_findings(self.findings, console)
+        console.print(self.verdict, style="bold", highlight=False)
+
+    @property
+    def verdict(self) -> str:
+        """One sentence to end with."""
+        warnings = sum(finding.blocks_promotion for finding in self.findings)
+        contract = "breaks the contract (see what was refused)" if self.has_violations else "meets the contract"
+        if not warnings:
+            return f"The history {contract}; nothing was found that stands against training on it."
+        noun = "one warning" if warnings == 1 else f"{warnings} warnings"
+        return f"The history {contract}; {noun} must be understood before a model made from it may be promoted."
 
 
 def check_history(directory: Path, mapping: Path | None = None, *, seed: int = 1) -> CheckReport:
-    """Load a history, validate it, and look for leakage, drift and proxies."""
-    raise NotImplementedError
+    """Load a history, validate it, and look for leakage, drift and proxies.
+
+    Parameters
+    ----------
+    directory : Path
+        Folder of contract files, or of a foreign table that a mapping fits.
+    mapping : Path, optional
+        Mapping file; default: a shipped one that fits.
+    seed : int
+        Draws pairs and permutations; same history and seed, same report.
+
+    Returns
+    -------
+    CheckReport
+
+    Raises
+    ------
+    HistoryError
+        The folder cannot be read as a history.
+    DeniedColumnError
+        A column describes people; it is named.
+    """
+    history = load_history(directory, mapping=mapping)
+    scored = history.newest_revisions()
+    known_at = scored.drop_duplicates("crossing_id").set_index("crossing_id")["known_at"]
+    domains, leakage = [], []
+    findings = find_drift(scored) + find_proxies(scored)
+    for domain in sorted(history.inspections["domain"].dropna().unique()):
+        rule = TargetRule(domain=domain)
+        labels = label_crossings(history.inspections, rule)
+        domains.append(_figures(history.inspections, labels, len(known_at), domain))
+        report = find_leakage(history, rule=rule, seed=seed)
+        leakage.append(report)
+        findings += [*report.findings, *find_label_jumps(labels, known_at, domain)]
+    return CheckReport(
+        history=history,
+        domains=tuple(domains),
+        leakage=tuple(leakage),
+        findings=tuple(sorted(findings, key=lambda f: (not f.blocks_promotion, f.domain or "", f.code, f.columns))),
+    )
+
+
+def _figures(inspections: pd.DataFrame, labels: pd.DataFrame, crossings: int, domain: str) -> DomainFigures:
+    own = inspections[inspections["domain"] == domain]
+    drawn = labels[labels["selected_by"] == "random"]
+    missed = own[(own["selected_by"] == "random") & (own["status"] == "not_done")]
+    done = own[(own["status"] == "done") & (own["revision"] == 0)]
+    waited = (done["known_at"] - done["inspected_at"]).dt.total_seconds() / 86_400
+    return DomainFigures(
+        domain=domain,
+        inspected=len(labels),
+        hits=int(labels["hit"].sum()),
+        unknown=crossings - len(labels),
+        drawn=len(drawn),
+        drawn_hits=int(drawn["hit"].sum()),
+        not_done=int((~missed["crossing_id"].isin(labels["crossing_id"])).sum()),
+        days_until_known=float(waited.median()),
+    )
+
+
+def _show_files(history: History, console: Console) -> None:
+    table = Table(title="Files", title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+    table.add_column("file")
+    table.add_column("table")
+    table.add_column("rows", justify="right")
+    for file in history.files:
+        table.add_row(file.name, file.table, f"{file.rows:,}")
+    console.print(table)
+    if history.mapping_name:
+        console.print(f"Read with the mapping {history.mapping_name}.", highlight=False)
+    crossings = history.crossings["crossing_id"].nunique()
+    if crossings:
+        first, last = history.crossings["occurred_at"].min(), history.crossings["occurred_at"].max()
+        console.print(f"{crossings:,} crossings from {first:%Y-%m-%d} to {last:%Y-%m-%d}.", highlight=False)
+    for name, columns in history.ignored_columns.items():
+        if columns:
+            console.print(f"Ignored in {name}, not of the contract: {', '.join(columns)}.", highlight=False)
+
+
+def _show_refusals(history: History, console: Console) -> None:
+    if not history.refusals:
+        console.print("Nothing was refused: every row and value meets the contract.")
+        return
+    table = Table(title="Refused", title_justify="left", title_style="bold red", box=SIMPLE_HEAD)
+    for heading in ("table", "column", "reason", "what was done"):
+        table.add_column(heading)
+    table.add_column("rows", justify="right")
+    table.add_column("for example rows")
+    for refusal in history.refusals:
+        table.add_row(
+            refusal.table,
+            refusal.column or "whole row",
+            refusal.reason.replace("_", " "),
+            refusal.action.replace("_", " "),
+            f"{refusal.rows:,}",
+            ", ".join(str(row) for row in refusal.example_rows),
+        )
+    console.print(table)
+
+
+def _domain_table(domains: tuple[DomainFigures, ...]) -> Table:
+    table = Table(
+        title="What is known of each domain, in crossings",
+        title_justify="left",
+        title_style="bold",
+        caption=(
+            "No inspection means unknown, never clear. The lot is drawn at random: only its rate tells how often a harm "
+            "really occurs. Not done: drawn, but let go. Days: median until a result is known."
+        ),
+        caption_justify="left",
+        box=SIMPLE_HEAD,
+    )
+    table.add_column("domain", no_wrap=True)
+    for heading in ("known", "unknown", "hits", "rate", "lot", "rate in lot, 90 %", "not done", "days"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for d in domains:
+        low, high = wilson_interval(d.drawn_hits, d.drawn) if d.drawn else (0.0, 1.0)
+        table.add_row(
+            d.domain,
+            f"{d.inspected:,}",
+            f"{d.unknown:,}",
+            f"{d.hits:,}",
+            f"{d.hits / d.inspected:.1%}" if d.inspected else "–",
+            f"{d.drawn:,}",
+            f"{100 * low:.1f} to {100 * high:.1f} %" if d.drawn else "–",
+            f"{d.not_done:,}",
+            f"{d.days_until_known:.1f}",
+        )
+    return table
+
+
+def _tuple_table(report: LeakageReport) -> Table:
+    evidence = report.tuple_evidence
+    if evidence is None:
+        raise ValueError("a report without a tuple has no tuple table")
+    table = Table(
+        title=f"Copied tuple, {report.domain}",
+        title_justify="left",
+        title_style="bold yellow",
+        show_header=False,
+        box=SIMPLE_HEAD,
+        caption="Leak-free protocol: train on one row per tuple, judge only rows whose tuple was not trained on.",
+        caption_justify="left",
+    )
+    table.add_column("what")
+    table.add_column("figure")
+    table.add_row("columns", ", ".join(evidence.columns))
+    table.add_row("distinct tuples of rows", f"{evidence.distinct:,} of {evidence.rows:,}")
+    table.add_row("repeated in several crossings", f"{evidence.repeated:,}")
+    table.add_row("later rows that repeat an earlier one", f"{evidence.seen_before:.1%}")
+    table.add_row("repeated tuples with one label", f"{evidence.purity:.1%} (shuffled: {evidence.permuted_purity:.1%})")
+    table.add_row(
+        "labels agree beyond chance",
+        f"copies {evidence.labels.copy_agreement:.2f}, near copies {evidence.labels.neighbour_agreement:.2f}",
+    )
+    table.add_row(
+        "AUC of a plain look-up",
+        f"{evidence.lookup_auc:.3f} (repeats only: {evidence.lookup_auc_of_repeats:.3f})",
+    )
+    for column in report.columns[:3]:
+        table.add_row(f"AUC of {column.column} alone", f"{column.best_auc:.3f}")
+    return table
+
+
+def _show_findings(findings: tuple[Finding, ...], console: Console) -> None:
+    if findings:
+        console.print("[bold]Found[/]")
+    for finding in findings:
+        style = "bold yellow" if finding.blocks_promotion else "dim"
+        about = f"{finding.code}, {finding.domain}" if finding.domain else finding.code
+        console.print(f"[{style}]{finding.severity}[/] {about}", highlight=False)
+        console.print(Padding(finding.sentence, (0, 0, 0, 2)), highlight=False)
