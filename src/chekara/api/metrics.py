@@ -19,7 +19,7 @@ class Metrics:
     request_seconds : Histogram
         From the first byte of the request to the last of the answer, by route.
     decisions : Counter
-        Decisions told to those who asked for a score, by lane and log (``live``, ``test``); a repeated request counts again.
+        Decisions told, by lane and log (``live``, ``test``); a repeated request counts again.
     group_size : Histogram
         Crossings committed with one fsync.
     queue_depth : Gauge
