@@ -227,7 +227,7 @@ def show(
     )
     console.print(f"Review flagged cases: {url}/queue, signed in with this analyst's key:")
     print(f"  {keys['analyst']}")
-    console.print(f"API: {url}/docs   All keys: {demo_file(settings)}   Stop: make demo-stop")
+    console.print(f"API: {url}/openapi.json   All keys: {demo_file(settings)}   Stop: make demo-stop")
     console.print("Seconds: " + ", ".join(f"{name} {taken}" for name, taken in steps.seconds.items()))
 
 
