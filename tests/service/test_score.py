@@ -9,11 +9,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from chekara.adapters.database import decisions, log, payloads
 from chekara.domain.vocabulary import Lane, ReviewAction, Role
-from chekara.errors import NotFoundError, NotReadyError, RevisionConflictError, SupersededRevisionError
+from chekara.errors import (
+    LogUnavailableError,
+    NotFoundError,
+    NotReadyError,
+    RevisionConflictError,
+    SupersededRevisionError,
+)
 from chekara.features.build import items_from_crossings
 from chekara.service.ports import Chain
 from chekara.service.replay import replay_decision
@@ -254,3 +260,17 @@ def test_ranks_count_a_crossing_once_and_survive_a_restart(tmp_path: Path) -> No
     assert len(stopping.log.ranked_margins(small_model().identity.digest, 100)) == 7
     steady.database.close()
     stopping.database.close()
+
+
+def test_what_could_not_be_recorded_leaves_no_trace_in_the_ranks(house: SmallHouse, tmp_path: Path) -> None:
+    with house.database.engine.connect() as connection:
+        connection.execute(text("ALTER TABLE payloads RENAME TO away"))
+        connection.commit()
+        with pytest.raises(LogUnavailableError):
+            house.score([request(crossing(f"lost {i}", value=1e7)) for i in range(200)])
+        connection.execute(text("ALTER TABLE away RENAME TO payloads"))
+        connection.commit()
+    untouched = small_house(tmp_path / "untouched")
+    expected = untouched.score_one(crossing(value=1e7)).decision.domains[0].rank
+    assert house.score_one(crossing(value=1e7)).decision.domains[0].rank == expected
+    untouched.database.close()
