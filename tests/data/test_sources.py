@@ -178,7 +178,7 @@ def test_folders_that_are_no_history_are_refused(folder: Path, tmp_path: Path) -
 
 @pytest.mark.parametrize("value", [[1, 2], {"a": 1}, b"bytes"], ids=["list", "record", "bytes"])
 def test_columns_without_single_values_are_refused_by_name_if_anything_reads_them(tmp_path: Path, value: Any) -> None:
-    header, row = HEADER.strip().split(","), ROWS.split("\n")[0].split(",")
+    header, row = HEADER.strip().split(","), ROWS.split("\n", maxsplit=1)[0].split(",")
     table = arrow.table({name: [text] for name, text in zip(header, row, strict=True)})
     parquet.write_table(table.append_column("shape", [[value]]), tmp_path / "crossings.parquet")
     assert load_history(tmp_path).ignored_columns == {"crossings": ("shape",)}
@@ -197,7 +197,7 @@ def test_columns_without_single_values_are_refused_by_name_if_anything_reads_the
     ids=["view", "dictionary", "large"],
 )
 def test_every_arrow_spelling_of_text_is_read(tmp_path: Path, column: Any) -> None:
-    header, row = HEADER.strip().split(","), ROWS.split("\n")[0].split(",")
+    header, row = HEADER.strip().split(","), ROWS.split("\n", maxsplit=1)[0].split(",")
     table = arrow.table(
         {name: [text, f"{text}2" if name == "crossing_id" else text] for name, text in zip(header, row, strict=True)}
     )
