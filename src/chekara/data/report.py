@@ -212,21 +212,21 @@ def _domain_table(domains: tuple[DomainFigures, ...]) -> Table:
         title_justify="left",
         title_style="bold",
         caption=(
-            "No inspection means unknown, never clear. The lot is drawn at random: only its rate tells how often a harm "
-            "really occurs. Not done: drawn, but let go. Days: median until a result is known."
+            "Every other crossing is unknown, never clear. The lot is drawn at random, so that its rate (with 90 % "
+            "bounds) tells how often a harm occurs; let go: drawn, but not inspected. Days: median until a result."
         ),
         caption_justify="left",
         box=SIMPLE_HEAD,
+        pad_edge=False,
     )
     table.add_column("domain", no_wrap=True)
-    for heading in ("known", "unknown", "hits", "rate", "lot", "rate in lot, 90 %", "not done", "days"):
+    for heading in ("known", "hits", "rate", "lot", "rate in lot", "let go", "days"):
         table.add_column(heading, justify="right", no_wrap=True)
     for d in domains:
         low, high = wilson_interval(d.drawn_hits, d.drawn) if d.drawn else (0.0, 1.0)
         table.add_row(
             d.domain,
             f"{d.inspected:,}",
-            f"{d.unknown:,}",
             f"{d.hits:,}",
             f"{d.hits / d.inspected:.1%}" if d.inspected else "–",
             f"{d.drawn:,}",
