@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import inspect
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from chekara.api.fields import LARGEST_INTEGER, LARGEST_NUMBER
@@ -107,6 +108,11 @@ def problem_responses(errors: Iterable[ErrorClass]) -> dict[int | str, dict[str,
         }
         for status, classes in by_status.items()
     }
+
+
+def described(handler: Callable[..., Any]) -> str:
+    """Return what a handler's docstring tells those who call its route: all before its parameters."""
+    return (inspect.getdoc(handler) or "").partition("\n\nParameters\n")[0]
 
 
 def json_body(schema: Schema, example: Any, media_type: str = "application/json") -> dict[str, Any]:

@@ -126,8 +126,8 @@ class ScoreParser:
     >>> body = b'{"crossing_id": "C1", "occurred_at": "2026-11-24T08:30:00Z", "crossing_point": "KG-01",'
     >>> body += b' "direction": "entry", "mode": "road", "items": [{"hs_code": "610910"}]}'
     >>> parsed = ScoreParser(Limits()).parse(body, received_at=datetime(2026, 11, 24, 9, tzinfo=UTC))
-    >>> parsed.crossing.items
-    ({'item_no': 1, 'hs_code': '610910', 'hs_version': '2022'},)
+    >>> parsed.crossing.items == ({"item_no": 1, "hs_code": "610910", "hs_version": "2022"},)
+    True
     """
 
     def __init__(self, limits: Limits) -> None:

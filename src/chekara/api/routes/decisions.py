@@ -20,6 +20,7 @@ from chekara.api.openapi import (
     READ_ERRORS,
     REVIEW,
     REVIEW_ERRORS,
+    described,
     json_answer,
     json_body,
     problem_responses,
@@ -56,6 +57,7 @@ def decisions_router(limits: Limits) -> APIRouter:
         read_decision,
         methods=["GET"],
         summary="Read one decision",
+        description=described(read_decision),
         responses={**json_answer(DECISION, "The decision"), **reading},
     )
     router.add_api_route(
@@ -63,6 +65,7 @@ def decisions_router(limits: Limits) -> APIRouter:
         list_decisions,
         methods=["GET"],
         summary="List decisions, the newest first",
+        description=described(list_decisions),
         responses={**json_answer(DECISIONS, "One page"), **reading},
     )
     review = {"action": "override", "lane": "yellow", "reason": "Weighed again: the difference is packing"}
@@ -72,6 +75,7 @@ def decisions_router(limits: Limits) -> APIRouter:
         methods=["POST"],
         status_code=201,
         summary="Record what an officer did with a decision",
+        description=described(record_review),
         responses={
             201: {"description": "The review", "content": {"application/json": {"schema": REVIEW}}},
             **problem_responses(REVIEW_ERRORS),
@@ -87,7 +91,17 @@ async def read_decision(
     actor: Annotated[Actor, MAY_READ],
     with_contributions: WithContributions = True,
 ) -> Response:
-    """Read a decision as the asker's agency may see it; what it may not see is not there (404)."""
+    """Read a decision as the asker's agency may see it; what it may not see is not there (404).
+
+    Parameters
+    ----------
+    request : Request
+    decision_id : str
+    actor : Actor
+        From the guard.
+    with_contributions : bool
+        ``?contributions=``.
+    """
     context = context_of(request)
 
     def read() -> tuple[DecisionRecord, tuple[Review, ...]]:
@@ -114,7 +128,17 @@ async def list_decisions(
     cursor: Annotated[str | None, Query(description="`next_cursor` of the page before")] = None,
     with_contributions: WithContributions = False,
 ) -> Response:
-    """List what the asker's agency may see, the newest first. Contributions are left out unless asked for."""
+    """List what the asker's agency may see, the newest first. Contributions are left out unless asked for.
+
+    Parameters
+    ----------
+    request : Request
+    actor : Actor
+        From the guard.
+    lane, domain, crossing_point, crossing_id, since, limit, cursor : as in `DecisionFilter`
+    with_contributions : bool
+        ``?contributions=``.
+    """
     context = context_of(request)
     given = {"domain": domain, "crossing_point": crossing_point, "crossing_id": crossing_id, "cursor": cursor}
     _refuse_unsafe_texts(given, context.settings.limits)
@@ -146,7 +170,15 @@ async def list_decisions(
 
 
 async def record_review(request: Request, decision_id: str, actor: Annotated[Actor, MAY_REVIEW]) -> Response:
-    """Record a review of (decision, own agency). Persons only, always with a reason; the newest one counts."""
+    """Record a review of (decision, own agency). Persons only, always with a reason; the newest one counts.
+
+    Parameters
+    ----------
+    request : Request
+    decision_id : str
+    actor : Actor
+        From the guard.
+    """
     context = context_of(request)
     parsed = context.review_parser.parse(await read_body(request, context.settings.limits.body_bytes))
     wanted = ReviewRequest(

@@ -19,6 +19,7 @@ from chekara.api.openapi import (
     CROSSING_EXAMPLE,
     DECISION,
     SCORE_ERRORS,
+    described,
     json_answer,
     json_body,
     problem_responses,
@@ -57,6 +58,7 @@ def scores_router(limits: Limits) -> APIRouter:
         score,
         methods=["POST"],
         summary="Score one crossing",
+        description=described(score),
         responses={**json_answer(DECISION, "The stored decision"), **problem_responses(SCORE_ERRORS)},
         openapi_extra=json_body(score_body_schema(limits), CROSSING_EXAMPLE),
     )
@@ -66,6 +68,7 @@ def scores_router(limits: Limits) -> APIRouter:
         score_batch,
         methods=["POST"],
         summary="Score many crossings, each as if it were posted alone",
+        description=described(score_batch),
         responses={
             **json_answer({"type": "array", "items": BATCH_ROW}, "A decision or a problem per row, in order"),
             **problem_responses(SCORE_ERRORS),
@@ -81,6 +84,14 @@ async def score(
     """Score one crossing in every domain that has a model; the answer comes after the decision is durable.
 
     Sending the same body again is safe: it returns the decision that was stored.
+
+    Parameters
+    ----------
+    request : Request
+    actor : Actor
+        From the guard.
+    with_contributions : bool
+        ``?contributions=``.
     """
     context = context_of(request)
     answer_by = time.monotonic() + context.settings.limits.answer_seconds
@@ -96,7 +107,16 @@ async def score(
 async def score_batch(
     request: Request, actor: Annotated[Actor, MAY_SCORE], with_contributions: WithContributions = True
 ) -> Response:
-    """Score up to 1,000 crossings: a JSON array, or one JSON object per line. A bad row is its own problem only."""
+    """Score up to 1,000 crossings: a JSON array, or one JSON object per line. A bad row is its own problem only.
+
+    Parameters
+    ----------
+    request : Request
+    actor : Actor
+        From the guard.
+    with_contributions : bool
+        ``?contributions=``.
+    """
     context = context_of(request)
     limits = context.settings.limits
     body = await read_body(request, limits.batch_bytes, (JSON, NDJSON))
