@@ -184,6 +184,26 @@ def test_references_are_checked() -> None:
     assert checked.frame["item_no"].isna().tolist() == [False, True, True]
 
 
+@given(
+    items=st.sets(st.tuples(st.sampled_from(["a", "b", "c"]), st.sampled_from([1, 2, 10**12, 10**15])), min_size=1),
+    named=st.lists(st.tuples(st.sampled_from(["a", "b", "c", "d"]), st.sampled_from([None, 1, 2, 3, 10**12, 10**15]))),
+)
+@settings(max_examples=40, deadline=None)
+def test_references_equal_a_set_of_pairs(items: set[tuple[str, int]], named: list[tuple[str, int | None]]) -> None:
+    crossings = pd.DataFrame(sorted(items), columns=["crossing_id", "item_no"])
+    rows = [{"inspection_id": f"i{n}", "crossing_id": c, "item_no": item} for n, (c, item) in enumerate(named)]
+    inspections = ValidatedTable(
+        frame=pd.DataFrame(rows, columns=["inspection_id", "crossing_id", "item_no"]).astype({"item_no": "float64"}),
+        refusals=(),
+    )
+    checked = check_references(inspections, crossings.astype({"item_no": "float64"})).frame
+    known = {crossing for crossing, _ in items}
+    expected = [(c, float(i) if (c, i) in items else None) for c, i in named if c in known]
+    assert [
+        (c, None if pd.isna(i) else i) for c, i in zip(checked["crossing_id"], checked["item_no"], strict=True)
+    ] == (expected)
+
+
 @st.composite
 def raw_crossings(draw: st.DrawFn) -> list[dict[str, str]]:
     def row() -> dict[str, str]:

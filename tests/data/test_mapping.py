@@ -158,9 +158,16 @@ def test_every_slip_in_a_mapping_is_named(old: str, new: str, named: str) -> Non
         parse_mapping(MAPPING.replace(old, new, 1), where="example.toml")
 
 
-def test_a_mapping_that_reads_a_column_of_people_is_refused() -> None:
-    with pytest.raises(DeniedColumnError, match="x_regime"):
-        parse_mapping(MAPPING.replace('x_regime = "Regime"', 'x_regime = "Driver nationality"'), where="example.toml")
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ('x_regime = "Regime"', 'x_regime = "Driver nationality"', "x_regime"),
+        ('only_where = { from = "Checked"', 'only_where = { from = "Driver sex"', "only_where"),
+    ],
+)
+def test_a_mapping_that_reads_a_column_of_people_is_refused(old: str, new: str, named: str) -> None:
+    with pytest.raises(DeniedColumnError, match=named):
+        parse_mapping(MAPPING.replace(old, new), where="example.toml")
 
 
 def test_missing_foreign_columns_and_files_are_named(folder: Path) -> None:

@@ -144,12 +144,11 @@ def check_references(inspections: ValidatedTable, crossings: pd.DataFrame) -> Va
     known = pd.Index(crossings["crossing_id"].unique())
     position = known.get_indexer(pd.Index(frame["crossing_id"]))
     frame = tally.apply(frame, "unknown_crossing", "row_refused", {"crossing_id": position < 0})
-    position = position[position >= 0].astype(np.int64)
-    width = int(max(crossings["item_no"].max(), frame["item_no"].max(), 1)) + 1 if len(frame) else 1
-    items = frame["item_no"].to_numpy(dtype=np.float64)
-    there = known.get_indexer(pd.Index(crossings["crossing_id"])) * width + crossings["item_no"].to_numpy(np.int64)
-    has_item = ~np.isnan(items)
-    named = position * width + np.where(has_item, items, 0).astype(np.int64)
+    position = position[position >= 0]
+    code = pd.factorize(pd.concat([crossings["item_no"], frame["item_no"]]))[0].astype(np.int64)
+    there = known.get_indexer(pd.Index(crossings["crossing_id"])) * (code.max(initial=0) + 1) + code[: len(crossings)]
+    named = position * (code.max(initial=0) + 1) + code[len(crossings) :]
+    has_item = frame["item_no"].notna().to_numpy()
     frame = tally.apply(frame, "no_such_item", "value_blanked", {"item_no": has_item & ~np.isin(named, there)})
     return ValidatedTable(
         frame=frame,

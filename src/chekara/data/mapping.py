@@ -13,6 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from chekara.data.denied import refuse_denied_name
 from chekara.data.mapping_rules import ColumnRule, read_column_rule
 from chekara.data.schema import TABLES, columns_by_name, is_extension
 from chekara.errors import ConfigurationError
@@ -171,6 +172,7 @@ def _read_label(part: dict[str, Any], where: str) -> LabelRule:
         _only_keys(part["only_where"], _ONLY_WHERE, f"{place}: only_where")
         if not isinstance(part["only_where"].get("from"), str):
             raise ConfigurationError("only_where needs the key 'from'", where=place)
+        refuse_denied_name(part["only_where"]["from"], where=f"{place}: only_where")
         only_where = part["only_where"]["from"], _strings(part["only_where"].get("values"), f"{place}: only_where")
     return LabelRule(domain=part["domain"], known_after_days=float(days), only_where=only_where, columns=columns)
 
