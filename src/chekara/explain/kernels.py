@@ -5,7 +5,8 @@ every slot gets its path's product of ``t b + (1 - t) r`` at the quadrature poin
 up, every split hands the sum over its leaves to its parent and counts it for its feature. All factors come from the
 plan (`chekara.explain.plan`). An edge is *hot* where the row satisfies every split on that feature down to it.
 
-A vector's lanes are eight rows in `explain_rows` and quadrature points in `explain_row`.
+A vector's lanes are eight rows in `explain_rows` and quadrature points in `explain_row`. A position in a flat array
+is written out, because a slice would cost more than what is done with it.
 
 Numba keys its cache by this file alone: after a change of ``lanes.py`` touch this file too.
 """
@@ -88,14 +89,19 @@ def make_workspace(plan: Plan) -> Workspace:
     )
 
 
+# The kernels allocate nothing, so numba's reference counting (`_nrt`) is turned off: it would count every array of the
+# plan up and down, atomically, each time that an inlined function looks at it, which took a third of the time.
+_OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "_nrt": False}
+
+
 def _compiled(function: Function) -> Function:
     """Compile for a caller outside; cached on disk, and free of the interpreter's lock."""
-    return cast(Function, njit(cache=True, nogil=True)(function))
+    return cast(Function, njit(**_OPTIONS)(function))
 
 
 def _inlined(function: Function) -> Function:
     """Compile into its callers: a call would pass a hundred machine words."""
-    return cast(Function, njit(cache=True, nogil=True, forceinline=True)(function))
+    return cast(Function, njit(forceinline=True, **_OPTIONS)(function))
 
 
 @_inlined
@@ -149,83 +155,81 @@ def sum_leaves(X: Floats, plan: Plan, work: Workspace, out: Floats) -> None:
 @_inlined
 def _encode_rows(X: Floats, first_row: int, n_rows: int, plan: Plan, work: Workspace) -> None:
     n_features = X.shape[1]
-    for row in range(n_rows):
-        base = (row // ROWS) * n_features * ROWS + row % ROWS
-        for feature in range(n_features):
-            work.codes[base + feature * ROWS] = _code(X[first_row + row, feature], feature, plan)
+    for feature in range(n_features):
+        for row in range(n_rows):
+            at = ((row // ROWS) * n_features + feature) * ROWS + row % ROWS
+            work.codes[at] = _code(X[first_row + row, feature], feature, plan)
+
+
+@_inlined
+def _decide(split: int, code_base: int, plan: Plan, work: Workspace) -> Any:
+    """Mask of the rows that go left."""
+    codes_at = code_base + plan.feature[split] * ROWS
+    if plan.word_start[split] < 0:
+        return _in_run(work.codes, codes_at, plan.low[split], plan.span[split])
+    return _in_words(work.codes, codes_at, plan.words, plan.word_start[split])
+
+
+@_inlined
+def _factor(goes_left: Any, table: Floats, at: int, step: int) -> Any:
+    """Factor of the case "left hot", ``step`` before that of the case "right hot", row by row."""
+    return _choose(goes_left, _broadcast(table, at), _broadcast(table, at + step))
 
 
 @_inlined
 def _pass_down(tree: int, code_base: int, plan: Plan, work: Workspace) -> None:
+    """Multiply from the root to every slot, at every point."""
+    slots, table = work.slots, plan.table
     start, end = plan.tree_start[tree], plan.tree_start[tree + 1]
     points, padded = plan.points[tree], plan.padded[tree]
-    right_hot, neither = FACTORS * padded, 2 * FACTORS * padded
-    stride = points * ROWS
+    case, stride = FACTORS * padded, points * ROWS
     for point in range(points):
-        _store(work.slots, point * ROWS, _splat(1.0))
+        _store(slots, point * ROWS, _splat(1.0))
     for split in range(start, end):
-        own = split - start
-        codes_at = code_base + plan.feature[split] * ROWS
-        if plan.word_start[split] < 0:
-            goes_left = _in_run(work.codes, codes_at, plan.low[split], plan.span[split])
-        else:
-            goes_left = _in_words(work.codes, codes_at, plan.words, plan.word_start[split])
+        goes_left = _decide(split, code_base, plan, work)
         was_hot = _load_mask(work.masks, plan.ancestor[split])
-        _store_mask(work.masks, 1 + 2 * own, _both(was_hot, goes_left))
-        _store_mask(work.masks, 2 + 2 * own, _first_only(was_hot, goes_left))
-        here, to_left, to_right = own * stride, plan.left[split] * stride, plan.right[split] * stride
-        at = plan.table_at[split]
+        _store_mask(work.masks, 1 + 2 * (split - start), _both(was_hot, goes_left))
+        _store_mask(work.masks, 2 + 2 * (split - start), _first_only(was_hot, goes_left))
+        here, to_left, to_right = (split - start) * stride, plan.left[split] * stride, plan.right[split] * stride
+        first = plan.table_at[split]
         if plan.ancestor[split] == ALWAYS_HOT:
             for point in range(points):
-                reach = _load(work.slots, here + point * ROWS)
-                left = _choose(goes_left, _broadcast(plan.table, at), _broadcast(plan.table, at + right_hot))
-                right = _choose(
-                    goes_left,
-                    _broadcast(plan.table, at + padded),
-                    _broadcast(plan.table, at + right_hot + padded),
-                )
-                _store(work.slots, to_left + point * ROWS, _multiply(reach, left))
-                _store(work.slots, to_right + point * ROWS, _multiply(reach, right))
-                at += 1
+                reach = _load(slots, here + point * ROWS)
+                left = _factor(goes_left, table, first + point, case)
+                right = _factor(goes_left, table, first + padded + point, case)
+                _store(slots, to_left + point * ROWS, _multiply(reach, left))
+                _store(slots, to_right + point * ROWS, _multiply(reach, right))
         else:
-            left_cold = _broadcast(plan.table, at + neither)
-            right_cold = _broadcast(plan.table, at + neither + padded)
+            left_cold, right_cold = _broadcast(table, first + 2 * case), _broadcast(table, first + 2 * case + padded)
             for point in range(points):
-                reach = _load(work.slots, here + point * ROWS)
-                left = _choose(goes_left, _broadcast(plan.table, at), _broadcast(plan.table, at + right_hot))
-                right = _choose(
-                    goes_left,
-                    _broadcast(plan.table, at + padded),
-                    _broadcast(plan.table, at + right_hot + padded),
-                )
-                left = _choose(was_hot, left, left_cold)
-                right = _choose(was_hot, right, right_cold)
-                _store(work.slots, to_left + point * ROWS, _multiply(reach, left))
-                _store(work.slots, to_right + point * ROWS, _multiply(reach, right))
-                at += 1
+                reach = _load(slots, here + point * ROWS)
+                left = _choose(was_hot, _factor(goes_left, table, first + point, case), left_cold)
+                right = _choose(was_hot, _factor(goes_left, table, first + padded + point, case), right_cold)
+                _store(slots, to_left + point * ROWS, _multiply(reach, left))
+                _store(slots, to_right + point * ROWS, _multiply(reach, right))
 
 
 @_inlined
 def _pass_up(tree: int, code_base: int, plan: Plan, work: Workspace) -> None:
+    """Sum from the leaves to the root, and count every split for its feature."""
+    slots, table = work.slots, plan.table
     start, end = plan.tree_start[tree], plan.tree_start[tree + 1]
     points, padded = plan.points[tree], plan.padded[tree]
-    stride = points * ROWS
+    case, stride = FACTORS * padded, points * ROWS
     for split in range(end - 1, start - 1, -1):
-        own = split - start
-        here, from_left, from_right = own * stride, plan.left[split] * stride, plan.right[split] * stride
+        here, from_left, from_right = (split - start) * stride, plan.left[split] * stride, plan.right[split] * stride
         left_hot, right_hot = _splat(0.0), _splat(0.0)
-        at = plan.table_at[split] + 2 * padded
+        first = plan.table_at[split] + 2 * padded
         for point in range(points):
-            left = _load(work.slots, from_left + point * ROWS)
-            right = _load(work.slots, from_right + point * ROWS)
-            left_hot = _multiply_add(left, _broadcast(plan.table, at), left_hot)
-            left_hot = _multiply_add(right, _broadcast(plan.table, at + padded), left_hot)
-            right_hot = _multiply_add(left, _broadcast(plan.table, at + FACTORS * padded), right_hot)
-            right_hot = _multiply_add(right, _broadcast(plan.table, at + (FACTORS + 1) * padded), right_hot)
-            _store(work.slots, here + point * ROWS, _add(left, right))
-            at += 1
-        gain = _choose(_load_mask(work.masks, 2 + 2 * own), right_hot, _splat(0.0))
-        gain = _choose(_load_mask(work.masks, 1 + 2 * own), left_hot, gain)
+            left, right = _load(slots, from_left + point * ROWS), _load(slots, from_right + point * ROWS)
+            at = first + point
+            left_hot = _multiply_add(left, _broadcast(table, at), left_hot)
+            left_hot = _multiply_add(right, _broadcast(table, at + padded), left_hot)
+            right_hot = _multiply_add(left, _broadcast(table, at + case), right_hot)
+            right_hot = _multiply_add(right, _broadcast(table, at + case + padded), right_hot)
+            _store(slots, here + point * ROWS, _add(left, right))
+        gain = _choose(_load_mask(work.masks, 2 + 2 * (split - start)), right_hot, _splat(0.0))
+        gain = _choose(_load_mask(work.masks, 1 + 2 * (split - start)), left_hot, gain)
         gains_at = code_base + plan.feature[split] * ROWS
         _store(work.gains, gains_at, _add(_load(work.gains, gains_at), gain))
 
@@ -238,7 +242,8 @@ def explain_rows(X: Floats, plan: Plan, work: Workspace, out: Floats) -> None:
         n_here = min(CHUNK_BLOCKS * ROWS, n_rows - first_row)
         n_blocks = (n_here + ROWS - 1) // ROWS
         _encode_rows(X, first_row, n_here, plan, work)
-        work.gains[: n_blocks * n_features * ROWS] = 0.0
+        for i in range(n_blocks * n_features * ROWS):
+            work.gains[i] = 0.0
         for tree in range(len(plan.tree_start) - 1):
             for block in range(n_blocks):
                 _pass_down(tree, block * n_features * ROWS, plan, work)
@@ -306,7 +311,8 @@ def explain_row(X: Floats, plan: Plan, work: Workspace, out: Floats) -> None:
         work.goes_left[split] = _is_in_run(work.codes[plan.feature[split]], split, plan)
     for split in plan.sets:
         work.goes_left[split] = _is_in_words(work.codes[plan.feature[split]], split, plan)
-    work.gains[: n_features * ROWS] = 0.0
+    for i in range(n_features * ROWS):
+        work.gains[i] = 0.0
     for tree in range(len(plan.tree_start) - 1):
         if plan.padded[tree] == _NARROW:
             _pass_narrow_tree(tree, plan, work)

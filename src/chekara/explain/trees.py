@@ -97,12 +97,13 @@ def category_goes_left(values: Floats, categories: Ints) -> Flags:
     """LightGBM's rule for categorical splits; shape of ``values``.
 
     A value is cut towards zero (so 3.7 is category 3, and -0.4 category 0). NaN, negative, unseen and enormous
-    values go right.
+    values go right. ``categories`` ascend, and there is at least one.
     """
     with np.errstate(invalid="ignore"):
         is_code = (values > -1.0) & (values < _LARGEST_CATEGORY + 1.0)
     codes = np.where(is_code, values, -1.0).astype(np.int64)
-    return np.isin(codes, categories)
+    nearest = np.minimum(np.searchsorted(categories, codes), len(categories) - 1)
+    return np.asarray(categories[nearest] == codes)
 
 
 def read_forest(booster: lgb.Booster) -> Forest:
