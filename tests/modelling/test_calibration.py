@@ -140,8 +140,15 @@ def test_propensities_count_as_what_they_stand_for() -> None:
     # Draws rise with the margin: unweighted, the lot would look far riskier than the traffic.
     propensity = np.clip(_expit(1.5 * margin), 0.05, 0.9)
     drawn = generator.random(60_000) < propensity
-    fitted = fit_calibration(margin[drawn], hit[drawn], 1 / propensity[drawn], lot_hits=50)
+    weight = natural_weights(np.full(int(drawn.sum()), "random", dtype=object), propensity[drawn])
+    fitted = fit_calibration(margin[drawn], hit[drawn], weight, lot_hits=50)
     assert fitted.probability(margin).mean() == pytest.approx(hit.mean(), rel=0.06)
+
+
+def test_only_draws_with_a_propensity_and_a_census_stand_for_nature() -> None:
+    selected_by = np.array(["random", "random", "random", "census", "officer", "rule", None], dtype=object)
+    propensity = np.array([0.02, NAN, 0.0, NAN, NAN, 0.5, NAN])
+    assert natural_weights(selected_by, propensity).tolist() == [50.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0]
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])
