@@ -65,10 +65,13 @@ def test_unknown_keys_open_nothing(accounts: Accounts, wrong: str) -> None:
 def test_a_revoked_key_is_dead_and_stays_so(settings: Settings, accounts: Accounts) -> None:
     key, other = (accounts.add(agency="customs", role="analyst") for _ in range(2))
     key_id = accounts.actor_for_key(key).key_id
+    assert accounts.actor_of(key_id) == accounts.actor_for_key(key)
     accounts.revoke(key_id)
     accounts.revoke(key_id)
     with pytest.raises(UnauthenticatedError):
         accounts.actor_for_key(key)
+    with pytest.raises(UnauthenticatedError):
+        accounts.actor_of(key_id)
     assert accounts.actor_for_key(other)
     with pytest.raises(NotFoundError):
         accounts.revoke("no such key")

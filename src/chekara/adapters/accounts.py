@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import secrets
 import uuid
+from typing import Any
 
-from sqlalchemy import exists, select
+from sqlalchemy import ColumnElement, Row, exists, select
 
 from chekara.adapters.chain_writer import ChainWriter, Clock, now
 from chekara.adapters.database import Database, key_revocations, keys, open_database
@@ -116,20 +117,31 @@ class Accounts:
             The database does not answer.
         """
         digest = _sha256(key)
-        is_revoked = exists().where(key_revocations.c.key_id == keys.c.key_id)
-        with self._database.reading() as connection:
-            found = connection.execute(select(keys).where(keys.c.key_sha256 == digest, ~is_revoked)).first()
+        found = self._holder(keys.c.key_sha256 == digest)
         # The look-up is by hash, so its timing says nothing of a key; compared once more in constant time.
         if found is None or not secrets.compare_digest(found.key_sha256, digest):
             raise UnauthenticatedError("this key is not known, or was revoked", hint="ask for a new one")
-        return Actor(
-            key_id=found.key_id,
-            holder=found.holder,
-            agency=found.agency,
-            role=Role(found.role),
-            scopes=frozenset(found.scopes.split()),
-            is_test=found.is_test,
-        )
+        return _actor(found)
+
+    def actor_of(self, key_id: str) -> Actor:
+        """Return who holds the key of this id: what a session asks on every request, so that revoking ends it.
+
+        Raises
+        ------
+        UnauthenticatedError
+            There is no such key, or it was revoked.
+        LogUnavailableError
+            The database does not answer.
+        """
+        found = self._holder(keys.c.key_id == key_id)
+        if found is None:
+            raise UnauthenticatedError("this key is not known, or was revoked", hint="sign in with a new one")
+        return _actor(found)
+
+    def _holder(self, is_wanted: ColumnElement[bool]) -> Row[Any] | None:
+        is_revoked = exists().where(key_revocations.c.key_id == keys.c.key_id)
+        with self._database.reading() as connection:
+            return connection.execute(select(keys).where(is_wanted, ~is_revoked)).first()
 
     def _refuse_unknown(self, agency: str, role: str, scopes: tuple[str, ...]) -> None:
         agencies, roles = sorted(self._policy.known_agencies), [one.value for one in Role]
@@ -140,6 +152,17 @@ class Accounts:
             raise ConfigurationError("this role is not known", where="role", hint=f"one of {', '.join(roles)}")
         if not set(scopes) <= SCOPES.keys():
             raise ConfigurationError("this scope is not known", where="scope", hint=f"one of {', '.join(SCOPES)}")
+
+
+def _actor(found: Row[Any]) -> Actor:
+    return Actor(
+        key_id=found.key_id,
+        holder=found.holder,
+        agency=found.agency,
+        role=Role(found.role),
+        scopes=frozenset(found.scopes.split()),
+        is_test=found.is_test,
+    )
 
 
 def _sha256(key: str) -> str:
