@@ -47,11 +47,11 @@ def find_future(
 
 
 def _known_after_result(crossings: pd.DataFrame, labels: pd.DataFrame, domain: str) -> list[Finding]:
+    if labels.empty:
+        return []
     of_labelled = crossings.loc[crossings["crossing_id"].isin(labels["crossing_id"]), ["crossing_id", "known_at"]]
     result_known_at = of_labelled["crossing_id"].map(labels.set_index("crossing_id")["known_at"])
     labelled = of_labelled.assign(late=of_labelled["known_at"] > result_known_at)
-    if labelled.empty:
-        return []
     of = labelled.groupby("crossing_id", sort=False)["late"]
     never, some = int(of.min().sum()), int(of.max().sum())
     total = of.ngroups

@@ -154,8 +154,10 @@ _CONTRACT = columns_by_name(CROSSING_COLUMNS)
 def _as_scored(crossings: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
     if not (crossings["revision"] > 0).any():
         return crossings
-    result_known_at = crossings["crossing_id"].map(labels.set_index("crossing_id")["known_at"])
-    in_time = (result_known_at.isna() | (crossings["known_at"] < result_known_at)).to_numpy()
+    in_time = np.ones(len(crossings), dtype=bool)
+    if not labels.empty:
+        result_known_at = crossings["crossing_id"].map(labels.set_index("crossing_id")["known_at"])
+        in_time = (result_known_at.isna() | (crossings["known_at"] < result_known_at)).to_numpy()
     revision = crossings["revision"].to_numpy(dtype=float)
     crossing = pd.factorize(crossings["crossing_id"])[0]
     newest = np.full(crossing.max() + 1, -1.0)
