@@ -120,3 +120,9 @@ def test_likelihood_counts_in_one_reference_class(p: float, down: float, up: flo
     for said in (words.probability, words.interval, words.short):
         assert messages.number(size, language) in said
     assert "100 %" not in words.rank.replace(messages.NO_BREAK_SPACE, " ") or rank == 1
+
+
+@pytest.mark.parametrize(("rank", "share"), [(0.9996, "99.9 %"), (0.987, "98.7 %"), (0.5, "50 %"), (0.0, "0 %")])
+def test_nothing_is_riskier_than_all_of_the_crossings_that_it_is_one_of(rank: float, share: str) -> None:
+    said = likelihood_of(examples.score(rank=rank), "en").rank.replace(messages.NO_BREAK_SPACE, " ")
+    assert said == f"Riskier than {share} of recent crossings"

@@ -7,7 +7,7 @@ import math
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chekara import messages
@@ -16,7 +16,11 @@ from chekara.web.waterfall import DRAWING_WIDTH, SHOWN_FACTORS, build_waterfall,
 from tests.web import examples
 
 AMOUNTS = st.floats(-6, 6, allow_nan=False)
-FACTORS = st.dictionaries(st.sampled_from([f"x_{n}" for n in range(40)]), AMOUNTS, max_size=30)
+NAMES = [f"x_{n}" for n in range(40)]
+# Few factors, each with its own bar, and many, of which the smaller ones share one.
+FACTORS = st.dictionaries(st.sampled_from(NAMES), AMOUNTS, max_size=SHOWN_FACTORS) | st.lists(
+    AMOUNTS, min_size=SHOWN_FACTORS + 1, max_size=len(NAMES)
+).map(lambda amounts: dict(zip(NAMES, amounts, strict=False)))
 
 
 def printed(bar: WaterfallBar) -> int:
@@ -34,6 +38,7 @@ def test_printed_amounts_add_up_to_the_printed_margin(base: float, factors: dict
 
 
 @given(AMOUNTS, FACTORS)
+@example(0.0, {"x_0": 2e-311})
 def test_each_bar_starts_where_the_one_above_ends(base: float, factors: dict[str, float]) -> None:
     margin = base + math.fsum(factors.values())
     bars = build_waterfall(base, factors, margin, "en").bars

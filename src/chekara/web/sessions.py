@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import secrets
 import time
 from dataclasses import dataclass
@@ -124,11 +123,11 @@ def load_session_secret(settings: Settings) -> bytes:
 
 def _make_secret(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     draft.touch(mode=0o600)
     draft.write_text(secrets.token_hex(_SECRET_BYTES), "ascii")
     try:
-        # Of several processes that start at once, one wins, and all read the same whole file.
+        # Of several that start at once, one wins, and all read the same whole file.
         path.hardlink_to(draft)
     except FileExistsError:
         pass

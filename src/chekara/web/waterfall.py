@@ -17,6 +17,7 @@ SHOWN_FACTORS = 8
 _MARGIN = 20.0
 _THINNEST_BAR = 4.0
 _CENT = 100
+_SMALLEST_SPAN = 1e-9
 
 
 def build_waterfall(base_value: float, contributions: Mapping[str, float], margin: float, language: str) -> Waterfall:
@@ -109,7 +110,8 @@ class _Scale:
 
     def __init__(self, low: float, high: float) -> None:
         self._low = low
-        self._factor = (DRAWING_WIDTH - 2 * _MARGIN) / (high - low) if high > low else 0.0
+        # A span that no printed digit shows is no span: dividing by it would overflow.
+        self._factor = (DRAWING_WIDTH - 2 * _MARGIN) / (high - low) if high - low > _SMALLEST_SPAN else 0.0
 
     def x(self, value: float) -> float:
         return round(_MARGIN + (value - self._low) * self._factor, 2)
