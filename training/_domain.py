@@ -75,9 +75,9 @@ class TrainedModel:
     spec : ModelSpec
     registered : RegisteredBundle
     run_id : str
-    card : str
-        Markdown.
-    model : Judgement
+    card, numbers : str
+        Markdown: the whole card, and its number block.
+    judgement : Judgement
         Of the registered protocol, on all inspected crossings.
     findings : tuple of Finding
         What blocks or accompanies its promotion.
@@ -87,6 +87,7 @@ class TrainedModel:
     registered: RegisteredBundle
     run_id: str
     card: str
+    numbers: str
     judgement: Judgement
     findings: tuple[Finding, ...]
 
@@ -123,7 +124,8 @@ def train_domain(
     name = f"{spec.domain} until {order.until:%Y-%m-%d}"
     with tracker.run(spec.domain, name) as run, screen.progress() as progress:
         progress("writing down what was learned", 0.0)
-        card = _write_card(spec, order, run.run_id, judged, model, leakage)
+        numbers = _numbers(spec, order, run.run_id, judged, model, leakage)
+        card = fill_card(_frame_of(spec, order), numbers, where=f"models/{spec.domain}/CARD.md")
         _track(run, spec, order, judged, card)
         progress("drawing", 0.3)
         for picture, figure in picture_model(
@@ -137,6 +139,7 @@ def train_domain(
         registered=registered,
         run_id=run.run_id,
         card=card,
+        numbers=numbers,
         judgement=served.judgements[0],
         findings=leakage.findings,
     )
@@ -173,7 +176,12 @@ def _judge(
     return Judged(dataset=dataset, scores=scores, baselines=baselines, judgements=judgements)
 
 
-def _write_card(
+def _frame_of(spec: ModelSpec, order: TrainingOrder) -> str:
+    path = order.models / spec.domain / "CARD.md"
+    return path.read_text(encoding="utf-8") if path.is_file() else plain_frame(spec.title)
+
+
+def _numbers(
     spec: ModelSpec,
     order: TrainingOrder,
     run_id: str,
@@ -182,7 +190,7 @@ def _write_card(
     leakage: LeakageReport,
 ) -> str:
     served = judged[-1]
-    block = number_block(
+    return number_block(
         CardFacts(
             domain=spec.domain,
             title=spec.title,
@@ -198,9 +206,6 @@ def _write_card(
             notes=list(dict.fromkeys([*served.dataset.notes, *served.scores.notes])),
         )
     )
-    path = order.models / spec.domain / "CARD.md"
-    frame = path.read_text(encoding="utf-8") if path.is_file() else plain_frame(spec.title)
-    return fill_card(frame, block, where=f"models/{spec.domain}/CARD.md")
 
 
 def _track(run: TrackedRun, spec: ModelSpec, order: TrainingOrder, judged: Sequence[Judged], card: str) -> None:

@@ -17,6 +17,7 @@ from rich.console import Console
 from chekara.adapters.tracking import ModelTracker
 from chekara.data.sources import load_history
 from chekara.errors import ChekaraError, ConfigurationError, NotEnoughHitsError, TrainingError
+from chekara.modelling.card import fill_card
 from chekara.modelling.spec import ModelSpec, load_spec
 from chekara.settings import Settings
 from training._domain import TrainedModel, TrainingOrder, promote_shortcut, train_domain
@@ -41,7 +42,9 @@ def train(
     ] = "auto",
     mapping: Annotated[Path | None, typer.Option(help="Mapping file (TOML) for a foreign table.")] = None,
     trained_by: Annotated[str, typer.Option(help="Who answers for this training; default: the user here.")] = "",
-    card: Annotated[Path | None, typer.Option(help="Also write the generated card here (one domain only).")] = None,
+    card: Annotated[
+        Path | None, typer.Option(help="Also put the numbers between the markers of this file (one domain only).")
+    ] = None,
     models: Annotated[Path, typer.Option(help="Folder of model specs, one folder per domain.")] = MODELS,
 ) -> None:
     """Train every risk domain on a history and register a signed bundle of each."""
@@ -71,8 +74,20 @@ def train(
     for model in trained if promote else ():
         promote_shortcut(model, order.trained_by, tracker, settings)
     show_end(screen, trained, settings, is_promoted=promote)
-    if card is not None and trained:
-        card.write_text(trained[0].card, encoding="utf-8")
+    if card is not None:
+        write_card(card, trained[0])
+
+
+def write_card(path: Path, model: TrainedModel) -> None:
+    """Put a model's numbers between the markers of a page; a page that is not there becomes its whole card.
+
+    Raises
+    ------
+    ConfigurationError
+        The page has no markers.
+    """
+    text = fill_card(path.read_text(encoding="utf-8"), model.numbers, where=path.name) if path.exists() else model.card
+    path.write_text(text, encoding="utf-8")
 
 
 def load_specs(models: Path, wanted: list[str]) -> list[ModelSpec]:
