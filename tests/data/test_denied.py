@@ -110,6 +110,8 @@ INNOCENT_VALUES: dict[str, list[object]] = {
     "invoices": [f"IN2025{number:04d}" for number in range(30)],
     "registration dates": [f"{1992 + number}-05-01" for number in range(33)],
     "vehicle dates": [pd.Timestamp(f"{1998 + number % 27}-03-01") for number in range(60)],
+    "treaty dates": [f"{1992 + number % 5}-05-01" for number in range(40)],
+    "founding dates": ["1970-01-01", "1985-01-01"] + [f"{2001 + number % 10}-05-01" for number in range(30)],
     "goods": ["мужская обувь", "женское бельё", "kyrgyz honey", "чай", "passport covers"] * 4,
     "shoes": ["мужской", "женский", "детский"] * 5,
     "amounts": [10.5, 20.25, 1e14] * 5,
