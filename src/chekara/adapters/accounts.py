@@ -175,6 +175,14 @@ def add_key(
 ) -> str:
     """Make a key in an installation, which is set up first if it is new.
 
+    Parameters
+    ----------
+    settings : Settings
+    agency, role, holder : str
+    scopes : tuple of str
+    is_test : bool
+        As in `Accounts.add`.
+
     Returns
     -------
     str
@@ -186,10 +194,6 @@ def add_key(
         An agency, role or scope is not known, or the policy file is wrong.
     LogUnavailableError
         The key could not be recorded.
-
-    See Also
-    --------
-    Accounts.add : The parameters.
     """
     policy = load_policy(settings.policy_path)
     database = open_database(settings)

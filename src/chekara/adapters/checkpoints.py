@@ -43,7 +43,19 @@ def checkpoint_file(home: Path) -> Path:
 
 
 def signed_text(*, number: int, chain: str, position: int, hash_: str, signed_at: str) -> bytes:
-    """Return the bytes that a checkpoint signs: its fields as lines, each ended by one line feed."""
+    """Return the bytes that a checkpoint signs: its fields as lines, each ended by one line feed.
+
+    Parameters
+    ----------
+    number : int
+        Of the checkpoint, from 1.
+    chain : str
+    position : int
+    hash_ : str
+        Of the entry at that position.
+    signed_at : str
+        As `instant_text` writes it.
+    """
     fields = ("chekara-checkpoint-1", str(number), chain, str(position), hash_, signed_at)
     return "".join(f"{one}\n" for one in fields).encode()
 

@@ -51,6 +51,13 @@ def entry_hash(
 ) -> str:
     """Return the hash of one entry, as the module describes.
 
+    Parameters
+    ----------
+    chain : str
+    position : int
+        From 1.
+    kind, recorded_at, payload_digest, previous_hash : str
+
     Raises
     ------
     AuditError

@@ -293,7 +293,15 @@ def promotion_from(plain: Plain) -> Promotion:
 def content_bytes(crossing: Crossing, labels: Mapping[str, str], *, is_void: bool) -> bytes:
     """Canonicalise a body: equal for two bodies that say the same, whatever their spelling.
 
-    Items are ordered by number, numbers by value, instants are in UTC, and entity ids are already tokens.
+    Items are ordered by number, whole floats are integers, instants are in UTC.
+
+    Parameters
+    ----------
+    crossing : Crossing
+        With entity ids as tokens.
+    labels : mapping of str to str
+    is_void : bool
+        Whether the body withdraws the crossing.
     """
     plain = plain_crossing(crossing)
     plain["items"].sort(key=lambda item: item["item_no"])

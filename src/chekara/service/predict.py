@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,7 @@ import numpy.typing as npt
 from chekara.domain.crossing import Crossing
 from chekara.domain.decision import Reason
 from chekara.explain.reasons import strongest_reasons
-from chekara.features.build import FeatureTable
+from chekara.features.build import FeatureTable, items_from_crossings
 from chekara.features.catalogue import FEATURES, ItemColumns
 from chekara.service.ports import Champion, Floats
 
@@ -49,6 +50,10 @@ class Prediction:
     reasons: tuple[Reason, ...]
     unseen_fields: tuple[str, ...]
     features: FeatureTable
+
+
+Predictions: TypeAlias = Mapping[str, Prediction | None]
+"""By domain; None where the domain does not apply."""
 
 
 def predict(
@@ -102,8 +107,44 @@ def predict(
     return found
 
 
+def predict_all(serving: Mapping[str, Champion], crossings: Sequence[Crossing]) -> list[Predictions | Exception]:
+    """Predict a micro-batch in every domain; if that fails, one by one, so that only the poison gets an error.
+
+    Parameters
+    ----------
+    serving : mapping of str to Champion
+        By domain.
+    crossings : sequence of Crossing
+        Not empty.
+
+    Returns
+    -------
+    list
+        Per crossing: predictions by domain, or the error that this crossing alone causes.
+    """
+    try:
+        items, crossing_index = items_from_crossings(crossings)
+        columns = [predict(champion, crossings, items, crossing_index) for champion in serving.values()]
+    except Exception as error:  # noqa: BLE001  # whatever one crossing sets off must stay its own
+        if len(crossings) == 1:
+            return [error]
+        return [predict_all(serving, [crossing])[0] for crossing in crossings]
+    return [dict(zip(serving, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
 def highest_rows(margins: Floats, crossing_index: npt.NDArray[np.int64], n_crossings: int) -> npt.NDArray[np.int64]:
-    """Return the row of each crossing's highest margin; the first of equal ones. Shape (n_crossings,).
+    """Return the row of each crossing's highest margin; the first of equal ones.
+
+    Parameters
+    ----------
+    margins : ndarray of shape (n_items,)
+    crossing_index : ndarray of shape (n_items,), int64
+        Ascending; every crossing has an item.
+    n_crossings : int
+
+    Returns
+    -------
+    ndarray of shape (n_crossings,), int64
 
     Examples
     --------

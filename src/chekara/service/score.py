@@ -12,7 +12,6 @@ from chekara.data.schema import CROSSING_COLUMNS
 from chekara.domain.crossing import Crossing, Value
 from chekara.domain.decision import Decision, DomainScore, Notice
 from chekara.errors import ChekaraError, NotFoundError, NotReadyError
-from chekara.features.build import items_from_crossings
 from chekara.policy.decide import decide
 from chekara.policy.policy import Policy
 from chekara.service.payload import content_bytes
@@ -29,12 +28,11 @@ from chekara.service.ports import (
     ScoreRequest,
     Scoring,
 )
-from chekara.service.predict import Prediction, predict
+from chekara.service.predict import Prediction, Predictions, predict_all
 from chekara.service.ranks import RankWindows
 from chekara.service.revisions import Fresh, Withdrawal, floors_from, meaning_of
 
 Outcome: TypeAlias = DecisionRecord | Exception
-Predictions: TypeAlias = Mapping[str, Prediction | None]
 
 _ENTITIES = {column.name: column.entity for column in CROSSING_COLUMNS if column.entity is not None}
 
@@ -278,31 +276,6 @@ class ScoreCrossings:
         if one.chain is Chain.TEST:
             found.append(Notice("test_key"))
         return tuple(found)
-
-
-def predict_all(serving: Mapping[str, Champion], crossings: Sequence[Crossing]) -> list[Predictions | Exception]:
-    """Predict a micro-batch in every domain; if that fails, one by one, so that only the poison gets an error.
-
-    Parameters
-    ----------
-    serving : mapping of str to Champion
-        By domain.
-    crossings : sequence of Crossing
-        Not empty.
-
-    Returns
-    -------
-    list
-        Per crossing: predictions by domain, or the error that this crossing alone causes.
-    """
-    try:
-        items, crossing_index = items_from_crossings(crossings)
-        columns = [predict(champion, crossings, items, crossing_index) for champion in serving.values()]
-    except Exception as error:  # noqa: BLE001  # whatever one crossing sets off must stay its own
-        if len(crossings) == 1:
-            return [error]
-        return [predict_all(serving, [crossing])[0] for crossing in crossings]
-    return [dict(zip(serving, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def _waves(lodged: Sequence[_Lodged]) -> Iterator[list[_Lodged]]:
