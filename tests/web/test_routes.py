@@ -8,6 +8,9 @@ from uuid import uuid4
 
 import pytest
 
+from chekara.adapters.accounts import Accounts, add_key
+from chekara.adapters.database import open_database
+from chekara.policy import load_policy
 from chekara.web.case import MOST_REASONS
 from tests.serving import Server, crossing
 from tests.web.browsing import Browser, header, text_of, token_of
@@ -80,6 +83,20 @@ def test_signing_out_ends_it(analyst: Browser) -> None:
     token = token_of(analyst.get("/queue"))
     assert analyst.post("/sign-out", {"csrf_token": token}).status == 303
     assert analyst.get("/queue").status == 303
+
+
+def test_a_revoked_key_ends_its_sessions_at_once(browser: Browser) -> None:
+    settings = browser.server.settings
+    key = add_key(settings, agency="customs", role="analyst", holder="leaves today")
+    assert browser.sign_in(key).status == 303
+    assert browser.get("/queue").status == 200
+    database = open_database(settings)
+    try:
+        accounts = Accounts(database, load_policy())
+        accounts.revoke(accounts.actor_for_key(key).key_id)
+    finally:
+        database.close()
+    assert browser.get("/queue").status == 303
 
 
 def test_browser_headers_on_every_page_and_file(analyst: Browser) -> None:

@@ -29,7 +29,15 @@ def header_facts(crossing: Crossing, language: str) -> tuple[Fact, ...]:
 
 
 def item_facts(crossing: Crossing, scored: Iterable[int], language: str) -> tuple[ItemFacts, ...]:
-    """Return the goods lines: those that carry a score first, then the others as lodged, `MOST_ITEMS` at most."""
+    """Return the goods lines: those that carry a score first, then the others as lodged, `MOST_ITEMS` at most.
+
+    Parameters
+    ----------
+    crossing : Crossing
+    scored : iterable of int
+        Numbers of the lines that carry a domain's score.
+    language : str
+    """
     carrying = frozenset(scored)
     items = sorted(crossing.items, key=lambda item: item.get("item_no") not in carrying)
     return tuple(_item(item, item.get("item_no") in carrying, language) for item in items[:MOST_ITEMS])

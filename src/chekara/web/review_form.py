@@ -93,7 +93,18 @@ def build_form(
     sent: Mapping[str, str] | None = None,
     problems: Mapping[str, str] | None = None,
 ) -> ReviewForm:
-    """Build the form, empty or as it was sent."""
+    """Build the form, empty or as it was sent.
+
+    Parameters
+    ----------
+    agencies : iterable of str
+        Agencies that the crossing may be referred to.
+    language : str
+    sent : mapping of str to str, optional
+        Form fields to fill in again.
+    problems : mapping of str to str, optional
+        What is wrong, in words, by field.
+    """
     given = sent or {}
     return ReviewForm(
         actions=tuple(

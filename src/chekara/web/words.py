@@ -12,6 +12,13 @@ from chekara.explain.reasons import feature_label
 def named(family: str, code: str, language: str) -> str:
     """Return the text of ``<family>.<code>``; the code itself where a country added it without a text.
 
+    Parameters
+    ----------
+    family : str
+        First part of the key, such as ``agency``.
+    code : str
+    language : str
+
     Examples
     --------
     >>> named("agency", "customs", "ru"), named("agency", "tax_service", "ru")
