@@ -21,7 +21,7 @@ from typing import Any, Literal
 from chekara.settings import Settings
 
 ROOT = Path(__file__).parents[1]
-START_SECONDS = 120
+START_SECONDS = 300
 SEED = 7
 MONTHS = 6
 PER_DAY = 40
@@ -178,7 +178,7 @@ def trained_home(shared: Path) -> Path:
 
 
 def make_trained_home(home: Path, months: int = MONTHS, per_day: int = PER_DAY) -> None:
-    """Simulate a border, train revenue_fraud on it, promote it and add the keys: the road of `make demo`, without MLflow.
+    """Simulate a border, train revenue_fraud on it, promote it, add keys: the road of `make demo`, without MLflow.
 
     Parameters
     ----------
