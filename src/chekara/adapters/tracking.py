@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 # MLflow reads these while it is imported: nothing is told to the outside, nothing is unpickled, no bars of its own.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -34,9 +34,6 @@ from chekara.adapters.pyfunc_contract import pyfunc_signature
 from chekara.errors import ConfigurationError, NotFoundError, TrainingError
 from chekara.modelling.spec import ModelSpec
 from chekara.settings import Settings
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 EXPERIMENT = "chekara"
 CHALLENGER, CHAMPION = "challenger", "champion"
@@ -96,8 +93,8 @@ class TrackedRun:
         mlflow.log_input(dataset, "training")
         mlflow.set_tag("history_digest", digest)
 
-    def log_figure(self, name: str, figure: Figure) -> None:
-        """Log a figure as ``plots/<name>.png``."""
+    def log_figure(self, name: str, figure: Any) -> None:
+        """Log a matplotlib figure as ``plots/<name>.png``."""
         mlflow.log_figure(figure, f"plots/{name}.png", save_kwargs={"dpi": 144})
 
     def log_text(self, name: str, text: str) -> None:

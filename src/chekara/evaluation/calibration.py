@@ -130,7 +130,10 @@ def brier_loss(hit: npt.ArrayLike, probability: npt.ArrayLike, weight: npt.Array
 def brier_skill_score(hit: npt.ArrayLike, probability: npt.ArrayLike, weight: npt.ArrayLike | None = None) -> float:
     """Share of the Brier loss of always saying the base rate that is saved; 1 is perfect, 0 no better.
 
-    Parameters and errors as in `brier_loss`.
+    Parameters
+    ----------
+    hit, probability, weight : array-like, shape (n,)
+        As in `brier_loss`, as are the errors.
 
     Returns
     -------

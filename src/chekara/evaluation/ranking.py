@@ -127,9 +127,19 @@ def at_capacity(
     replicates: int = REPLICATES,
     seed: int = 0,
 ) -> tuple[CapacityRow, ...]:
-    """Return precision, recall, lift and amount at each capacity; parameters, result and errors as in `judge_ranking`.
+    """Return precision, recall, lift and amount at each capacity.
 
     A capacity need not be a whole number of crossings: the last one then counts in part.
+
+    Parameters
+    ----------
+    hit, score, shares, amount, weight, replicates, seed
+        As in `judge_ranking`, as are the errors.
+
+    Returns
+    -------
+    tuple of CapacityRow
+        One per share.
 
     Examples
     --------

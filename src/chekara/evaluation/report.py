@@ -152,7 +152,15 @@ def comparison_table(title: str, evaluations: Sequence[Evaluation]) -> Table:
 
 
 def show_comparison(console: Console, title: str, evaluations: Sequence[Evaluation]) -> None:
-    """Print `comparison_table` with a line that says what it was judged on."""
+    """Print `comparison_table` with a line that says what it was judged on.
+
+    Parameters
+    ----------
+    console : rich.console.Console
+    title : str
+    evaluations : sequence of Evaluation
+        As in `comparison_table`.
+    """
     first = evaluations[0]
     console.print(comparison_table(title, evaluations))
     console.print(
