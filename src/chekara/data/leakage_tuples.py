@@ -30,7 +30,7 @@ from chekara.evaluation.ranking import auc
 _ANCHOR_CHANCE = 0.01  # two rows drawn at random agree in an anchor at most this often
 _MOST_ANCHORS = 7
 _MOST_CANDIDATES = 4
-_LINES_PER_ANCHOR = 120_000
+_LINES_PER_ANCHOR = 60_000
 _LINES_FOR_CHANCE = 30_000
 _CONSTANT_HERE = 0.98  # a column in which nearly all rows agree says nothing about copies
 _FIRST_KAPPA = 0.6  # to join a lone anchor, whose pairs are diluted by chance meetings
