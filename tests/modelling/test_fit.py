@@ -72,9 +72,9 @@ def test_giving_the_hit_to_the_worst_line_finds_the_bad_ones(generator: np.rando
         X, labels, crossing, names=["a", "b"], categorical=[], parameters=PARAMETERS, rounds=30, seed=1
     )
     share = 1 / (1 + np.exp(-np.asarray(booster.predict(X, raw_score=True))))
-    # Shared hits alone would leave a bad line at about a sixth of its odds.
+    # Hits that stay shared leave the model expecting 330 bad lines where there are about 90.
+    assert share.sum() == pytest.approx(bad.sum(), rel=0.1)
     assert share[bad].mean() > 0.75
-    assert share[~bad].mean() < 0.05
 
 
 def test_the_same_seed_gives_the_same_trees_on_any_number_of_threads(generator: np.random.Generator) -> None:
