@@ -15,9 +15,10 @@ from chekara import messages
 from chekara.domain.actor import Actor, Permission, may
 from chekara.domain.decision import Action, DomainScore, Notice, Reason
 from chekara.domain.review import Review
-from chekara.domain.vocabulary import Lane, Role
-from chekara.explain.reasons import goods_group, sentence
+from chekara.domain.vocabulary import Role
+from chekara.explain.reasons import goods_group, instruction, sentence
 from chekara.service.ports import DecisionRecord
+from chekara.service.visibility import own_actions, own_scores, own_warnings
 
 WITHHELD: Final = "withheld"
 _OFFICERS: Final = frozenset({Role.INSPECTOR, Role.ANALYST, Role.SUPERVISOR})
@@ -50,7 +51,6 @@ def present_decision(
         Plain JSON values only; numbers are finite or None.
     """
     decision = record.decision
-    seen = record.domains_seen_by(actor)
     body: dict[str, Any] = {
         "decision_id": decision.decision_id,
         "crossing_id": decision.crossing_id,
@@ -58,14 +58,13 @@ def present_decision(
         "scored_at": _instant(decision.scored_at),
         "lane": decision.lane.value,
         "selected_by": decision.selected_by if _may_know_selection(actor, reviews) else WITHHELD,
-        "actions": [_action(action, language) for action in _own_actions(decision.actions, actor, seen)],
+        "actions": [_action(action, language) for action in own_actions(record, actor)],
         "domains": [
             _domain(score, actor, language, with_contributions, _goods(record, score, language))
-            for score in decision.domains
-            if score.domain in seen
+            for score in own_scores(record, actor)
         ],
         "rules": [],
-        "warnings": [_notice(notice) for notice in _own_warnings(record, seen)],
+        "warnings": [_notice(notice) for notice in own_warnings(record, actor)],
     }
     if decision.clock != "live":
         body["clock"] = decision.clock
@@ -100,29 +99,14 @@ def _may_know_selection(actor: Actor, reviews: Iterable[Review]) -> bool:
     return tells_selection_after_review(actor) and any(review.agency == actor.agency for review in reviews)
 
 
-def _own_actions(actions: Iterable[Action], actor: Actor, seen: frozenset[str]) -> Iterable[Action]:
-    return (action for action in actions if action.domain in seen or action.agency == actor.agency)
-
-
-def _own_warnings(record: DecisionRecord, seen: frozenset[str]) -> list[Notice]:
-    decision = record.decision
-    scored = {score.domain for score in decision.domains}
-    own = [notice for notice in decision.warnings if notice.domain in seen or notice.domain not in scored]
-    is_wanted_elsewhere = any(
-        action.lane is not Lane.GREEN and action.domain not in seen for action in decision.actions
-    )
-    return [*own, Notice("another_agency")] if is_wanted_elsewhere else own
-
-
 def _action(action: Action, language: str) -> dict[str, Any]:
-    item = "" if action.item_no is None else str(action.item_no)
     return {
         "agency": action.agency,
         "role": action.role,
         "domain": action.domain,
         "control": messages.text(action.control, language),
         "due_at": _instant(action.due_at),
-        "instruction": messages.text(action.instruction, language, item=item),
+        "instruction": instruction(action, language),
     }
 
 

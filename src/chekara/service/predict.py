@@ -88,7 +88,7 @@ def predict(
     probability = champion.calibration.probability(margins[rows])
     low, high = champion.calibration.interval(margins[rows])
     usual = champion.usual(items)
-    unseen = _unseen_fields(champion, table, crossing_index)
+    unseen = _unseen_features(champion, table)
     starts = np.searchsorted(crossing_index, np.arange(len(crossings) + 1))
     found: list[Prediction | None] = [None] * len(crossings)
     for i, (crossing, row) in enumerate(zip(scored.tolist(), rows.tolist(), strict=True)):
@@ -100,8 +100,8 @@ def predict(
             probability=float(probability[i]),
             interval=(float(low[i]), float(high[i])),
             contributions=dict(zip(champion.names, own[:-1].tolist(), strict=True)),
-            reasons=_reasons_of(champion, table, usual, row, own[:-1]),
-            unseen_fields=unseen.get(crossing, ()),
+            reasons=_reasons_of(champion, table, usual, row, own[:-1], unseen.get(row, ())),
+            unseen_fields=_fields_read(unseen, range(starts[crossing], starts[crossing + 1])),
             features=table.take(np.arange(starts[crossing], starts[crossing + 1])),
         )
     return found
@@ -163,18 +163,23 @@ def _reasons_of(
     usual: Mapping[str, tuple[Floats, Floats]],
     row: int,
     contributions: Floats,
+    unseen: Sequence[str],
 ) -> tuple[Reason, ...]:
     names = champion.names
     sides = {name: (float(declared[row]), float(expected[row])) for name, (declared, expected) in usual.items()}
     values = [table.values[name][row] for name in names]
-    return strongest_reasons(names, values, contributions.tolist(), champion.evidence, REASONS, sides)
+    return strongest_reasons(names, values, contributions.tolist(), champion.evidence, REASONS, sides, unseen)
 
 
-def _unseen_fields(
-    champion: Champion, table: FeatureTable, crossing_index: npt.NDArray[np.int64]
-) -> dict[int, tuple[str, ...]]:
-    fields: dict[int, dict[str, None]] = {}
+def _unseen_features(champion: Champion, table: FeatureTable) -> dict[int, list[str]]:
+    """Return, by row, the features whose category training never met."""
+    unseen: dict[int, list[str]] = {}
     for row, feature in champion.unseen(table):
-        reads = FEATURES[feature].reads if feature in FEATURES else (feature,)
-        fields.setdefault(int(crossing_index[row]), {}).setdefault(reads[0])
-    return {crossing: tuple(sorted(names)) for crossing, names in fields.items()}
+        unseen.setdefault(row, []).append(feature)
+    return unseen
+
+
+def _fields_read(unseen: Mapping[int, Sequence[str]], rows: range) -> tuple[str, ...]:
+    """Return the contract columns behind the unseen features of a crossing's rows."""
+    features = {feature for row in rows for feature in unseen.get(row, ())}
+    return tuple(sorted({FEATURES[name].reads[0] if name in FEATURES else name for name in features}))

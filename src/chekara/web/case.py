@@ -11,11 +11,11 @@ from chekara.domain.review import Review
 from chekara.domain.vocabulary import ReviewAction, Role
 from chekara.explain.reasons import goods_group, instruction, sentence
 from chekara.service.ports import DecisionRecord
+from chekara.service.visibility import own_actions, own_scores, own_warnings
 from chekara.web.declaration import header_facts, item_facts
 from chekara.web.likelihood import likelihood_of
 from chekara.web.pages import CasePage, DomainPanel, Fact, Frame, ReasonLine, ReviewForm, ReviewLine, Task
 from chekara.web.queue import case_link
-from chekara.web.visible import own_actions, own_scores, own_warnings
 from chekara.web.waterfall import build_waterfall
 from chekara.web.words import named, warning_texts
 

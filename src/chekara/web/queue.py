@@ -11,9 +11,9 @@ from chekara import messages
 from chekara.domain.actor import Actor
 from chekara.domain.vocabulary import Lane, Role
 from chekara.service.ports import DecisionFilter, DecisionPage, DecisionRecord
+from chekara.service.visibility import own_actions, own_scores
 from chekara.web.likelihood import likelihood_of
 from chekara.web.pages import Choice, Frame, QueuePage, QueueRow
-from chekara.web.visible import own_actions, own_scores
 from chekara.web.words import named
 
 ROWS_PER_PAGE = 25

@@ -1,4 +1,4 @@
-"""What of a decision the reader's agency may see, beyond whole domains: actions, warnings, scores."""
+"""What of a decision its reader's agency may see: the same rules for the API and the pages."""
 
 from __future__ import annotations
 
