@@ -195,7 +195,21 @@ def fit_risk(
 
 
 def look_up_risk(column: npt.NDArray[np.object_], risks: RiskMap, *, is_goods: bool) -> Floats:
-    """Give each line the log-odds of its category, or of the nearest parent known; NaN where none was given."""
+    """Give each line the log-odds of its category, or of the nearest parent known.
+
+    Parameters
+    ----------
+    column : ndarray of shape (n_items,), object
+    risks : mapping of str to float
+        From `fit_risk`.
+    is_goods : bool
+        As it was fitted.
+
+    Returns
+    -------
+    ndarray of shape (n_items,)
+        NaN where no category was given.
+    """
     found: dict[str | None, float] = {None: np.nan}
     for value in column:
         if value not in found:

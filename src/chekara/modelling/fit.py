@@ -74,7 +74,17 @@ def label_items(hit: Floats, hit_item_no: Floats, crossing_of_item: Ints, item_n
 
 
 def crossing_margins(item_margins: Floats, crossing_of_item: Ints, n_crossings: int) -> Floats:
-    """Take the highest line's margin; -inf for a crossing without lines here.
+    """Take the highest line's margin.
+
+    Parameters
+    ----------
+    item_margins, crossing_of_item : ndarray of shape (n_items,)
+    n_crossings : int
+
+    Returns
+    -------
+    ndarray of shape (n_crossings,)
+        -inf for a crossing without lines here.
 
     Examples
     --------
@@ -87,7 +97,18 @@ def crossing_margins(item_margins: Floats, crossing_of_item: Ints, n_crossings: 
 
 
 def give_hit_to_worst(labels: ItemLabels, item_margins: Floats, crossing_of_item: Ints) -> ItemLabels:
-    """Let the line with the highest margin carry its crossing's shared hit alone; the first one on a tie."""
+    """Let the line with the highest margin carry its crossing's shared hit alone; the first one on a tie.
+
+    Parameters
+    ----------
+    labels : ItemLabels
+    item_margins, crossing_of_item : ndarray of shape (n_items,)
+
+    Returns
+    -------
+    ItemLabels
+        The other lines of such a crossing have weight 0.
+    """
     shared = np.flatnonzero(labels.is_shared)
     order = shared[np.lexsort((shared, -item_margins[shared], crossing_of_item[shared]))]
     _, first = np.unique(crossing_of_item[order], return_index=True)

@@ -96,6 +96,19 @@ def table_of(dataset: Dataset, spec: ModelSpec, prices: PriceReference, lines: n
 
     Only the latter are computed here; the others were computed once for all lines, when whole crossings were at
     hand (a line's share of its crossing needs its neighbours).
+
+    Parameters
+    ----------
+    dataset : Dataset
+    spec : ModelSpec
+    prices : PriceReference
+    lines : ndarray of int64
+        Positions in ``dataset.items``.
+
+    Returns
+    -------
+    FeatureTable
+        One row per line.
     """
     base = dataset.table.take(lines)
     compared = [n for n in dataset.feature_names if n in FEATURES and FEATURES[n].source == "reference"]
@@ -131,7 +144,21 @@ def margins_of(
 def matrix_of(
     learned: Learned, dataset: Dataset, spec: ModelSpec, crossings: Mask
 ) -> tuple[Floats, npt.NDArray[np.int64]]:
-    """Encode the lines of some crossings; also the position of each line's crossing among those."""
+    """Encode the lines of some crossings.
+
+    Parameters
+    ----------
+    learned : Learned
+    dataset : Dataset
+    spec : ModelSpec
+    crossings : ndarray of bool, shape (n_crossings,)
+
+    Returns
+    -------
+    X : ndarray of shape (n_lines, k)
+    crossing_of_line : ndarray of shape (n_lines,), int64
+        Position of each line's crossing among those chosen.
+    """
     lines = np.flatnonzero(crossings[dataset.crossing_of_item])
     place = np.cumsum(crossings) - 1
     X = learned.encoder.encode(table_of(dataset, spec, learned.prices, lines))

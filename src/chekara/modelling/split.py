@@ -206,6 +206,14 @@ def split_in_time(
 def require_hits(hit: npt.NDArray[np.float64], minimum: int, where: str) -> None:
     """Refuse a part of history with too few hits, or with nothing else.
 
+    Parameters
+    ----------
+    hit : ndarray of shape (n,)
+        1.0, 0.0, or NaN where unknown.
+    minimum : int
+    where : str
+        The part, as it completes "12 hits ...".
+
     Raises
     ------
     NotEnoughHitsError
