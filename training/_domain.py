@@ -12,7 +12,6 @@ from chekara import __version__
 from chekara.adapters.assembly import promotion_desk
 from chekara.adapters.tracking import ModelTracker, RegisteredBundle, TrackedRun, git_commit
 from chekara.data.findings import Finding
-from chekara.data.leakage import LeakageReport, find_leakage
 from chekara.data.sources import History
 from chekara.modelling.baselines import Baseline, score_baselines
 from chekara.modelling.bundle import load_signing_key, write_bundle
@@ -24,6 +23,7 @@ from chekara.modelling.recipe import Progress, RecipeScores, evaluate_recipe, re
 from chekara.modelling.spec import ModelSpec
 from chekara.service.ports import Promotion
 from chekara.settings import Settings
+from training._checks import DomainChecks, check_domain
 from training._example import example_rows
 from training._pictures import picture_model
 from training._screen import Screen
@@ -46,6 +46,10 @@ class TrainingOrder:
         The person who answers for it; another one has to approve the model.
     models : Path
         Folder of specs and cards.
+    findings : tuple of Finding
+        About the history as a whole.
+    scratch : Path
+        Folder for bundles on their way; removed by whoever made it.
     """
 
     history: History
@@ -54,6 +58,8 @@ class TrainingOrder:
     protocol: str
     trained_by: str
     models: Path
+    findings: tuple[Finding, ...]
+    scratch: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +85,7 @@ class TrainedModel:
         Markdown: the whole card, and its number block.
     judgement : Judgement
         Of the registered protocol, on all inspected crossings.
-    findings : tuple of Finding
+    checks : DomainChecks
         What blocks or accompanies its promotion.
     """
 
@@ -89,7 +95,7 @@ class TrainedModel:
     card: str
     numbers: str
     judgement: Judgement
-    findings: tuple[Finding, ...]
+    checks: DomainChecks
 
 
 def train_domain(
@@ -114,17 +120,17 @@ def train_domain(
     NotEnoughHitsError
         The domain cannot be learned from this history; nothing was tracked.
     """
-    leakage = find_leakage(order.history, rule=spec.target, seed=order.seed)
-    screen.show_leakage(leakage)
+    checks = check_domain(order.history, spec.target, order.findings, order.seed)
+    screen.show_findings(checks)
     with screen.progress() as progress:
-        judged = [_judge(spec, order, leakage, protocol, progress) for protocol in protocols_for(order, leakage)]
+        judged = [_judge(spec, order, checks, protocol, progress) for protocol in protocols_for(order, checks)]
         served = judged[-1]
         model = refit_on_everything(served.dataset, spec, order.seed, progress)
     screen.show_judgements([judgement for each in judged for judgement in each.judgements])
     name = f"{spec.domain} until {order.until:%Y-%m-%d}"
     with tracker.run(spec.domain, name) as run, screen.progress() as progress:
         progress("writing down what was learned", 0.0)
-        numbers = _numbers(spec, order, run.run_id, judged, model, leakage)
+        numbers = _numbers(spec, order, run.run_id, judged, model, checks)
         card = fill_card(_frame_of(spec, order), numbers, where=f"models/{spec.domain}/CARD.md")
         _track(run, spec, order, judged, card)
         progress("drawing", 0.3)
@@ -133,7 +139,7 @@ def train_domain(
         ).items():
             run.log_figure(picture, figure)
         progress("registering", 0.7)
-        registered = _register(run, spec, order, model, card, leakage, served, settings)
+        registered = _register(run, spec, order, model, card, checks, served, settings)
     return TrainedModel(
         spec=spec,
         registered=registered,
@@ -141,16 +147,16 @@ def train_domain(
         card=card,
         numbers=numbers,
         judgement=served.judgements[0],
-        findings=leakage.findings,
+        checks=checks,
     )
 
 
-def protocols_for(order: TrainingOrder, leakage: LeakageReport) -> tuple[Protocol, ...]:
+def protocols_for(order: TrainingOrder, checks: DomainChecks) -> tuple[Protocol, ...]:
     """Decide what is judged; the last one is what gets registered.
 
     ``auto`` judges as given and, where a leaking tuple was named, leak-free as well.
     """
-    if leakage.leaking_tuple is None or order.protocol == "as_given":
+    if checks.leakage.leaking_tuple is None or order.protocol == "as_given":
         return ("as_given",)
     return ("leak_free",) if order.protocol == "leak_free" else ("as_given", "leak_free")
 
@@ -165,10 +171,12 @@ def promote_shortcut(trained: TrainedModel, trained_by: str, tracker: ModelTrack
 
 
 def _judge(
-    spec: ModelSpec, order: TrainingOrder, leakage: LeakageReport, protocol: Protocol, progress: Progress
+    spec: ModelSpec, order: TrainingOrder, checks: DomainChecks, protocol: Protocol, progress: Progress
 ) -> Judged:
     progress(f"features ({protocol.replace('_', ' ')})", 0.0)
-    dataset = build_dataset(order.history, spec, order.until, leaking_tuple=leakage.leaking_tuple, protocol=protocol)
+    dataset = build_dataset(
+        order.history, spec, order.until, leaking_tuple=checks.leakage.leaking_tuple, protocol=protocol
+    )
     scores = evaluate_recipe(dataset, spec, order.seed, progress)
     progress("judging beside baselines", 1.0)
     baselines = score_baselines(scores)
@@ -187,7 +195,7 @@ def _numbers(
     run_id: str,
     judged: Sequence[Judged],
     model: Model,
-    leakage: LeakageReport,
+    checks: DomainChecks,
 ) -> str:
     served = judged[-1]
     return number_block(
@@ -202,7 +210,7 @@ def _numbers(
             scores=served.scores,
             calibration=model.calibration,
             judgements=[judgement for each in judged for judgement in each.judgements],
-            findings=[finding.sentence for finding in leakage.findings],
+            findings=[finding.sentence for finding in checks.findings],
             notes=list(dict.fromkeys([*served.dataset.notes, *served.scores.notes])),
         )
     )
@@ -260,7 +268,7 @@ def _register(
     order: TrainingOrder,
     model: Model,
     card: str,
-    leakage: LeakageReport,
+    checks: DomainChecks,
     served: Judged,
     settings: Settings,
 ) -> RegisteredBundle:
@@ -274,13 +282,13 @@ def _register(
         "protocol": served.scores.protocol,
         "until": order.until.isoformat(),
         "history_digest": order.history.digest,
-        "blocking_findings": [f.code for f in leakage.findings if f.blocks_promotion],
+        "blocking_findings": checks.blocking,
         "refused_tables": sorted({refusal.table for refusal in order.history.refusals}),
     }
 
     def write(version: str, folder: Path) -> str:
         return write_bundle(model, folder, signing_key, {**about, "version": version}, card)
 
-    registered = run.register(write, spec, example_rows(model), _tags(order, served))
+    registered = run.register(write, spec, example_rows(model), _tags(order, served), order.scratch)
     run.log_tags({"bundle_digest": registered.digest, "model_version": registered.version})
     return registered

@@ -9,11 +9,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from chekara.data.leakage import LeakageReport
 from chekara.data.sources import History
 from chekara.evaluation.report import show_comparison
 from chekara.modelling.judgement import Judgement
 from chekara.modelling.recipe import Progress as ProgressOf
+from training._checks import DomainChecks
 
 
 class Screen:
@@ -46,11 +46,12 @@ class Screen:
         """Announce a domain."""
         self.console.rule(f"[bold]{title}", align="left")
 
-    def show_leakage(self, report: LeakageReport) -> None:
-        """Say what the leakage report found, or that it found nothing."""
-        if not report.findings:
-            self.console.print(f"Leakage: none found in {report.n_labelled:,} goods lines with a known outcome.")
-        for finding in report.findings:
+    def show_findings(self, checks: DomainChecks) -> None:
+        """Say what the checks found, or that they found nothing."""
+        if not checks.leakage.findings:
+            lines = checks.leakage.n_labelled
+            self.console.print(f"Leakage: none found in {lines:,} goods lines with a known outcome.")
+        for finding in checks.findings:
             style = "bold yellow" if finding.blocks_promotion else "dim"
             self.console.print(f"[{style}]{finding.severity}[/] {finding.sentence}", highlight=False)
 

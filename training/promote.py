@@ -6,6 +6,8 @@ What serves is the newest promotion record in Chekara's database; MLflow's alias
 from __future__ import annotations
 
 import sys
+import tempfile
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -28,11 +30,12 @@ def promote(
     """Let a registered model serve."""
     settings = Settings.from_environment()
     tracker = ModelTracker(settings)
-    registered = tracker.fetch_bundle(domain, version=version, digest=digest)
-    refuse_blocked(registered, settings)
-    promotion = promotion_desk(settings)(
-        registered.folder, approved_by=approver, assessment_id=assessment_id, is_shortcut=False
-    )
+    with tempfile.TemporaryDirectory(prefix="chekara-") as scratch:
+        registered = tracker.fetch_bundle(domain, Path(scratch), version=version, digest=digest)
+        refuse_blocked(registered, settings)
+        promotion = promotion_desk(settings)(
+            registered.folder, approved_by=approver, assessment_id=assessment_id, is_shortcut=False
+        )
     tracker.set_champion(domain, registered.version)
     Console().print(
         f"{domain} version {registered.version} serves from now on: {promotion.model.digest}, "

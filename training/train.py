@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import getpass
 import sys
+import tempfile
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -20,6 +21,7 @@ from chekara.errors import ChekaraError, ConfigurationError, NotEnoughHitsError,
 from chekara.modelling.card import fill_card
 from chekara.modelling.spec import ModelSpec, load_spec
 from chekara.settings import Settings
+from training._checks import check_whole
 from training._domain import TrainedModel, TrainingOrder, promote_shortcut, train_domain
 from training._history import history_before, just_after_newest, parse_instant
 from training._pictures import short_title
@@ -61,18 +63,22 @@ def train(
     history = load_history(data, mapping=mapping)
     screen.show_history(history)
     instant = just_after_newest(history) if until is None else parse_instant(until, where="--until")
-    order = TrainingOrder(
-        history=history_before(history, instant),
-        until=instant,
-        seed=seed,
-        protocol=protocol,
-        trained_by=trained_by or getpass.getuser(),
-        models=models,
-    )
-    tracker = ModelTracker(settings)
-    trained = train_all(specs, order, tracker, settings, screen)
-    for model in trained if promote else ():
-        promote_shortcut(model, order.trained_by, tracker, settings)
+    known = history_before(history, instant)
+    with tempfile.TemporaryDirectory(prefix="chekara-") as scratch:
+        order = TrainingOrder(
+            history=known,
+            until=instant,
+            seed=seed,
+            protocol=protocol,
+            trained_by=trained_by or getpass.getuser(),
+            models=models,
+            findings=check_whole(known),
+            scratch=Path(scratch),
+        )
+        tracker = ModelTracker(settings)
+        trained = train_all(specs, order, tracker, settings, screen)
+        for model in trained if promote else ():
+            promote_shortcut(model, order.trained_by, tracker, settings)
     show_end(screen, trained, settings, is_promoted=promote)
     if card is not None:
         write_card(card, trained[0])
@@ -135,7 +141,7 @@ def show_end(screen: Screen, trained: list[TrainedModel], settings: Settings, *,
     screen.console.rule("[bold]Registered", align="left")
     for model in trained:
         auc, precision = model.judgement.model.ranking.auc, model.judgement.model.ranking.capacity[-1].precision
-        blocking = [finding.code for finding in model.findings if finding.blocks_promotion]
+        blocking = model.checks.blocking
         state = "challenger and champion: it serves" if is_promoted else "challenger"
         screen.show_line(
             f"{short_title(model.spec)}: {model.registered.domain} version {model.registered.version}, {state}. "

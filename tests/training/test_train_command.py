@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from chekara.data.simulate import simulate_border
 from training import promote, train
 
 Run = Callable[..., str]
@@ -18,7 +19,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     """Return a function that runs a program's ``main`` and gives its one line of complaint."""
     monkeypatch.setenv("CHEKARA_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("CHEKARA_ENV", "dev")
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")  # the default; MLflow writes into it, and this takes that back
     monkeypatch.setenv("COLUMNS", "300")
 
     def refused(main: Callable[[], None], *arguments: str) -> str:
@@ -51,6 +52,14 @@ def test_promotion_by_the_trainer_works_in_dev_only(run: Run, tmp_path: Path, mo
     monkeypatch.setenv("CHEKARA_ENV", "production")
     assert "dev only" in run(train.main, "--data", str(tmp_path), "--promote")
     assert not (tmp_path / "home").exists()
+
+
+def test_a_history_with_too_few_hits_trains_nothing_and_says_why(run: Run, tmp_path: Path) -> None:
+    simulate_border(tmp_path / "history", months=1, per_day=5, seed=1)
+    complaint = run(train.main, "--data", str(tmp_path / "history"))
+    assert "no domain could be trained" in complaint
+    assert "revenue_fraud:" in complaint
+    assert "hits" in complaint
 
 
 def test_promotion_needs_one_registered_model(run: Run) -> None:

@@ -147,6 +147,7 @@ def test_a_second_person_promotes_and_nobody_else(
 ) -> None:
     home = copied(tracked, tmp_path / "home").home
     digest = only_run(tracked).data.tags["bundle_digest"]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")  # the default; MLflow writes into it, and this takes that back
     monkeypatch.setenv("CHEKARA_HOME", str(home))
     monkeypatch.setenv("CHEKARA_ENV", "production")
     monkeypatch.setenv("COLUMNS", "300")
@@ -179,7 +180,10 @@ def test_a_leak_in_its_history_blocks_promotion_outside_dev(
 
 
 @pytest.mark.slow
-def test_training_again_gives_the_same_digest_and_the_next_version(tracked: TrackedHome, tmp_path: Path) -> None:
+def test_training_again_gives_the_same_digest_and_the_next_version(
+    tracked: TrackedHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")  # MLflow writes into it, and this takes that back
     again = copied(tracked, tmp_path / "home")
     # A version that somebody deleted still counts: the next one is not simply one more than the newest.
     again.client.create_model_version(DOMAIN, "nowhere")
@@ -192,7 +196,7 @@ def test_training_again_gives_the_same_digest_and_the_next_version(tracked: Trac
     assert int(aliases["champion"].version) == 1
     assert int(aliases["challenger"].version) >= 3
     assert aliases["challenger"].tags["bundle_digest"] == aliases["champion"].tags["bundle_digest"]
-    fetched = ModelTracker(again.settings).fetch_bundle(DOMAIN, version=str(aliases["challenger"].version))
+    fetched = ModelTracker(again.settings).fetch_bundle(DOMAIN, tmp_path, version=str(aliases["challenger"].version))
     model = read_bundle(fetched.folder, load_trusted_keys(again.settings))
     assert model.identity.version == str(aliases["challenger"].version)
     assert read_numbers((tmp_path / "card.md").read_text(encoding="utf-8")).run_id == model.about["run_id"]

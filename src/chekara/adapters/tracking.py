@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import subprocess
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -102,7 +101,12 @@ class TrackedRun:
         mlflow.log_text(text, name)
 
     def register(
-        self, write: Callable[[str, Path], str], spec: ModelSpec, example: pd.DataFrame, tags: Mapping[str, str]
+        self,
+        write: Callable[[str, Path], str],
+        spec: ModelSpec,
+        example: pd.DataFrame,
+        tags: Mapping[str, str],
+        scratch: Path,
     ) -> RegisteredBundle:
         """Write the bundle, log it as a stock pyfunc model and register it as the domain's ``challenger``.
 
@@ -119,6 +123,8 @@ class TrackedRun:
             Raw contract rows, kept as the input example and scored once to prove that the model loads.
         tags : mapping of str to str
             Put on the model version.
+        scratch : Path
+            Folder to write the bundle under.
 
         Returns
         -------
@@ -131,7 +137,7 @@ class TrackedRun:
         """
         version = self._next_version()
         for _ in range(_REGISTER_ATTEMPTS):
-            folder = Path(tempfile.mkdtemp(prefix="chekara-bundle-")) / "bundle"
+            folder = scratch / f"{self.domain}-{version}" / "bundle"
             digest = write(str(version), folder)
             registered = self._register_once(self._log_model(folder, spec, example))
             if registered == version:
@@ -219,12 +225,16 @@ class ModelTracker:
         """Point the alias ``champion`` at a version: a mirror of the promotion record."""
         self._client.set_registered_model_alias(domain, CHAMPION, version)
 
-    def fetch_bundle(self, domain: str, *, version: str | None = None, digest: str | None = None) -> RegisteredBundle:
+    def fetch_bundle(
+        self, domain: str, to: Path, *, version: str | None = None, digest: str | None = None
+    ) -> RegisteredBundle:
         """Bring a registered bundle to this machine.
 
         Parameters
         ----------
         domain : str
+        to : Path
+            Folder to bring it to.
         version, digest : str, optional
             Exactly one of them names the bundle.
 
@@ -251,7 +261,7 @@ class ModelTracker:
             raise NotFoundError("no such model version is registered", where=domain, hint="look it up in MLflow")
         newest = max(found, key=lambda v: int(v.version))
         folder = mlflow.artifacts.download_artifacts(
-            artifact_uri=f"models:/{domain}/{newest.version}", dst_path=tempfile.mkdtemp(prefix="chekara-bundle-")
+            artifact_uri=f"models:/{domain}/{newest.version}", dst_path=str(to)
         )
         return RegisteredBundle(
             domain, str(newest.version), newest.tags.get("bundle_digest", ""), Path(folder) / "artifacts" / "bundle"
