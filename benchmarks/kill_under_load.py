@@ -47,7 +47,7 @@ class KillCounts:
     unanswered : int
         Requests that the kill left without an answer; each may or may not be in the log.
     lost : list of str
-        Crossings acknowledged and not found again, or found different. Must stay empty.
+        Crossings acknowledged and not found again, or found different, with what was found. Must stay empty.
     is_intact : bool
         Whether the log verified at the end.
     """
@@ -139,7 +139,8 @@ def _missing(server: Server, acknowledged: dict[str, bytes]) -> list[str]:
         decision_id = json.loads(body)["decision_id"]
         reply = server.send("GET", f"/v1/decisions/{decision_id}", "system")
         if reply.status != 200 or reply.body != body:
-            missing.append(crossing_id)
+            found = "other content" if reply.status == 200 else f"status {reply.status}"
+            missing.append(f"{crossing_id}: {found}")
     return missing
 
 
@@ -158,7 +159,7 @@ def main() -> int:
         table.add_column(column, justify="right")
     figures = (counts.kills, counts.posted, counts.acknowledged, counts.unanswered, len(counts.lost), counts.is_intact)
     table.add_row(*map(str, figures))
-    Console().print(table)
+    Console().print(table, *counts.lost, sep="\n")
     return 0 if counts.is_good else 1
 
 
