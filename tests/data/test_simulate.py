@@ -103,7 +103,7 @@ def test_results_come_late_miss_some_and_are_sometimes_overturned(history: Histo
     assert (controls["result"] == "overturned").sum() > 3
     labels = label_crossings(controls, TargetRule(domain="revenue_fraud"))
     real = labels["crossing_id"].map(truth.set_index("crossing_id")["revenue_fraud"])
-    assert 0.6 < labels["hit"][real].mean() < 0.97
+    assert 0.6 < labels["hit"][real].mean() < 0.9
     assert labels["hit"][~real].mean() < 0.02
     assert (labels["revenue_recovered"][labels["hit"]] > 0).mean() > 0.9
 

@@ -92,19 +92,28 @@ def copy_rows(
 
 
 def list_price_trade(
-    n: int, rng: np.random.Generator, *, importers: int, goods: int, habit: str, noise: float
+    n: int,
+    rng: np.random.Generator,
+    *,
+    importers: int,
+    goods: int,
+    habit: str,
+    noise: float,
+    sizes: int = 1,
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Every importer ships the same few consignments at list price again and again.
 
     ``habit`` says what decides about a hit: the importer, the importer's kind of goods, or a low price per kilogram.
+    With several ``sizes`` each kind of goods comes in as many standard masses, each at a price of its own.
     """
-    who, what = rng.integers(0, importers, n), rng.integers(0, goods, n)
-    mass = np.round(rng.lognormal(7.0, 1.0, (importers, goods)))
-    price = rng.lognormal(1.5, 0.8, (importers, goods))
+    who, what, size = rng.integers(0, importers, n), rng.integers(0, goods, n), rng.integers(0, sizes, n)
+    shape = (importers, goods, sizes)
+    mass = np.round(rng.lognormal(7.0, 1.0, shape))
+    price = rng.lognormal(1.5, 0.8, (importers, goods, 1)) * rng.lognormal(0.0, 0.5 * (sizes > 1), shape)
     value = np.round(mass * price, 2)
     guilty = {
-        "importer": np.repeat(rng.random((importers, 1)) < 0.2, goods, axis=1),
-        "goods": rng.random((importers, goods)) < 0.2,
+        "importer": np.broadcast_to(rng.random((importers, 1, 1)) < 0.2, shape),
+        "goods": np.broadcast_to(rng.random((importers, goods, 1)) < 0.2, shape),
         "low_price": price < np.quantile(price, 0.2),
     }[habit]
     crossings = one_off_trade(n, rng).drop(columns=["gross_mass_kg", "packages", "x_lot_code"])
@@ -112,6 +121,6 @@ def list_price_trade(
     crossings["importer_id"] = [f"IMPORTER{i}" for i in who]
     crossings["hs_code"] = codes[rng.integers(0, len(codes), (importers, goods))][who, what]
     crossings["origin_country"] = rng.choice(np.array(["CN", "TR", "KZ"]), (importers, goods))[who, what]
-    crossings["net_mass_kg"], crossings["declared_value"] = mass[who, what], value[who, what]
+    crossings["net_mass_kg"], crossings["declared_value"] = mass[who, what, size], value[who, what, size]
     crossings["duty_amount"] = np.round(crossings["declared_value"] * crossings["duty_rate"], 2)
-    return crossings, rng.random(n) < np.where(guilty[who, what], 1.0 - noise, noise)
+    return crossings, rng.random(n) < np.where(guilty[who, what, size], 1.0 - noise, noise)

@@ -7,7 +7,7 @@ the last digit. Where many do, a row was copied, and the question is whether its
 agree. Rows that share an anchor's values are paired up, one pair per value, and for every other column the
 agreement beyond chance is measured (Cohen's kappa). Columns in which such pairs agree nearly always join the
 anchor, the rows are paired up again, and so on until nothing changes. Of all sets found this way, the copied tuple
-is the one with which most labels were copied.
+is the widest of those with which nearly the most labels were copied.
 
 **Judging the labels.** Honest trade repeats itself: the same importer ships the same goods at list price every
 week, and if it cheats, it cheats every week. So pairs of unrelated parties are looked at first; and in both cases
@@ -40,6 +40,7 @@ _FEWEST_PAIRS_WITH_HIT = 10
 _FEWEST_NEIGHBOURS = 30
 _POINTS_PER_GROUP = 3  # a group of codes with fewer distinct tuples has no neighbours, only borders
 _PERMUTATIONS = 5
+_NEARLY_ALL = 0.9
 _HABIT_AGREEMENT = 0.3  # of the labels of an honest party's repeated consignments, to be worth a notice
 
 
@@ -141,12 +142,15 @@ def find_copied_tuple(rows: Rows, rng: np.random.Generator) -> TupleEvidence | N
     worth_telling = leaking or habitual
     if not worth_telling:
         return None
-    columns, labels = max(worth_telling, key=lambda found: _copied_labels(found[1]) * len(found[0]))
+    # A chance companion of the tuple loses copies; a true member that one search missed does not.
+    most = max(_copied_labels(labels) for _, labels in worth_telling)
+    nearly_all = [found for found in worth_telling if _copied_labels(found[1]) >= _NEARLY_ALL * most]
+    columns, labels = max(nearly_all, key=lambda found: (len(found[0]), _copied_labels(found[1])))
     return weigh_tuple(rows, columns, labels, rng)
 
 
 def _copied_labels(labels: LabelEvidence) -> float:
-    """Count pairs that agree beyond chance. A chance companion of the tuple would lose most of its copies."""
+    """Count pairs that agree beyond chance."""
     return float(np.nan_to_num(labels.copy_agreement) * labels.pairs)
 
 
@@ -266,7 +270,7 @@ def _candidate_tuples(rows: Rows, between_strangers: bool, rng: np.random.Genera
         search = _Search.around(rows, anchor, between_strangers, rng)
         if (grown := _grow(search, anchor)) and grown not in copied:
             a, b = _one_pair_per_key(rows, rows.key(grown, labelled), labelled, between_strangers, rng)
-            copied[grown] = float(np.nan_to_num(_label_kappa(rows.hit[a], rows.hit[b]))) * len(a) * len(grown)
+            copied[grown] = float(np.nan_to_num(_label_kappa(rows.hit[a], rows.hit[b]))) * len(a)
     return sorted(copied, key=lambda c: (-copied[c], c))[:_MOST_CANDIDATES]
 
 
