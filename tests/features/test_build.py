@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import numpy as np
@@ -20,11 +20,12 @@ from chekara.features.reference import PriceReference
 
 COLUMNS = columns_by_name(CROSSING_COLUMNS)
 HEADER = set(columns_by_name(HEADER_COLUMNS))
+BISHKEK = timezone(timedelta(hours=6))
 FIXED = {"crossing_id", "occurred_at", "known_at", "revision", "item_no"}
 EXTENSIONS = {"x_code": "category", "x_amount": "number"}
 PRICES = PriceReference({"": 1.0, "61": 0.5, "610910 CN": 2.0})
 
-instants = st.datetimes(datetime(2000, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))
+instants = st.datetimes(datetime(2000, 1, 1), datetime(2030, 1, 1), timezones=st.sampled_from([UTC, BISHKEK]))
 
 
 def _values(name: str) -> st.SearchStrategy[Any]:
