@@ -25,7 +25,7 @@ from chekara.data.findings import Finding
 from chekara.data.labels import TargetRule, label_crossings
 from chekara.data.leakage_columns import ColumnEvidence, judge_columns, weigh_columns
 from chekara.data.leakage_future import find_future
-from chekara.data.leakage_rows import lay_out, mix
+from chekara.data.leakage_rows import lay_out, mix, revisions_before_result
 from chekara.data.leakage_tuples import TupleEvidence, find_copied_tuple
 from chekara.errors import MissingColumnError
 
@@ -39,6 +39,7 @@ __all__ = [
     "TupleEvidence",
     "find_leakage",
     "first_of_tuple",
+    "revisions_before_result",
     "tuple_key",
     "unseen_tuple",
 ]
@@ -137,7 +138,45 @@ def find_leakage(history: History, *, rule: TargetRule, seed: int) -> LeakageRep
 def _judge_tuple(copied: TupleEvidence | None, domain: str) -> list[Finding]:
     if copied is None:
         return []
-    numbers = {
+    if copied.labels.are_copied:
+        return [_leaking(copied, domain)]
+    return [_repeated(copied, domain)] if copied.seen_before >= _REPEATS_WORTH_TELLING else []
+
+
+def _leaking(copied: TupleEvidence, domain: str) -> Finding:
+    names = ", ".join(copied.columns)
+    return Finding(
+        code="leaking_tuple",
+        severity="warning",
+        domain=domain,
+        columns=copied.columns,
+        sentence=(
+            f"Rows were copied together with their result: ({names}) takes {copied.distinct:,} values in "
+            f"{copied.rows:,} rows, {copied.seen_before:.0%} of later rows repeat an earlier one, {copied.purity:.1%} "
+            f"of the repeated ones carry one label ({copied.permuted_purity:.1%} if labels were shuffled), and a plain "
+            f"look-up reaches AUC {copied.lookup_auc:.3f}. Train on one row per tuple and judge unseen tuples only."
+        ),
+        numbers=_numbers(copied),
+    )
+
+
+def _repeated(copied: TupleEvidence, domain: str) -> Finding:
+    names = ", ".join(copied.columns)
+    return Finding(
+        code="repeated_consignments",
+        severity="notice",
+        domain=domain,
+        columns=copied.columns,
+        sentence=(
+            f"Consignments repeat: {copied.seen_before:.0%} of later rows have ({names}) of an earlier one. "
+            "Nothing shows that their results follow the exact copy more than the trader's habit would."
+        ),
+        numbers=_numbers(copied),
+    )
+
+
+def _numbers(copied: TupleEvidence) -> dict[str, float]:
+    return {
         "rows": float(copied.rows),
         "distinct": float(copied.distinct),
         "repeated": float(copied.repeated),
@@ -149,40 +188,6 @@ def _judge_tuple(copied: TupleEvidence | None, domain: str) -> list[Finding]:
         "lookup_auc": copied.lookup_auc,
         "lookup_auc_of_repeats": copied.lookup_auc_of_repeats,
     }
-    names = ", ".join(copied.columns)
-    if copied.labels.are_copied:
-        sentence = (
-            f"Rows were copied together with their result: ({names}) takes {copied.distinct:,} values in "
-            f"{copied.rows:,} rows, {copied.seen_before:.0%} of later rows repeat an earlier one, {copied.purity:.1%} "
-            f"of the repeated ones carry one label ({copied.permuted_purity:.1%} if labels were shuffled), and a plain "
-            f"look-up reaches AUC {copied.lookup_auc:.3f}. Train on one row per tuple and judge unseen tuples only."
-        )
-        return [
-            Finding(
-                code="leaking_tuple",
-                severity="warning",
-                domain=domain,
-                columns=copied.columns,
-                sentence=sentence,
-                numbers=numbers,
-            )
-        ]
-    if copied.seen_before < _REPEATS_WORTH_TELLING:
-        return []
-    sentence = (
-        f"Consignments repeat: {copied.seen_before:.0%} of later rows have ({names}) of an earlier one. Their results "
-        "do not follow the exact copy more than near ones, so this is trade, not leakage."
-    )
-    return [
-        Finding(
-            code="repeated_consignments",
-            severity="notice",
-            domain=domain,
-            columns=copied.columns,
-            sentence=sentence,
-            numbers=numbers,
-        )
-    ]
 
 
 def _too_few(n_hits: int, domain: str) -> Finding:

@@ -124,7 +124,7 @@ def lay_out(crossings: pd.DataFrame, labels: pd.DataFrame) -> Rows:
         Of each crossing the newest revision that was known before its result, and else its first one: what a
         model could have scored.
     """
-    frame = _as_scored(crossings, labels)
+    frame = revisions_before_result(crossings, labels)
     crossing, crossing_ids = pd.factorize(frame["crossing_id"])
     order = np.lexsort((frame["item_no"], crossing, frame["known_at"].astype("int64")))
     crossing = crossing[order].astype(np.int64)
@@ -151,7 +151,23 @@ def lay_out(crossings: pd.DataFrame, labels: pd.DataFrame) -> Rows:
 _CONTRACT = columns_by_name(CROSSING_COLUMNS)
 
 
-def _as_scored(crossings: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
+def revisions_before_result(crossings: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
+    """Keep of each crossing what could have been scored: its newest revision known before its result.
+
+    A declaration that is mended after the inspection holds what the inspection found.
+
+    Parameters
+    ----------
+    crossings : DataFrame
+        All revisions.
+    labels : DataFrame
+        As `chekara.data.labels.label_crossings` returns it. A crossing without a label keeps its newest revision.
+
+    Returns
+    -------
+    DataFrame
+        Rows of ``crossings`` in their order; the first revision where even that was known after the result.
+    """
     if not (crossings["revision"] > 0).any():
         return crossings
     in_time = np.ones(len(crossings), dtype=bool)

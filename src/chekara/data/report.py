@@ -14,7 +14,7 @@ from rich.table import Table
 from chekara.data.drift import find_drift, find_label_jumps, find_proxies
 from chekara.data.findings import Finding
 from chekara.data.labels import TargetRule, label_crossings
-from chekara.data.leakage import LeakageReport, find_leakage
+from chekara.data.leakage import LeakageReport, TupleEvidence, find_leakage
 from chekara.data.sources import History, load_history
 from chekara.evaluation.calibration import wilson_interval
 
@@ -90,7 +90,7 @@ class CheckReport:
             console.print(_domain_table(self.domains))
         for report in self.leakage:
             if report.tuple_evidence is not None and report.leaking_tuple:
-                console.print(_tuple_table(report))
+                console.print(_tuple_table(report, report.tuple_evidence))
         _show_findings(self.findings, console)
         console.print(self.verdict, style="bold", highlight=False)
 
@@ -237,10 +237,7 @@ def _domain_table(domains: tuple[DomainFigures, ...]) -> Table:
     return table
 
 
-def _tuple_table(report: LeakageReport) -> Table:
-    evidence = report.tuple_evidence
-    if evidence is None:
-        raise ValueError("a report without a tuple has no tuple table")
+def _tuple_table(report: LeakageReport, evidence: TupleEvidence) -> Table:
     table = Table(
         title=f"Copied tuple, {report.domain}",
         title_justify="left",
