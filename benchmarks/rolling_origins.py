@@ -63,7 +63,9 @@ def catboost_scores(scores: RecipeScores) -> npt.NDArray[np.float64]:
         label = scores.train.item_label if part == "train" else None
         return Pool(X, label, weight=weight, cat_features=codes)
 
-    model = CatBoostClassifier(iterations=300, learning_rate=0.05, random_seed=SEED, thread_count=1, verbose=0)
+    model = CatBoostClassifier(
+        iterations=300, learning_rate=0.05, random_seed=SEED, thread_count=1, verbose=0, allow_writing_files=False
+    )
     model.fit(pool("train"))
     line = np.asarray(model.predict(pool("test"), prediction_type="RawFormulaVal"), dtype=np.float64)
     return crossing_margins(line, scores.test.crossing_of_item, len(scores.test.hit))
