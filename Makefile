@@ -3,7 +3,7 @@ SHELL := /bin/sh
 PYTHON := .venv/bin/python
 JOBS ?= auto
 
-.PHONY: help demo demo-stop test lint docs bench lock browser clean
+.PHONY: help demo demo-stop test lint bench faults lock browser clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -29,7 +29,10 @@ browser: ## Debian's Chromium and strace, which the tests drive for real
 	@scripts/system_packages.sh chromium strace
 
 bench: .venv/.ready ## measure against peers in one interleaved run
-	@$(PYTHON) benchmarks/shap_kernel.py
+	@$(PYTHON) -m benchmarks.shap_kernel
+
+faults: .venv/.ready ## the long fault run: 100 times kill -9 under load, with counts
+	@$(PYTHON) -m benchmarks.kill_under_load --kills 100
 
 lock: .venv/.ready ## resolve pyproject.toml into the hashed lock again
 	@.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras \
