@@ -2,8 +2,8 @@
 
 It exists so that the whole road can be walked on any machine: enough traffic, habit, bias and delay to learn
 from, and a truth to compare with. It is no model of any real border. The order of things is the order of life:
-traders and vehicles, crossings and what they really carry (``simulate_traffic``), what is hidden and how it is
-declared (``simulate_harms``), who is inspected and what is found when (``simulate_controls``).
+traders and vehicles (``simulate_traders``), crossings and what they really carry (``simulate_traffic``), what is
+hidden and how it is declared (``simulate_harms``), who is inspected and what is found when (``simulate_controls``).
 """
 
 from __future__ import annotations

@@ -15,7 +15,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from chekara.data.simulate_harms import DOMAINS, Harms
-from chekara.data.simulate_traffic import ABSENT, ALL_GOODS, Traffic
+from chekara.data.simulate_traders import ALL_GOODS
+from chekara.data.simulate_traffic import ABSENT, Traffic
 
 Array: TypeAlias = npt.NDArray[Any]
 Floats: TypeAlias = npt.NDArray[np.float64]

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from chekara.data.simulate_traffic import ABSENT, ALL_GOODS, Traffic, duty_of
+from chekara.data.simulate_traders import ALL_GOODS
+from chekara.data.simulate_traffic import ABSENT, Traffic, duty_of
 
 Array: TypeAlias = npt.NDArray[Any]
 Floats: TypeAlias = npt.NDArray[np.float64]

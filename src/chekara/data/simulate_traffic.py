@@ -18,56 +18,27 @@ from chekara.data.simulate_figures import (
     POSTS,
     UNION_ORIGINS,
     USUAL_LOAD_KG,
-    VEHICLE_COUNTRIES,
+)
+from chekara.data.simulate_traders import (
+    ALL_GOODS,
+    ORIGINS,
+    SLOTS,
+    STARTS_AT,
+    Traders,
+    make_fleet,
+    make_traders,
+    shares_of,
 )
 
 Array: TypeAlias = npt.NDArray[Any]
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
 
-STARTS_AT = np.datetime64("2025-01-01T00:00:00", "us")
 ABSENT: Array = np.array(None, dtype=object)  # an empty text field
 SECONDS_A_DAY = 86_400
-ALL_GOODS = GOODS + EXPORTS
-_ORIGINS = tuple(CORRIDORS)
-_SLOTS = 3  # kinds of goods that one trader deals in
 _UTC_OFFSET_SECONDS = 6 * 3600  # clocks in Bishkek are six hours ahead
 # Crossings by hour of the local day, relative.
 _HOURS = np.array([2, 1, 1, 1, 2, 3, 4, 6, 8, 9, 9, 8, 7, 8, 8, 8, 7, 6, 5, 5, 4, 4, 3, 3], dtype=float)
-
-
-@dataclass(frozen=True, slots=True)
-class Traders:
-    """Importers and exporters of the simulated border, as arrays of shape (n_traders, ...).
-
-    Attributes
-    ----------
-    ids, declarant, registered_at : ndarray of shape (n_traders,)
-    goods, origin : ndarray of shape (n_traders, 3)
-        Positions in ``ALL_GOODS`` and in the list of origins, for each kind of goods a trader deals in.
-    share : ndarray of shape (n_traders,)
-        Relative number of consignments, sums to 1.
-    habit : ndarray of shape (n_traders,)
-        How readily a trader cheats on revenue, mean about 1.
-    quality : ndarray of shape (n_traders,)
-        Natural logarithm of the trader's honest price level.
-    ships_standard : ndarray of shape (n_traders,)
-        Whether the same consignment comes again and again at list price.
-    standard_mass_kg : ndarray of shape (n_traders, 3)
-    authorised : ndarray of shape (n_traders,)
-    """
-
-    ids: Array
-    declarant: Array
-    registered_at: Array
-    goods: Ints
-    origin: Ints
-    share: Floats
-    habit: Floats
-    quality: Floats
-    ships_standard: Array
-    standard_mass_kg: Floats
-    authorised: Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +85,11 @@ def make_traffic(*, months: int, per_day: int, rng: np.random.Generator) -> Traf
     """
     days = round(months * 365.25 / 12)
     n = days * per_day
-    traders = _make_traders(max(60, 8 * per_day), rng)
+    traders = make_traders(max(60, 8 * per_day), rng)
     trader = rng.choice(len(traders.share), size=n, p=traders.share)
     has_goods = rng.random(n) < 0.72
     is_entry = rng.random(n) < 0.64
-    slot = rng.integers(0, _SLOTS, n)
+    slot = rng.integers(0, SLOTS, n)
     partner = traders.origin[trader, slot]
     leaves_with = rng.random(n) < 0.25  # exits that carry Kyrgyz goods; other loaded exits are transit
     post, mode = _choose_posts(partner, rng)
@@ -131,43 +102,10 @@ def make_traffic(*, months: int, per_day: int, rng: np.random.Generator) -> Traf
     return Traffic(ids, header, has_goods, of, item, goods, habit)
 
 
-def _names(prefix: str, count: int, width: int) -> Array:
-    return np.array([f"{prefix}{i:0{width}d}" for i in range(1, count + 1)], dtype=object)
-
-
-def _shares(weights: npt.ArrayLike) -> Floats:
-    values = np.asarray(weights, dtype=float)
-    return np.asarray(values / values.sum(), dtype=np.float64)
-
-
-def _make_traders(count: int, rng: np.random.Generator) -> Traders:
-    brokers = _names("BROKER", max(8, count // 15), 4)
-    goods = rng.choice(len(GOODS), size=(count, _SLOTS), p=_shares([g.share for g in GOODS]))
-    preference = rng.choice(3, size=(count, _SLOTS), p=[0.62, 0.26, 0.12])
-    origin_by_goods = np.array(
-        [[_ORIGINS.index(g.origins[min(k, len(g.origins) - 1)]) for k in range(3)] for g in GOODS]
-    )
-    age_days = rng.gamma(2.0, 1300.0, count).astype(int) + 20
-    habit = np.where(rng.random(count) < 0.12, rng.uniform(4.0, 9.0, count), rng.uniform(0.05, 0.8, count))
-    return Traders(
-        ids=_names("TRADER", count, 6),
-        declarant=brokers[rng.integers(0, len(brokers), count)],
-        registered_at=STARTS_AT.astype("datetime64[D]") - age_days.astype("timedelta64[D]"),
-        goods=goods,
-        origin=origin_by_goods[goods, preference],
-        share=_shares(1.0 / (np.arange(count) + 8.0) ** 0.85),
-        habit=habit,
-        quality=rng.normal(0.0, 0.10, count),
-        ships_standard=rng.random(count) < 0.15,
-        standard_mass_kg=np.round(rng.lognormal(np.log(3000.0), 0.8, (count, _SLOTS)), -1) + 20.0,
-        authorised=(rng.random(count) < 0.10) & (habit < 1.0),
-    )
-
-
 def _choose_posts(partner: Ints, rng: np.random.Generator) -> tuple[Ints, Array]:
     """Draw a post for each crossing from the corridors of its partner country."""
-    chance = np.zeros((len(_ORIGINS), len(POSTS)))
-    for row, origin in enumerate(_ORIGINS):
+    chance = np.zeros((len(ORIGINS), len(POSTS)))
+    for row, origin in enumerate(ORIGINS):
         for neighbour, share in CORRIDORS[origin]:
             there = np.array([p.share if p.neighbour == neighbour else 0.0 for p in POSTS])
             chance[row] += share * there / there.sum()
@@ -193,8 +131,8 @@ def _instants(days: int, n: int, rng: np.random.Generator) -> Array:
     day = np.arange(days)
     weekday = (STARTS_AT.astype("datetime64[D]").astype(np.int64) + day + 3) % 7
     weight = np.where(weekday == 6, 0.6, 1.0) * (1.0 + 0.15 * np.sin(2 * np.pi * (day - 180) / 365.25))
-    drawn_day = rng.choice(days, size=n, p=_shares(weight))
-    local_hour = rng.choice(24, size=n, p=_shares(_HOURS))
+    drawn_day = rng.choice(days, size=n, p=shares_of(weight))
+    local_hour = rng.choice(24, size=n, p=shares_of(_HOURS))
     second = drawn_day * SECONDS_A_DAY + local_hour * 3600 + rng.integers(0, 3600, n) - _UTC_OFFSET_SECONDS
     return STARTS_AT + np.sort(second).astype("timedelta64[s]")
 
@@ -216,7 +154,7 @@ def _header(
     fleet = max(60, n // 20)
     vehicle = rng.integers(0, fleet, n)
     on_wheels = np.isin(mode, ("road",))
-    plates, countries, carriers = _fleet(fleet, rng)
+    plates, countries, carriers = make_fleet(fleet, rng)
     goods_truck = has_goods & np.isin(vehicle_type, ("truck", "wagon"))
     movement = np.where(
         is_entry,
@@ -248,27 +186,6 @@ def _header(
     }
 
 
-def _fleet(size: int, rng: np.random.Generator) -> tuple[Array, Array, Array]:
-    """Plates, countries of registration and carriers of the conveyances that come and go."""
-    countries = rng.choice(
-        np.array([c for c, _ in VEHICLE_COUNTRIES], dtype=object),
-        size=size,
-        p=_shares([s for _, s in VEHICLE_COUNTRIES]),
-    )
-    letters = np.array(list("ABCEHKMOPTX"), dtype=object)
-    region = rng.integers(1, 10, size)
-    middle = letters[rng.integers(0, len(letters), (size, 3))].sum(axis=1)
-    plates = np.array(
-        [
-            f"{r:02d}{c}{i % 1000:03d}{m}{i // 1000:02d}"
-            for i, (r, c, m) in enumerate(zip(region, countries, middle, strict=True))
-        ],
-        dtype=object,
-    )
-    carriers = _names("CARRIER", max(20, size // 6), 5)
-    return plates, countries, carriers[rng.integers(0, len(carriers), size)]
-
-
 def _occupants(vehicle_type: Array, on_wheels: Array, rng: np.random.Generator) -> Floats:
     mean = np.select([vehicle_type == "bus", vehicle_type == "car", vehicle_type == "van"], [28.0, 1.6, 1.1], 0.3)
     return np.where(on_wheels, 1.0 + rng.poisson(mean), np.nan)
@@ -296,14 +213,14 @@ def _items(
     # Groupage: one truck in four with several lines carries goods of several traders.
     is_groupage = ((lines > 1) & (rng.random(len(lines)) < 0.25))[of] & (item_no > 1)
     who = np.where(is_groupage, rng.choice(len(traders.share), size=m, p=traders.share), trader[of])
-    which = np.where(is_groupage, rng.integers(0, _SLOTS, m), (slot[of] + item_no - 1) % _SLOTS)
+    which = np.where(is_groupage, rng.integers(0, SLOTS, m), (slot[of] + item_no - 1) % SLOTS)
     is_export = header["movement"][of] == "export"
-    exported = len(GOODS) + rng.choice(len(EXPORTS), size=m, p=_shares([g.share for g in EXPORTS]))
+    exported = len(GOODS) + rng.choice(len(EXPORTS), size=m, p=shares_of([g.share for g in EXPORTS]))
     loaded = has_goods[of]
     goods = np.where(loaded, np.where(is_export, exported, traders.goods[who, which]), -1)
     # A line's goods come from where its trader buys them; one in fourteen comes from another country.
-    origin = np.array(_ORIGINS, dtype=object)[
-        np.where(rng.random(m) < 0.07, rng.integers(0, len(_ORIGINS), m), traders.origin[who, which])
+    origin = np.array(ORIGINS, dtype=object)[
+        np.where(rng.random(m) < 0.07, rng.integers(0, len(ORIGINS), m), traders.origin[who, which])
     ]
     origin = np.where(is_export, "KG", origin).astype(object)
     mass, value = _mass_and_value(goods, who, which, origin, vehicle_type[of], lines[of], traders, rng)
@@ -345,9 +262,9 @@ def _mass_and_value(
     usual_price = np.array([g.usd_per_kg for g in ALL_GOODS])[goods]
     spread = np.array([g.spread for g in ALL_GOODS])[goods]
     # Prices differ by origin in a way that stays: one factor per goods and origin.
-    by_origin = rng.normal(0.0, 0.12, (len(ALL_GOODS), len(_ORIGINS) + 1))
-    position = np.full(m, len(_ORIGINS))
-    for k, country in enumerate(_ORIGINS):
+    by_origin = rng.normal(0.0, 0.12, (len(ALL_GOODS), len(ORIGINS) + 1))
+    position = np.full(m, len(ORIGINS))
+    for k, country in enumerate(ORIGINS):
         position[origin == country] = k
     noise = np.where(is_standard, 0.0, spread * rng.standard_normal(m))
     price = usual_price * np.exp(by_origin[goods, position] + traders.quality[who] + noise)
@@ -370,7 +287,7 @@ def _parties(
     there = neighbour[order[np.searchsorted(codes[order].astype(str), header["crossing_point"].astype(str))]][of]
     abroad = np.where((there == "KG") | (rng.random(len(of)) < 0.6), origin, there)
     destinations = np.array([c for c, _ in EXPORT_DESTINATIONS], dtype=object)
-    bound_for = rng.choice(destinations, size=len(of), p=_shares([s for _, s in EXPORT_DESTINATIONS]))
+    bound_for = rng.choice(destinations, size=len(of), p=shares_of([s for _, s in EXPORT_DESTINATIONS]))
     is_import = header["movement"][of] == "import"
     procedure = np.array(["40", "10", "80", "53", "31", "80"], dtype=object)
     movements = np.array(["import", "export", "transit", "temporary", "reexport", "none"], dtype=object)
