@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 
 from chekara.errors import BundleColumnsError, BundleRefusedError
 from chekara.explain import QuadratureTreeShap, kernels
+from chekara.explain.codes import build_codebook
+from chekara.explain.trees import read_forest
 
 QUIET = {"verbose": -1, "num_threads": 1, "seed": 1, "deterministic": True, "force_row_wise": True}
 ZERO = float(np.float32(1e-35))
@@ -103,7 +105,7 @@ def test_equals_pred_contrib_on_a_thousand_rows_of_a_wide_model(missing: str) ->
     assert_same_as_lightgbm(booster, odd_rows(booster, X, 7))
 
 
-@pytest.mark.parametrize("n_rows", [0, 1, 2, 7, 8, 9, 255, 256, 257, 520])
+@pytest.mark.parametrize("n_rows", [0, 1, 2, 3, 7, 8, 9, 255, 256, 257, 520])
 def test_every_number_of_rows(n_rows: int) -> None:
     booster, X = train(3, n_rows=600)
     explainer = QuadratureTreeShap(booster)
@@ -366,7 +368,7 @@ def test_nothing_is_compiled_after_warming_up() -> None:
     booster, X = train(4)
     explainer = QuadratureTreeShap(booster)
     explainer.warm()
-    compiled = (kernels.explain_row, kernels.explain_rows, kernels.sum_leaves)
+    compiled = (kernels.explain_singly, kernels.explain_rows, kernels.sum_leaves)
     before = [len(kernel.signatures) for kernel in compiled]
     frozen = X[:3].copy()
     frozen.setflags(write=False)
@@ -387,6 +389,13 @@ def test_threads_do_not_disturb_each_other() -> None:
             np.testing.assert_array_equal(found, expected)
         singles = list(pool.map(lambda i: explainer.contributions(X[i : i + 1])[0], range(200)))
     np.testing.assert_allclose(singles, expected[:200], rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("missing", sorted(MISSING_RULES))
+def test_numeric_splits_are_runs_of_codes(missing: str) -> None:
+    """Only then are they tested the fast way: zero and NaN must be numbered next to what goes left with them."""
+    booster, _ = train(8, n_categories=0, n_trees=20, **MISSING_RULES[missing])
+    assert (build_codebook(read_forest(booster)).word_start == -1).all()
 
 
 def test_inputs_are_left_alone() -> None:

@@ -5,10 +5,10 @@ every slot gets its path's product of ``t b + (1 - t) r`` at the quadrature poin
 up, every split hands the sum over its leaves to its parent and counts it for its feature. All factors come from the
 plan (`chekara.explain.plan`). An edge is *hot* where the row satisfies every split on that feature down to it.
 
-A vector's lanes are eight rows in `explain_rows` and quadrature points in `explain_row`. A position in a flat array
+A vector's lanes are eight rows in `explain_rows` and quadrature points in `explain_singly`. A position in a flat array
 is written out, because a slice would cost more than what is done with it.
 
-Numba keys its cache by this file alone: after a change of ``lanes.py`` touch this file too.
+Numba keys its cache by this file alone: after a change of ``lanes.py`` or ``plan.py`` touch this file too.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from chekara.explain.lanes import Lanes
+from chekara.explain.lanes import Lanes, element, set_element
 from chekara.explain.plan import ALWAYS_HOT, FACTORS, Plan
 
 Floats = npt.NDArray[np.float64]
@@ -56,7 +56,7 @@ class Workspace(NamedTuple):
         By edge: bit of a row set where the edge is hot for it. Edge 0 is always hot.
     hot : ndarray of int64
         The same for a single row.
-    goes_left, block_at : ndarray of int64
+    goes_left, block_at : ndarray of uint8, ndarray of int64
         Of a single row: decision by split, and the block of factors chosen by split of a tree.
     slots : ndarray of float64
         Products, then sums, by slot of a tree, point and row.
@@ -67,7 +67,7 @@ class Workspace(NamedTuple):
     codes: npt.NDArray[np.int32]
     masks: npt.NDArray[np.uint8]
     hot: npt.NDArray[np.int64]
-    goes_left: npt.NDArray[np.int64]
+    goes_left: npt.NDArray[np.uint8]
     block_at: npt.NDArray[np.int64]
     slots: Floats
     gains: Floats
@@ -82,7 +82,7 @@ def make_workspace(plan: Plan) -> Workspace:
         codes=np.zeros(CHUNK_BLOCKS * n_features * ROWS, dtype=np.int32),
         masks=np.full(n_slots, 255, dtype=np.uint8),
         hot=np.ones(n_slots, dtype=np.int64),
-        goes_left=np.zeros(len(plan.feature), dtype=np.int64),
+        goes_left=np.zeros(len(plan.feature), dtype=np.uint8),
         block_at=np.zeros(most_splits, dtype=np.int64),
         slots=np.zeros(n_slots * int(plan.padded.max(initial=1)) * ROWS),
         gains=np.zeros(CHUNK_BLOCKS * n_features * ROWS),
@@ -121,12 +121,12 @@ def _code(value: float, feature: int, plan: Plan) -> Any:
 @_inlined
 def _is_in_run(code: np.int32, split: int, plan: Plan) -> Any:
     # Unsigned, so that a code below `low` wraps round to a number above any span.
-    return np.uint32(code - plan.low[split]) <= np.uint32(plan.span[split])
+    return np.uint32(code - element(plan.low, split)) <= np.uint32(element(plan.span, split))
 
 
 @_inlined
 def _is_in_words(code: np.int32, split: int, plan: Plan) -> Any:
-    word = plan.words[plan.word_start[split] + (code >> 6)]
+    word = element(plan.words, element(plan.word_start, split) + (code >> 6))
     return (word >> np.uint64(code & 63)) & np.uint64(1) != 0
 
 
@@ -144,10 +144,10 @@ def sum_leaves(X: Floats, plan: Plan, work: Workspace, out: Floats) -> None:
             slot = 0
             while slot < n_splits:
                 split = start + slot
-                code = work.codes[plan.feature[split]]
-                is_run = plan.word_start[split] < 0
+                code = element(work.codes, element(plan.feature, split))
+                is_run = element(plan.word_start, split) < 0
                 goes_left = _is_in_run(code, split, plan) if is_run else _is_in_words(code, split, plan)
-                slot = plan.left[split] if goes_left else plan.right[split]
+                slot = element(plan.left, split) if goes_left else element(plan.right, split)
             total += plan.leaf_value[start + tree + slot - n_splits]
         out[row] = total
 
@@ -164,10 +164,10 @@ def _encode_rows(X: Floats, first_row: int, n_rows: int, plan: Plan, work: Works
 @_inlined
 def _decide(split: int, code_base: int, plan: Plan, work: Workspace) -> Any:
     """Mask of the rows that go left."""
-    codes_at = code_base + plan.feature[split] * ROWS
-    if plan.word_start[split] < 0:
-        return _in_run(work.codes, codes_at, plan.low[split], plan.span[split])
-    return _in_words(work.codes, codes_at, plan.words, plan.word_start[split])
+    codes_at = code_base + element(plan.feature, split) * ROWS
+    if element(plan.word_start, split) < 0:
+        return _in_run(work.codes, codes_at, element(plan.low, split), element(plan.span, split))
+    return _in_words(work.codes, codes_at, plan.words, element(plan.word_start, split))
 
 
 @_inlined
@@ -187,12 +187,16 @@ def _pass_down(tree: int, code_base: int, plan: Plan, work: Workspace) -> None:
         _store(slots, point * ROWS, _splat(1.0))
     for split in range(start, end):
         goes_left = _decide(split, code_base, plan, work)
-        was_hot = _load_mask(work.masks, plan.ancestor[split])
+        was_hot = _load_mask(work.masks, element(plan.ancestor, split))
         _store_mask(work.masks, 1 + 2 * (split - start), _both(was_hot, goes_left))
         _store_mask(work.masks, 2 + 2 * (split - start), _first_only(was_hot, goes_left))
-        here, to_left, to_right = (split - start) * stride, plan.left[split] * stride, plan.right[split] * stride
-        first = plan.table_at[split]
-        if plan.ancestor[split] == ALWAYS_HOT:
+        here, to_left, to_right = (
+            (split - start) * stride,
+            element(plan.left, split) * stride,
+            element(plan.right, split) * stride,
+        )
+        first = element(plan.table_at, split)
+        if element(plan.ancestor, split) == ALWAYS_HOT:
             for point in range(points):
                 reach = _load(slots, here + point * ROWS)
                 left = _factor(goes_left, table, first + point, case)
@@ -217,9 +221,13 @@ def _pass_up(tree: int, code_base: int, plan: Plan, work: Workspace) -> None:
     points, padded = plan.points[tree], plan.padded[tree]
     case, stride = FACTORS * padded, points * ROWS
     for split in range(end - 1, start - 1, -1):
-        here, from_left, from_right = (split - start) * stride, plan.left[split] * stride, plan.right[split] * stride
+        here, from_left, from_right = (
+            (split - start) * stride,
+            element(plan.left, split) * stride,
+            element(plan.right, split) * stride,
+        )
         left_hot, right_hot = _splat(0.0), _splat(0.0)
-        first = plan.table_at[split] + 2 * padded
+        first = element(plan.table_at, split) + 2 * padded
         for point in range(points):
             left, right = _load(slots, from_left + point * ROWS), _load(slots, from_right + point * ROWS)
             at = first + point
@@ -230,7 +238,7 @@ def _pass_up(tree: int, code_base: int, plan: Plan, work: Workspace) -> None:
             _store(slots, here + point * ROWS, _add(left, right))
         gain = _choose(_load_mask(work.masks, 2 + 2 * (split - start)), right_hot, _splat(0.0))
         gain = _choose(_load_mask(work.masks, 1 + 2 * (split - start)), left_hot, gain)
-        gains_at = code_base + plan.feature[split] * ROWS
+        gains_at = code_base + element(plan.feature, split) * ROWS
         _store(work.gains, gains_at, _add(_load(work.gains, gains_at), gain))
 
 
@@ -267,13 +275,20 @@ def _make_single_row_pass(width: int) -> Callable[[int, Plan, Workspace], None]:
             store(work.slots, point, splat(1.0))
         for split in range(start, end):
             own = split - start
-            was_hot, goes_left = work.hot[plan.ancestor[split]], work.goes_left[split]
-            work.hot[1 + 2 * own] = was_hot & goes_left
-            work.hot[2 + 2 * own] = was_hot & (goes_left ^ 1)
+            was_hot, goes_left = (
+                element(work.hot, element(plan.ancestor, split)),
+                np.int64(element(work.goes_left, split)),
+            )
+            set_element(work.hot, 1 + 2 * own, was_hot & goes_left)
+            set_element(work.hot, 2 + 2 * own, was_hot & (goes_left ^ 1))
             case = 2 - was_hot * (1 + goes_left)
-            at = plan.table_at[split] + case * FACTORS * padded
-            work.block_at[own] = at
-            here, to_left, to_right = own * padded, plan.left[split] * padded, plan.right[split] * padded
+            at = element(plan.table_at, split) + case * FACTORS * padded
+            set_element(work.block_at, own, at)
+            here, to_left, to_right = (
+                own * padded,
+                element(plan.left, split) * padded,
+                element(plan.right, split) * padded,
+            )
             for point in range(0, padded, width):
                 reach = load(work.slots, here + point)
                 left, right = load(plan.table, at + point), load(plan.table, at + padded + point)
@@ -281,9 +296,13 @@ def _make_single_row_pass(width: int) -> Callable[[int, Plan, Workspace], None]:
                 store(work.slots, to_right + point, multiply(reach, right))
         for split in range(end - 1, start - 1, -1):
             own = split - start
-            at = work.block_at[own] + 2 * padded
-            here, from_left, from_right = own * padded, plan.left[split] * padded, plan.right[split] * padded
-            gains_at = plan.feature[split] * ROWS
+            at = element(work.block_at, own) + 2 * padded
+            here, from_left, from_right = (
+                own * padded,
+                element(plan.left, split) * padded,
+                element(plan.right, split) * padded,
+            )
+            gains_at = element(plan.feature, split) * ROWS
             gain = load(work.gains, gains_at)
             for point in range(0, padded, width):
                 left = load(work.slots, from_left + point)
@@ -302,21 +321,24 @@ _pass_wide_tree = _make_single_row_pass(ROWS)
 
 
 @_compiled
-def explain_row(X: Floats, plan: Plan, work: Workspace, out: Floats) -> None:
-    """Write SHAP values of the only row to the first columns of ``out``; the last one is left alone."""
-    n_features = X.shape[1]
-    for feature in range(n_features):
-        work.codes[feature] = _code(X[0, feature], feature, plan)
-    for split in plan.runs:
-        work.goes_left[split] = _is_in_run(work.codes[plan.feature[split]], split, plan)
-    for split in plan.sets:
-        work.goes_left[split] = _is_in_words(work.codes[plan.feature[split]], split, plan)
-    for i in range(n_features * ROWS):
-        work.gains[i] = 0.0
-    for tree in range(len(plan.tree_start) - 1):
-        if plan.padded[tree] == _NARROW:
-            _pass_narrow_tree(tree, plan, work)
-        else:
-            _pass_wide_tree(tree, plan, work)
-    for feature in range(n_features):
-        out[0, feature] = _total(_load(work.gains, feature * ROWS))
+def explain_singly(X: Floats, plan: Plan, work: Workspace, out: Floats) -> None:
+    """Do the same row by row: faster for one or two."""
+    n_rows, n_features = X.shape
+    for row in range(n_rows):
+        for feature in range(n_features):
+            work.codes[feature] = _code(X[row, feature], feature, plan)
+        for split in plan.runs:
+            code = element(work.codes, element(plan.feature, split))
+            set_element(work.goes_left, split, _is_in_run(code, split, plan))
+        for split in plan.sets:
+            code = element(work.codes, element(plan.feature, split))
+            set_element(work.goes_left, split, _is_in_words(code, split, plan))
+        for i in range(n_features * ROWS):
+            work.gains[i] = 0.0
+        for tree in range(len(plan.tree_start) - 1):
+            if plan.padded[tree] == _NARROW:
+                _pass_narrow_tree(tree, plan, work)
+            else:
+                _pass_wide_tree(tree, plan, work)
+        for feature in range(n_features):
+            out[row, feature] = _total(_load(work.gains, feature * ROWS))

@@ -30,6 +30,7 @@ from chekara.explain.trees import Forest, Tree
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Indices = npt.NDArray[np.int32]
 
 ALWAYS_HOT = 0
 """The edge that stands for "no earlier split on this feature"."""
@@ -50,15 +51,15 @@ class Plan(NamedTuple):
         From values to codes, see `chekara.explain.codes.Codebook`.
     low, span, word_start, words
         From codes to decisions, see there.
-    runs, sets : ndarray of int64
+    runs, sets : ndarray of int32
         The splits that test a run of codes, and those that test a bit set.
     tree_start : ndarray of int64, shape (n_trees + 1,)
         Where the splits of a tree begin.
     points, padded : ndarray of int64, shape (n_trees,)
         Quadrature points, and their number rounded up to whole vectors.
-    feature, left, right, ancestor : ndarray of int64, shape (n_splits,)
+    feature, left, right, ancestor : ndarray of int32, shape (n_splits,)
         Feature, slots of the children, and the edge below the nearest earlier split on the same feature.
-    table, table_at
+    table, table_at : ndarray of float64, ndarray of int32 of shape (n_splits,)
         Blocks of 4 factors x ``padded`` points, and where those of a split begin. Splits without an ancestor have
         no third block: their case cannot come up.
     leaf_value : ndarray of float64, shape (n_splits + n_trees,)
@@ -66,21 +67,21 @@ class Plan(NamedTuple):
 
     edges: Floats
     edge_start: Ints
-    code_of_cell: npt.NDArray[np.int32]
-    low: npt.NDArray[np.int32]
-    span: npt.NDArray[np.int32]
-    word_start: npt.NDArray[np.int32]
+    code_of_cell: Indices
+    low: Indices
+    span: Indices
+    word_start: Indices
     words: npt.NDArray[np.uint64]
-    runs: Ints
-    sets: Ints
+    runs: Indices
+    sets: Indices
     tree_start: Ints
     points: Ints
     padded: Ints
-    feature: Ints
-    left: Ints
-    right: Ints
-    ancestor: Ints
-    table_at: Ints
+    feature: Indices
+    left: Indices
+    right: Indices
+    ancestor: Indices
+    table_at: Indices
     table: Floats
     leaf_value: Floats
 
@@ -120,16 +121,16 @@ def build_plan(forest: Forest) -> tuple[Plan, float]:
         span=book.span,
         word_start=book.word_start,
         words=book.words,
-        runs=np.flatnonzero(book.word_start < 0),
-        sets=np.flatnonzero(book.word_start >= 0),
+        runs=np.flatnonzero(book.word_start < 0).astype(np.int32),
+        sets=np.flatnonzero(book.word_start >= 0).astype(np.int32),
         tree_start=np.cumsum([0, *(tree.n_splits for tree in forest.trees)]).astype(np.int64),
         points=np.array([part.points for part in parts], dtype=np.int64),
         padded=np.array([part.padded for part in parts], dtype=np.int64),
-        feature=np.concatenate([no_ints, *(tree.feature for tree in forest.trees)]),
-        left=np.concatenate([no_ints, *(part.left for part in parts)]),
-        right=np.concatenate([no_ints, *(part.right for part in parts)]),
-        ancestor=np.concatenate([no_ints, *(part.ancestor for part in parts)]),
-        table_at=np.cumsum(sizes) - sizes,
+        feature=np.concatenate([no_ints, *(tree.feature for tree in forest.trees)]).astype(np.int32),
+        left=np.concatenate([no_ints, *(part.left for part in parts)]).astype(np.int32),
+        right=np.concatenate([no_ints, *(part.right for part in parts)]).astype(np.int32),
+        ancestor=np.concatenate([no_ints, *(part.ancestor for part in parts)]).astype(np.int32),
+        table_at=(np.cumsum(sizes) - sizes).astype(np.int32),
         table=np.concatenate([no_floats, *(part.table for part in parts)]),
         leaf_value=np.concatenate([no_floats, *(tree.leaf_value for tree in forest.trees)]),
     )
