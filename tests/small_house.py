@@ -117,7 +117,7 @@ def small_model(seed: int = 1) -> SmallModel:
     items, index = items_from_crossings(history)
     table = build_features(items, NAMES, {})
     codes = {"crossing_point": {p: i for i, p in enumerate(POINTS)}, "origin_country": {"CN": 0}}
-    encoder = Encoder(names=NAMES, codes=codes, risks={})
+    encoder = Encoder(names=NAMES, codes=codes)
     hit = (rng.random(500) < 1 / (1 + values / 800)).astype(np.float64)
     parameters = {"objective": "binary", "num_leaves": 7, "verbose": -1, "num_threads": 1, "seed": seed}
     parameters |= {"deterministic": True, "force_row_wise": True}

@@ -50,7 +50,7 @@ __all__ = ["load_signing_key", "load_trusted_keys", "read_bundle", "verify_in_ch
 
 Files: TypeAlias = Mapping[str, bytes]
 
-FORMAT = "chekara-bundle/1"
+FORMAT = "chekara-bundle/2"
 CONTENT_FILES = (
     "calibration.json",
     "encoding.json",

@@ -14,14 +14,12 @@ from chekara.features.build import FeatureTable, build_features
 from chekara.features.catalogue import FEATURES
 from chekara.features.reference import PriceReference, fit_price_reference
 from chekara.modelling.dataset import Dataset, take_lines
-from chekara.modelling.encode import GOODS_FEATURES, Encoder, fit_codes, fit_risk, risk_as_known
+from chekara.modelling.encode import Encoder, fit_codes
 from chekara.modelling.fit import ItemLabels, crossing_margins, fit_booster, label_items
 from chekara.modelling.spec import ModelSpec
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Mask: TypeAlias = npt.NDArray[np.bool_]
-
-RISK_BLOCKS = 8  # steps in time by which a training row's risk is known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +73,8 @@ def learn(dataset: Dataset, spec: ModelSpec, fit: Mask, visible: Mask, rounds: i
     labels = ItemLabels(labels.label[lines], labels.weight[lines], labels.is_shared[lines])
     seen = np.flatnonzero(visible[dataset.crossing_of_item] | used)
     prices = fit_price_reference(take_lines(dataset.items, seen), spec.encoding.price_strength)
-    encoder = _fit_encoder(dataset, spec, seen, np.isin(seen, lines, assume_unique=True), lines, labels)
+    encoder = _fit_encoder(dataset, spec, seen, np.isin(seen, lines, assume_unique=True))
     X = encoder.encode(table_of(dataset, spec, prices, lines))
-    X = _with_risk_as_known(X, dataset, spec, encoder, lines, labels)
     booster = fit_booster(
         X,
         labels,
@@ -186,37 +183,8 @@ def judgeable(dataset: Dataset, learned_lines: npt.NDArray[np.int64], crossings:
     return crossings & ~has_copy
 
 
-def _fit_encoder(
-    dataset: Dataset,
-    spec: ModelSpec,
-    seen: npt.NDArray[np.int64],
-    is_labelled: Mask,
-    lines: npt.NDArray[np.int64],
-    labels: ItemLabels,
-) -> Encoder:
+def _fit_encoder(dataset: Dataset, spec: ModelSpec, seen: npt.NDArray[np.int64], is_labelled: Mask) -> Encoder:
     choice, values = spec.encoding, dataset.table.values
     names = dataset.feature_names
     codes = {n: fit_codes(values[n][seen], is_labelled, choice.minimum_count) for n in choice.codes if n in names}
-    risks = {
-        n: fit_risk(values[n][lines], labels.label, labels.weight, choice.risk_strength, is_goods=n in GOODS_FEATURES)
-        for n in choice.risks
-    }
-    return Encoder(names=names, codes=codes, risks=risks)
-
-
-def _with_risk_as_known(
-    X: Floats, dataset: Dataset, spec: ModelSpec, encoder: Encoder, lines: npt.NDArray[np.int64], labels: ItemLabels
-) -> Floats:
-    crossing = dataset.crossing_of_item[lines]
-    for name in encoder.risks:
-        X[:, encoder.names.index(name)] = risk_as_known(
-            dataset.table.values[name][lines],
-            labels.label,
-            labels.weight,
-            dataset.as_of[crossing],
-            dataset.known_at[crossing],
-            spec.encoding.risk_strength,
-            RISK_BLOCKS,
-            is_goods=name in GOODS_FEATURES,
-        )
-    return X
+    return Encoder(names=names, codes=codes)

@@ -78,7 +78,7 @@ class RecipeScores:
     ----------
     feature_names : tuple of str
     feature_kinds : tuple of {'number', 'category'}
-        Of the encoded columns: a category given as risk is a number.
+        Of the encoded columns.
     train, test : Slice
     margin, probability : ndarray of shape (n_test_crossings,)
     calibration : Calibration

@@ -6,7 +6,6 @@ of the wrong kind is an error that names the line.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from chekara.data.labels import TargetRule
 from chekara.data.schema import HEADER_COLUMNS, ITEM_COLUMNS, columns_by_name, is_extension
 from chekara.errors import ConfigurationError
 from chekara.features.catalogue import FEATURES, FeatureKind
+from chekara.toml_lines import LineIndex, parse_toml
 
 Parameters: TypeAlias = Mapping[str, float | int | str | bool]
 
@@ -29,17 +29,15 @@ class EncodingChoice:
 
     Attributes
     ----------
-    codes, risks : tuple of str
-        Category features split natively by code, and given as smoothed log-odds.
-    risk_strength, price_strength : float
-        How many lines the parent weighs as.
+    codes : tuple of str
+        Category features, split natively by code.
+    price_strength : float
+        How many lines the parent's usual price weighs as.
     minimum_count : int
         Lines that a code needs to be told apart.
     """
 
     codes: tuple[str, ...]
-    risks: tuple[str, ...]
-    risk_strength: float
     price_strength: float
     minimum_count: int
 
@@ -75,7 +73,7 @@ class ModelSpec:
     applies_to : mapping of str to tuple of str
         Column to the values that the domain applies to; a missing value applies.
     features : tuple of str
-        Columns of the matrix in order: codes, risks, numbers, extensions.
+        Columns of the matrix in order: codes, numbers, each with its extensions last.
     extensions : mapping of str to {'number', 'category'}
     encoding : EncodingChoice
     lightgbm : mapping
@@ -108,8 +106,8 @@ class ModelSpec:
 _LAYOUT: Mapping[str, Mapping[str, str]] = {
     "": {"name": "str", "domain": "str", "title": "str"},
     "target": {"positive_results": "strs", "negative_methods": "strs", "unstated_method_makes_negative": "bool"},
-    "features": {"codes": "strs", "risks": "strs", "numbers": "strs", "sensitive?": "table"},
-    "encoding": {"risk_strength": "positive", "price_strength": "positive", "minimum_count": "count"},
+    "features": {"codes": "strs", "numbers": "strs", "sensitive?": "table"},
+    "encoding": {"price_strength": "positive", "minimum_count": "count"},
     "training": {"rounds": "counts", "forward_blocks": "count", "test_share": "share"},
     "calibration": {"lot_hits": "count"},
     "gates": {"minimum_hits": "count"},
@@ -162,18 +160,15 @@ def parse_spec(text: str, where: str) -> ModelSpec:
     ConfigurationError
         As in `load_spec`.
     """
-    try:
-        stored = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"not valid TOML: {error}", where=where) from None
-    reader = _Reader(stored, text, where)
+    stored = parse_toml(text, where)
+    reader = _Reader(stored, LineIndex.of(text), where)
     reader.refuse_unknown_keys()
     root, features, training = reader.table(""), reader.table("features"), reader.table("training")
     extensions = reader.extensions()
     numbers = (*features["numbers"], *(name for name, kind in extensions.items() if kind == "number"))
     codes = (*features["codes"], *(name for name, kind in extensions.items() if kind == "category"))
-    named = (*codes, *features["risks"], *numbers)
-    reader.check_features(named, {**dict.fromkeys((*codes, *features["risks"]), "category")}, extensions)
+    named = (*codes, *numbers)
+    reader.check_features(named, dict.fromkeys(codes, "category"), extensions)
     encoding = reader.table("encoding")
     return ModelSpec(
         name=root["name"],
@@ -183,7 +178,7 @@ def parse_spec(text: str, where: str) -> ModelSpec:
         applies_to=reader.applies_to(),
         features=named,
         extensions=extensions,
-        encoding=EncodingChoice(codes=codes, risks=tuple(features["risks"]), **encoding),
+        encoding=EncodingChoice(codes=codes, **encoding),
         lightgbm=reader.lightgbm(),
         training=TrainingChoice(**training),
         lot_hits=reader.table("calibration")["lot_hits"],
@@ -197,7 +192,7 @@ class _Reader:
     """Reads tables of one spec; every complaint names the line."""
 
     stored: Mapping[str, Any]
-    text: str
+    lines: LineIndex
     where: str
 
     def refuse_unknown_keys(self) -> None:
@@ -287,20 +282,6 @@ class _Reader:
                 raise self.error(f"{name} is sensitive: give its reason under features.sensitive", "", "features")
 
     def error(self, detail: str, table: str, key: str, hint: str | None = None) -> ConfigurationError:
-        line = _line_of(self.text, table, key)
+        line = self.lines.line((*table.split("."), key) if table else (key,))
         place = f"{self.where}, line {line}" if line else self.where
         return ConfigurationError(f"{table}.{key}: {detail}" if table else f"{key}: {detail}", where=place, hint=hint)
-
-
-def _line_of(text: str, table: str, key: str) -> int | None:
-    """Find the line of a key, or of a table's own header."""
-    inside = ""
-    for number, line in enumerate(text.splitlines(), 1):
-        stripped = line.strip()
-        if stripped.startswith("["):
-            inside = stripped.strip("[]")
-            if not table and inside == key:
-                return number
-        elif inside == table and stripped.partition("=")[0].strip() == key:
-            return number
-    return None
