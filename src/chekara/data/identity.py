@@ -12,7 +12,6 @@ import base64
 import hashlib
 import hmac
 import os
-import stat
 import unicodedata
 from typing import Any, get_args
 
@@ -20,6 +19,7 @@ import pandas as pd
 
 from chekara.data.schema import EntityType
 from chekara.errors import ConfigurationError
+from chekara.secret_files import load_secret
 from chekara.settings import Settings
 
 SECRET_FILE = "entity.secret"  # noqa: S105  # a file name
@@ -169,36 +169,11 @@ def load_entity_secret(settings: Settings) -> bytes:
         It is missing in production, too short, or readable by everyone on the machine.
     """
     path = settings.keys_path / SECRET_FILE
-    if not path.exists():
-        if not settings.is_dev:
-            raise ConfigurationError(
-                "the entity secret is missing",
-                where=str(path),
-                hint=f"restore it from its backup, or write {SECRET_BYTES} random bytes there for a new installation",
-            )
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _write_once(path, os.urandom(SECRET_BYTES))
-    if path.stat().st_mode & stat.S_IRWXO:
-        raise ConfigurationError("the entity secret is open to everyone", where=str(path), hint="chmod 600")
-    secret = path.read_bytes()
+    how = f"restore it from its backup, or write {SECRET_BYTES} random bytes there for a new installation"
+    secret = load_secret(path, lambda: os.urandom(SECRET_BYTES), may_make=settings.is_dev, hint=how)
     if len(secret) < 16:
         raise ConfigurationError("the entity secret is too short", where=str(path), hint="16 random bytes at least")
     return secret
-
-
-def _write_once(path: Any, secret: bytes) -> None:
-    """Put the secret in place whole, or leave the one that another process was quicker with."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
-        stream.write(secret)
-        stream.flush()
-        os.fsync(stream.fileno())
-    try:
-        os.link(draft, path)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
 
 
 def _spell(entity: EntityType, text: str) -> str:

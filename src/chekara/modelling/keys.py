@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -10,6 +9,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from chekara.errors import ConfigurationError
+from chekara.secret_files import load_private_key
 from chekara.settings import Settings
 
 PRIVATE_NAME = "bundle_signing.pem"
@@ -35,12 +35,10 @@ def load_signing_key(settings: Settings) -> Ed25519PrivateKey:
     Raises
     ------
     ConfigurationError
-        The file holds no Ed25519 key.
+        The file holds no Ed25519 key, is open to everyone on the machine, or cannot be written.
     """
     path = settings.keys_path / PRIVATE_NAME
-    if not path.exists():
-        _make_key(path)
-    key = _load_private(path)
+    key = load_private_key(path, may_make=True, hint="restore it from a backup")
     public = public_pem(key.public_key())
     (settings.keys_path / PUBLIC_NAME).write_bytes(public)
     if settings.is_dev:
@@ -79,35 +77,6 @@ def public_key_hex(key: Ed25519PublicKey) -> str:
 def public_key_from_hex(digits: str) -> Ed25519PublicKey:
     """Read what `public_key_hex` wrote."""
     return Ed25519PublicKey.from_public_bytes(bytes.fromhex(digits))
-
-
-def _make_key(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pem = Ed25519PrivateKey.generate().private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(pem)
-    try:
-        # Of two processes that make a key at once, one wins and both use its key.
-        os.link(draft, path)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
-
-
-def _load_private(path: Path) -> Ed25519PrivateKey:
-    try:
-        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        key = None
-    if not isinstance(key, Ed25519PrivateKey):
-        raise ConfigurationError(
-            "not an Ed25519 private key", where=f"keys/{path.name}", hint="restore it from a backup"
-        )
-    return key
 
 
 def _load_public(path: Path) -> Ed25519PublicKey:

@@ -11,11 +11,11 @@ import hmac
 import secrets
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 from itsdangerous import BadData, URLSafeTimedSerializer
 
 from chekara.errors import ConfigurationError
+from chekara.secret_files import load_secret
 from chekara.settings import Settings
 
 IDLE_SECONDS = 60 * 60
@@ -109,27 +109,12 @@ def load_session_secret(settings: Settings) -> bytes:
     Raises
     ------
     ConfigurationError
-        The folder of keys cannot be written, or the file holds something else.
+        The folder of keys cannot be written, or the file is open to everyone or holds something else.
     """
     path = settings.keys_path / "session.secret"
+    how = "make the folder writable for the service, or put 64 random hex digits there"
+    digits = load_secret(path, lambda: secrets.token_hex(_SECRET_BYTES).encode(), may_make=True, hint=how)
     try:
-        if not path.exists():
-            _make_secret(path)
-        return bytes.fromhex(path.read_text("ascii").strip())
-    except (OSError, ValueError):
-        hint = "make the folder writable for the service, or put 64 random hex digits there"
-        raise ConfigurationError("cannot read the session secret", where="keys/session.secret", hint=hint) from None
-
-
-def _make_secret(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-    draft.touch(mode=0o600)
-    draft.write_text(secrets.token_hex(_SECRET_BYTES), "ascii")
-    try:
-        # Of several that start at once, one wins, and all read the same whole file.
-        path.hardlink_to(draft)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
+        return bytes.fromhex(digits.decode("ascii").strip())
+    except ValueError:
+        raise ConfigurationError("the session secret is not in hex digits", where=str(path), hint=how) from None
