@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from chekara.domain.vocabulary import AGENCIES, Lane
 from chekara.errors import ConfigurationError
 from chekara.policy import Policy, load_policy
-from chekara.policy.lines import LineIndex
+from chekara.toml_lines import LineIndex
 
 SHIPPED = files("chekara.policy").joinpath("default.toml").read_text("utf-8")
 

@@ -7,7 +7,6 @@ there and every contract column that does not exist is an error that names it.
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -17,6 +16,7 @@ from chekara.data.denied import refuse_denied_name
 from chekara.data.mapping_rules import ColumnRule, read_column_rule
 from chekara.data.schema import TABLES, columns_by_name, is_extension
 from chekara.errors import ConfigurationError
+from chekara.toml_lines import parse_toml
 
 _TOP = {"name", "title", "source", "recognised_by", "files", "columns", "labels"}
 _LABEL = {"domain", "known_after_days", "only_where", "columns"}
@@ -106,10 +106,7 @@ def shipped_mappings() -> tuple[Mapping, ...]:
 
 def parse_mapping(text: str, *, where: str) -> Mapping:
     """Read a mapping from the text of its file; ``where`` names it in errors."""
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"not valid TOML: {error}", where=where) from None
+    document = parse_toml(text, where)
     _only_keys(document, _TOP, where)
     for key in ("name", "title", "source", "files", "columns"):
         if key not in document:

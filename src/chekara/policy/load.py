@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,8 +14,8 @@ from typing import Any
 
 from chekara.domain.vocabulary import AGENCIES, BORDER_REGIMES, Lane
 from chekara.errors import ConfigurationError
-from chekara.policy.lines import Key, LineIndex
 from chekara.policy.policy import COMBINERS, Agencies, AgencyException, Control, DomainPolicy, Policy
+from chekara.toml_lines import Key, LineIndex, parse_toml
 
 FORMAT = 1
 _DEMANDING_LANES = (Lane.RED, Lane.YELLOW, Lane.BLUE)
@@ -52,16 +51,8 @@ def load_policy(path: Path | None = None) -> Policy:
         raise ConfigurationError(
             "the policy file cannot be read", where=name, hint="CHEKARA_POLICY names a TOML file in UTF-8"
         ) from None
-    try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError("the policy file is not valid TOML", where=f"{name}, {_position(error)}") from None
+    content = parse_toml(text, name)
     return _policy(_Table(content, (), _Source(name, LineIndex.of(text))), _digest(content))
-
-
-def _position(error: tomllib.TOMLDecodeError) -> str:
-    # The message ends in "(at line 3, column 7)"; the rest of it may repeat what was written.
-    return str(error).rpartition("(at ")[2].rstrip(")")
 
 
 def _digest(content: Mapping[str, Any]) -> str:

@@ -1,15 +1,47 @@
-"""Find the line on which a key of a TOML file stands, so that an error can point at it."""
+"""TOML files that people write: parsed, and with the line of each key, so that an error can point at it."""
 
 from __future__ import annotations
 
 import re
+import tomllib
 from dataclasses import dataclass, field
+from typing import Any
+
+from chekara.errors import ConfigurationError
 
 _TABLE = re.compile(r"^\s*(\[\[?)\s*([^\[\]]+?)\s*\]\]?\s*(?:#.*)?$")
 _KEY = re.compile(r"""^\s*((?:"[^"]*"|'[^']*'|[\w-]+)(?:\s*\.\s*(?:"[^"]*"|'[^']*'|[\w-]+))*)\s*=""")
 _PART = re.compile(r""""([^"]*)"|'([^']*)'|([\w-]+)""")
 
 Key = tuple[str | int, ...]
+
+
+def parse_toml(text: str, where: str) -> dict[str, Any]:
+    """Parse a TOML text.
+
+    Parameters
+    ----------
+    text : str
+    where : str
+        Name of the file, for the error.
+
+    Raises
+    ------
+    ConfigurationError
+        It is not TOML; names line and column.
+
+    Examples
+    --------
+    >>> parse_toml("a = = 1", "policy.toml")
+    Traceback (most recent call last):
+    chekara.errors.ConfigurationError: not valid TOML (policy.toml, at line 1, column 5)
+    """
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        # Only the place at the end of the message is told; the rest may repeat what was written.
+        place = str(error).rpartition("(")[2].rstrip(")")
+        raise ConfigurationError("not valid TOML", where=f"{where}, {place}") from None
 
 
 @dataclass(frozen=True, slots=True)
