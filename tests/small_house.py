@@ -26,9 +26,10 @@ from chekara.explain.quadrature import QuadratureTreeShap
 from chekara.features.build import FeatureTable, build_features, items_from_crossings
 from chekara.features.catalogue import ItemColumns
 from chekara.modelling.calibration import Calibration
-from chekara.modelling.encode import Encoder
+from chekara.modelling.encode import Encoder, field_behind
 from chekara.policy import Policy, load_policy
-from chekara.service.ports import Champion, ClockMode, DecisionRecord, Floats, ScoreRequest
+from chekara.service.champions import Champion, Floats
+from chekara.service.ports import ClockMode, DecisionRecord, ScoreRequest
 from chekara.service.ranks import RankWindows
 from chekara.service.read import ReadDecisions
 from chekara.service.review import RecordReview
@@ -70,6 +71,9 @@ class SmallModel:
 
     def unseen(self, table: FeatureTable) -> list[tuple[int, str]]:
         return self.encoder.unseen(table)
+
+    def missing(self, items: ItemColumns, table: FeatureTable) -> list[tuple[int, str]]:
+        return [(row, field_behind(name, items, row)) for row, name in self.encoder.missing(table)]
 
     def usual(self, items: ItemColumns) -> Mapping[str, tuple[Floats, Floats]]:
         return {}
@@ -117,7 +121,9 @@ def small_model(seed: int = 1) -> SmallModel:
     items, index = items_from_crossings(history)
     table = build_features(items, NAMES, {})
     codes = {"crossing_point": {p: i for i, p in enumerate(POINTS)}, "origin_country": {"CN": 0}}
-    encoder = Encoder(names=NAMES, codes=codes)
+    encoder = Encoder(
+        names=NAMES, codes=codes, stand_ins={"declared_value": 1096.0, "net_mass_kg": 250.0, "value_per_kg": 4.4}
+    )
     hit = (rng.random(500) < 1 / (1 + values / 800)).astype(np.float64)
     parameters = {"objective": "binary", "num_leaves": 7, "verbose": -1, "num_threads": 1, "seed": seed}
     parameters |= {"deterministic": True, "force_row_wise": True}

@@ -95,7 +95,7 @@ def test_bad_rows_say_so_and_leave_the_others_alone(model: Model) -> None:
             {**ROW, "direction": "sideways"},
             {**ROW, "crossing_id": "c2", "crossing_point": "NOWHERE"},
             {**ROW, "crossing_id": "c3", "declared_value": "a lot"},
-            {**ROW, "crossing_id": "c4", "load_status": "empty"},
+            {**ROW, "crossing_id": "c4", "load_status": "empty", "packages": None},
             {**ROW, "crossing_id": "c5"},
         ]
     )
@@ -104,7 +104,9 @@ def test_bad_rows_say_so_and_leave_the_others_alone(model: Model) -> None:
     assert scored["warnings"][0] == "row_refused"
     assert "unseen_category:crossing_point" in scored["warnings"][1]
     assert "value_blanked:declared_value" in scored["warnings"][2]
+    assert "missing_value:declared_value" in scored["warnings"][2], "what is usual stands in for it"
     assert "not_applicable" in scored["warnings"][3]
+    assert "missing_value:packages" not in scored["warnings"][3], "nothing was scored"
     assert scored["margin"].isna().tolist() == [True, False, False, True, False]
     alone = score_rows(model, pd.DataFrame([{**ROW, "crossing_id": "c5"}]))
     pd.testing.assert_frame_equal(scored.iloc[4:].reset_index(drop=True), alone)

@@ -113,3 +113,15 @@ def test_the_leaking_tuple_gets_keys_line_by_line(history: History, spec: ModelS
     goods = list(zip(keyed.items.text("hs_code"), keyed.items.text("origin_country"), strict=True))
     assert len(set(keyed.tuple_key.tolist())) == len(set(goods))
     assert keyed.protocol == "leak_free"
+
+
+def test_a_declaration_mended_after_its_result_is_not_learned_from(
+    history: History, spec: ModelSpec, dataset: Dataset
+) -> None:
+    inspected = dataset.crossing_ids[np.flatnonzero(~np.isnan(dataset.hit))[:20]]
+    mended = history.crossings[history.crossings["crossing_id"].isin(inspected)].copy()
+    mended["revision"] = mended["revision"] + 1
+    mended["known_at"] = pd.Timestamp(dataset.until) - pd.Timedelta(microseconds=1)
+    mended["declared_value"] = 1e9
+    later = replace(history, crossings=pd.concat([history.crossings, mended], ignore_index=True))
+    _assert_same(build_dataset(later, spec, dataset.until), dataset)

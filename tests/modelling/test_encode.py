@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chekara.features.build import FeatureTable
-from chekara.modelling.encode import MISSING, Encoder, fit_codes
+from chekara.features.catalogue import ItemColumns
+from chekara.modelling.encode import MISSING, Encoder, field_behind, fit_codes, fit_stand_in
 
 categories = st.lists(st.sampled_from(["610910", "610990", "61", "850440", None]), min_size=1, max_size=40)
 
@@ -35,6 +36,7 @@ def encoder() -> Encoder:
     return Encoder(
         names=("packages", "mode", "hs6"),
         codes={"mode": {"road": 0, MISSING: 1, "rail": -1}, "hs6": {"610910": 0, "610990": 1}},
+        stand_ins={"packages": 7.0},
     )
 
 
@@ -57,8 +59,54 @@ def test_unseen_is_told_rare_and_missing_are_not(encoder: Encoder) -> None:
 
 
 def test_a_new_pair_of_known_codes_is_not_worth_a_warning() -> None:
-    encoder = Encoder(names=("goods_and_origin",), codes={"goods_and_origin": {"6109 CN": 0}})
+    encoder = Encoder(names=("goods_and_origin",), codes={"goods_and_origin": {"6109 CN": 0}}, stand_ins={})
     assert encoder.unseen(_table(goods_and_origin=["6109 TR"])) == []
+
+
+def test_the_training_median_stands_in_for_a_missing_number_and_is_told(encoder: Encoder) -> None:
+    table = _table(packages=[float("nan"), 4.0], mode=[None, "road"], hs6=["610910", None])
+    assert encoder.encode(table)[:, 0].tolist() == [7.0, 4.0]
+    # An empty mode was met in training and is a code of its own; an empty goods code never was.
+    assert encoder.missing(table) == [(0, "packages"), (1, "hs6")]
+    learned = Encoder(names=("packages",), codes={}, stand_ins={})
+    assert np.isnan(learned.encode(table)[0, 0])
+    assert learned.missing(table) == []
+
+
+numbers = st.lists(st.floats(-1e6, 1e6, width=32) | st.just(float("nan")), min_size=1, max_size=40)
+
+
+@settings(deadline=None)
+@given(numbers, st.integers(1, 5))
+def test_what_stands_in_is_a_middle_value_that_was_seen(values: list[float], minimum: int) -> None:
+    known = sorted(value for value in values if not np.isnan(value))
+    stand_in = fit_stand_in(np.array(values, dtype=np.float32), minimum)
+    if not known or len(values) - len(known) >= minimum:
+        assert stand_in is None
+    else:
+        assert stand_in in known
+        assert sum(value < stand_in for value in known) <= len(known) / 2
+        assert sum(value > stand_in for value in known) <= len(known) / 2
+
+
+@pytest.mark.parametrize(
+    ("feature", "given_values", "field"),
+    [
+        ("packages", {}, "packages"),
+        ("value_per_kg", {"net_mass_kg": 5.0}, "declared_value"),
+        ("value_per_kg", {"declared_value": 5.0}, "net_mass_kg"),
+        ("value_per_kg", {"declared_value": 5.0, "net_mass_kg": 0.0, "gross_mass_kg": 0.0}, "net_mass_kg"),
+        ("crossing_value", {"crossing_id": "c1", "declared_value": 5.0}, "declared_value"),
+        ("hs6", {"hs_code": "6109"}, "hs_code"),
+        ("x_weight_class", {}, "x_weight_class"),
+    ],
+)
+def test_the_field_behind_a_missing_feature(feature: str, given_values: dict[str, float | str], field: str) -> None:
+    columns = {
+        name: np.array([value], dtype=object if isinstance(value, str) else np.float64)
+        for name, value in given_values.items()
+    }
+    assert field_behind(feature, ItemColumns(columns, 1), 0) == field
 
 
 def test_it_survives_json(encoder: Encoder) -> None:

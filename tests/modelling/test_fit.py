@@ -99,6 +99,28 @@ def test_the_same_seed_gives_the_same_trees_on_any_number_of_threads(generator: 
     assert margins(3, 1) != margins(4, 1)
 
 
+def test_what_missing_says_is_kept_where_only_shared_hits_lack_a_value(generator: np.random.Generator) -> None:
+    """Giving hits to the worst lines may leave no line without a value; NaN must not turn into 0 by that."""
+    pairs, singles = 200, 100
+    crossing = np.concatenate([np.repeat(np.arange(pairs), 2), pairs + np.arange(singles)])
+    hit = np.concatenate([np.arange(pairs) < 60, np.arange(singles) < 50]).astype(float)
+    line = np.concatenate([np.tile([1, 2], pairs), np.ones(singles, dtype=np.int64)])
+    labels = label_items(hit, np.full(len(hit), NAN), crossing, line)
+    is_pair, is_hit = crossing < pairs, labels.label == 1
+    # Column b gives the hits of pairs away, always in the first line; column a hints at those of single lines.
+    is_worst = is_pair & is_hit & (line == 1)
+    X = np.column_stack([3.0 * (~is_pair & (crossing < pairs + 75)), is_worst]) + generator.normal(
+        0, 0.1, (len(crossing), 2)
+    )
+    X[1:40:2, 0] = np.nan
+    parameters = PARAMETERS | {"lambda_l2": 10.0}
+    booster = fit_booster(
+        X, labels, crossing, names=["a", "b"], categorical=[], parameters=parameters, rounds=5, seed=1
+    )
+    splits = booster.trees_to_dataframe().query("split_feature == 'a'")
+    assert set(splits["missing_type"]) == {"NaN"}
+
+
 def test_lines_of_unknown_outcome_teach_nothing(generator: np.random.Generator) -> None:
     X, labels, crossing, _ = _groupage(generator)
     strange = np.vstack([X, np.full((50, 2), 99.0)])

@@ -12,7 +12,7 @@ import pytest
 from chekara.data.sources import History
 from chekara.errors import NotEnoughHitsError
 from chekara.evaluation.ranking import auc
-from chekara.features.build import items_from_frame
+from chekara.features.build import build_features, items_from_frame
 from chekara.modelling.dataset import Dataset, build_dataset
 from chekara.modelling.learn import learn, matrix_of
 from chekara.modelling.model import Model
@@ -133,6 +133,43 @@ def test_unseen_categories_are_told(history: History, model: Model) -> None:
         (1, "crossing_point"),
         (2, "crossing_point"),
     ]
+
+
+def test_a_missing_value_moves_a_score_no_further_than_values_that_training_saw(
+    history: History, dataset: Dataset, spec: ModelSpec
+) -> None:
+    """LightGBM reads a missing number as 0 where training never missed one: a gap must not read as "far too cheap"."""
+    learned = learn(dataset, spec, ~np.isnan(dataset.hit), np.ones(dataset.n_crossings, dtype=bool), 30, 5)
+    frame = history.newest_revisions(UNTIL).head(12)
+    table = build_features(items_from_frame(frame), learned.encoder.names, spec.extensions, learned.prices)
+    for place, (name, kind) in enumerate(zip(table.names, table.kinds, strict=True)):
+        seen = np.unique(learned.X[:, place])
+        X = np.repeat(learned.encoder.encode(table), len(seen), axis=0)
+        X[:, place] = np.tile(seen, table.n_items)
+        margins = np.asarray(learned.booster.predict(X, raw_score=True)).reshape(table.n_items, len(seen))
+        gap = np.full(table.n_items, np.nan, dtype=np.float32) if kind == "number" else np.full(table.n_items, None)
+        without = learned.encoder.encode(replace(table, values=table.values | {name: gap}))
+        margin = np.asarray(learned.booster.predict(without, raw_score=True))
+        if kind == "number" and not np.isnan(seen).any():
+            column = np.sort(learned.X[:, place])
+            middle = margins[:, np.searchsorted(seen, column[(len(column) - 1) // 2])]
+            np.testing.assert_array_equal(margin, middle, err_msg=name)
+        assert (margin >= margins.min(axis=1) - 1e-9).all(), name
+        assert (margin <= margins.max(axis=1) + 1e-9).all(), name
+
+
+def test_a_bare_declaration_says_what_it_lacks_and_still_adds_up(history: History, model: Model) -> None:
+    lacking = ["declared_value", "gross_mass_kg", "hs_code", "net_mass_kg"]
+    frame = history.newest_revisions(UNTIL).dropna(subset=lacking).head(20)
+    whole = items_from_frame(frame)
+    assert model.missing(whole, model.features(whole)) == []
+    items = items_from_frame(frame.drop(columns=lacking))
+    table = model.features(items)
+    assert model.missing(items, table) == sorted((row, name) for row in range(items.n_items) for name in lacking)
+    X = model.encode(table)
+    raw = np.asarray(model.booster.predict(X, raw_score=True))
+    np.testing.assert_allclose(model.contributions(X).sum(axis=1), raw, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(model.margins(X), raw, rtol=0, atol=1e-9)
 
 
 def test_too_few_hits_are_told_with_their_count(dataset: Dataset, spec: ModelSpec) -> None:

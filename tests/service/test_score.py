@@ -223,6 +223,16 @@ def test_unseen_categories_and_foreign_movements_are_told(house: SmallHouse) -> 
     assert ("not_applicable", "revenue_fraud") in {(notice.code, notice.domain) for notice in transit.warnings}
 
 
+def test_a_value_that_training_always_had_is_told_once_where_it_is_missing(house: SmallHouse) -> None:
+    whole, bare = crossing("c1", items=3), crossing("c2", items=3)
+    bare = replace(bare, items=({"item_no": 1, "net_mass_kg": 250.0}, {"item_no": 2}, *bare.items[2:]))
+    told = [
+        [notice.field for notice in house.score_one(one).decision.warnings if notice.code == "missing_value"]
+        for one in (whole, bare)
+    ]
+    assert told == [[], ["declared_value", "net_mass_kg", "origin_country"]]
+
+
 def test_as_of_is_receipt_on_a_live_clock_and_known_at_on_a_replayed_one(house: SmallHouse, tmp_path: Path) -> None:
     live = house.score_one(crossing())
     assert live.crossing.known_at == START + timedelta(minutes=5)

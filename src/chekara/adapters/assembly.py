@@ -17,7 +17,8 @@ from chekara.adapters.promotions import SqlPromotions
 from chekara.data.identity import EntityTokens, load_entity_secret
 from chekara.policy import Policy, load_policy
 from chekara.service.audit import AuditReport, verify_log
-from chekara.service.ports import Champions, ClockMode
+from chekara.service.champions import Champions
+from chekara.service.ports import ClockMode
 from chekara.service.promote import PromoteModel
 from chekara.service.ranks import RankWindows
 from chekara.service.read import ReadDecisions

@@ -7,6 +7,7 @@ about a crossing comes from the service alone, because only there is it recorded
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -45,7 +46,7 @@ def score_rows(model: Model, frame: pd.DataFrame, *, with_contributions: bool = 
     DataFrame
         One row per input row, in order: ``crossing_id``, ``item_no``, ``margin`` (of the crossing: its highest
         line), ``item_margin``, ``probability``, ``interval_low``, ``interval_high`` and ``warnings`` (codes joined
-        by ``;``, such as ``unseen_category:crossing_point``). A row that breaks the contract scores NaN, with the
+        by ``;``, such as ``missing_value:net_mass_kg``). A row that breaks the contract scores NaN, with the
         warning ``row_refused``.
     """
     raw = _as_lodged(frame)
@@ -69,7 +70,9 @@ def score_rows(model: Model, frame: pd.DataFrame, *, with_contributions: bool = 
         contributions = model.contributions(X)
         names = (*model.names, "base")
         scored |= {f"{CONTRIBUTION_PREFIX}{name}": contributions[:, j] for j, name in enumerate(names)}
-    notes = _warnings(model, table, raw, checked, place, applies, absent_profiles)
+    unknown = [(row, f"unseen_category:{name}") for row, name in model.unseen(table)]
+    unknown += [(row, f"missing_value:{name}") for row, name in model.missing(items, table) if applies[row]]
+    notes = _warnings(unknown, raw, checked, place, applies, absent_profiles)
     return _answer(raw, scored, place, notes)
 
 
@@ -142,8 +145,7 @@ def _highest_of_crossing(item_margin: Floats, crossing: npt.NDArray[np.int64]) -
 
 
 def _warnings(
-    model: Model,
-    table: FeatureTable,
+    unknown: Sequence[tuple[int, str]],
     raw: pd.DataFrame,
     checked: pd.DataFrame,
     place: npt.NDArray[np.int64],
@@ -158,8 +160,8 @@ def _warnings(
         blanked = raw[name].iloc[place].notna().to_numpy() & checked[name].isna().to_numpy()
         for row in place[blanked]:
             codes[row].append(f"value_blanked:{name}")
-    for row, name in model.unseen(table):
-        codes[place[row]].append(f"unseen_category:{name}")
+    for row, code in unknown:
+        codes[place[row]].append(code)
     for row in place[~applies]:
         codes[row].append("not_applicable")
     return [";".join(found) for found in codes]

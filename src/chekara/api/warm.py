@@ -11,7 +11,7 @@ import msgspec
 from chekara import messages
 from chekara.api.parse import ScoreParser
 from chekara.features.build import items_from_crossings
-from chekara.service.ports import Champions
+from chekara.service.champions import Champions
 from chekara.settings import Limits
 
 

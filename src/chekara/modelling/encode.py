@@ -1,6 +1,8 @@
-"""Frozen encodings: categories to codes, the same for training and for one row.
+"""Frozen encodings: categories to codes, gaps to what stands in for them, the same for training and for one row.
 
-A code is an integer that LightGBM splits natively, as a set of categories.
+A code is an integer that LightGBM splits natively, as a set of categories. A number that training hardly ever missed
+has no learned direction for "missing": LightGBM would read it as 0 where it never was missing (``missing_type`` None),
+so that a declaration without value would score as one that is far too cheap. There the median of training stands in.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from chekara.features.build import FeatureTable
-from chekara.features.catalogue import FEATURES
+from chekara.features.catalogue import FEATURES, ItemColumns
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -32,10 +34,13 @@ class Encoder:
         Columns of the matrix, one per feature.
     codes : mapping of str to mapping of str to int
         Categories that the booster splits natively. -1: met in training, but too rarely to be told apart.
+    stand_ins : mapping of str to float
+        Numbers that training hardly ever missed, each with the value that stands in for a missing one.
     """
 
     names: tuple[str, ...]
     codes: Mapping[str, Mapping[str, int]]
+    stand_ins: Mapping[str, float]
 
     @property
     def categorical(self) -> tuple[int, ...]:
@@ -53,13 +58,16 @@ class Encoder:
         Returns
         -------
         ndarray of shape (n_items, k), float64
-            Every number is exactly a float32. A code that is unseen or rare is NaN.
+            Every number is exactly a float32. A code that is unseen or rare is NaN, and so is a missing number
+            where training saw enough of them to learn what that says.
         """
         X = np.empty((table.n_items, len(self.names)), dtype=np.float64)
         for place, name in enumerate(self.names):
             column = table.values[name]
             if name in self.codes:
                 X[:, place] = _coded(column, self.codes[name])
+            elif name in self.stand_ins:
+                X[:, place] = np.where(np.isnan(column), self.stand_ins[name], column)
             else:
                 X[:, place] = column
         return X
@@ -82,17 +90,63 @@ class Encoder:
             found += [(row, name) for row, value in rows if value is not None and value not in known]
         return sorted(found, key=lambda place: place[0])
 
+    def missing(self, table: FeatureTable) -> list[tuple[int, str]]:
+        """Find values that are missing although training had them: the score says nothing of them.
+
+        Returns
+        -------
+        list of (int, str)
+            Row and feature, in order of rows.
+        """
+        found: list[tuple[int, str]] = []
+        for name in self.stand_ins:
+            found += [(int(row), name) for row in np.flatnonzero(np.isnan(table.values[name]))]
+        for name, known in self.codes.items():
+            if MISSING not in known:
+                found += [(row, name) for row, value in enumerate(table.values[name]) if value is None]
+        return sorted(found, key=lambda place: place[0])
+
     def to_json(self) -> dict[str, Any]:
         """Plain mapping for the bundle, keys sorted."""
         return {
             "columns": list(self.names),
             "codes": {name: dict(sorted(codes.items())) for name, codes in sorted(self.codes.items())},
+            "stand_ins": dict(sorted(self.stand_ins.items())),
         }
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Encoder:
         """Read what `to_json` wrote."""
-        return cls(names=tuple(stored["columns"]), codes=stored["codes"])
+        return cls(names=tuple(stored["columns"]), codes=stored["codes"], stand_ins=stored["stand_ins"])
+
+
+def field_behind(name: str, items: ItemColumns, row: int) -> str:
+    """Name the contract field for the want of which a feature has no value.
+
+    Parameters
+    ----------
+    name : str
+        Feature.
+    items : ItemColumns
+    row : int
+
+    Returns
+    -------
+    str
+        The first column it reads that is not given; else the first that is 0 or less; else the last one, whose fault
+        lies in another line of the crossing.
+
+    Examples
+    --------
+    >>> items = ItemColumns({"declared_value": np.array([9.0]), "net_mass_kg": np.array([0.0])}, 1)
+    >>> field_behind("mass_per_package_kg", items, 0), field_behind("hs4", items, 0)
+    ('packages', 'hs_code')
+    """
+    reads = FEATURES[name].reads if name in FEATURES else (name,)
+    values = {column: items.values[column][row] for column in reads if column in items.values}
+    lacking = [column for column in reads if column not in values or pd.isna(values[column])]
+    useless = [c for c in reads if isinstance(values.get(c), float) and values[c] <= 0]
+    return (*lacking, *useless, reads[-1])[0]
 
 
 def _shows_one_column(name: str) -> bool:
@@ -131,3 +185,31 @@ def fit_codes(
     lines = given[is_labelled].value_counts().reindex(given.unique(), fill_value=0)
     counted = sorted(lines.items(), key=lambda pair: (-pair[1], str(pair[0])))
     return {str(value): code if n >= minimum_count else -1 for code, (value, n) in enumerate(counted)}
+
+
+def fit_stand_in(column: npt.NDArray[np.float32], minimum_count: int) -> float | None:
+    """Choose what stands in for a missing number.
+
+    Parameters
+    ----------
+    column : ndarray of shape (n_items,), float32
+        Training lines.
+    minimum_count : int
+        From this many missing values on the booster learns what "missing" says, and nothing stands in.
+
+    Returns
+    -------
+    float or None
+        The lower median, a value that training saw; None where nothing stands in or no value is known.
+
+    Examples
+    --------
+    >>> fit_stand_in(np.array([4.0, 1.0, 3.0, 2.0], dtype=np.float32), 1)
+    2.0
+    >>> fit_stand_in(np.array([4.0, np.nan, 3.0, 2.0], dtype=np.float32), 1) is None
+    True
+    """
+    known = column[~np.isnan(column)]
+    if not len(known) or len(column) - len(known) >= minimum_count:
+        return None
+    return float(np.quantile(known, 0.5, method="lower"))

@@ -154,23 +154,32 @@ def fit_booster(
     -------
     lightgbm.Booster
     """
-    chosen = dict(parameters) | {"seed": seed, "num_threads": num_threads, "verbose": -1}
+    # A sample of the rows could overlook the missing values of a column, and LightGBM would read them as 0.
+    chosen = dict(parameters) | {
+        "seed": seed,
+        "num_threads": num_threads,
+        "verbose": -1,
+        "bin_construct_sample_cnt": max(int((labels.weight > 0).sum()), 1),
+    }
 
-    def fit_once(told: ItemLabels) -> lgb.Booster:
+    def data_of(told: ItemLabels, bins_of: lgb.Dataset | None = None) -> lgb.Dataset:
         used = told.weight > 0
-        data = lgb.Dataset(
+        return lgb.Dataset(
             X[used],
             told.label[used],
             weight=told.weight[used],
+            reference=bins_of,
             feature_name=list(names),
             categorical_feature=list(categorical),
             params={"verbose": -1},
         )
-        return lgb.train(chosen, data, num_boost_round=rounds)
 
-    booster = fit_once(labels)
+    everything = data_of(labels)
+    booster = lgb.train(chosen, everything, num_boost_round=rounds)
     if not labels.is_shared.any():
         return booster
     margins = np.full(len(X), -np.inf)
     margins[labels.is_shared] = booster.predict(X[labels.is_shared], raw_score=True)
-    return fit_once(give_hit_to_worst(labels, margins, crossing_of_item))
+    # Bins of all lines: those that now carry a hit alone may lack the missing values of a column.
+    told = give_hit_to_worst(labels, margins, crossing_of_item)
+    return lgb.train(chosen, data_of(told, everything), num_boost_round=rounds)

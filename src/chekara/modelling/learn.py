@@ -14,7 +14,7 @@ from chekara.features.build import FeatureTable, build_features
 from chekara.features.catalogue import FEATURES
 from chekara.features.reference import PriceReference, fit_price_reference
 from chekara.modelling.dataset import Dataset, take_lines
-from chekara.modelling.encode import Encoder, fit_codes
+from chekara.modelling.encode import Encoder, fit_codes, fit_stand_in
 from chekara.modelling.fit import ItemLabels, crossing_margins, fit_booster, label_items
 from chekara.modelling.spec import ModelSpec
 
@@ -73,8 +73,9 @@ def learn(dataset: Dataset, spec: ModelSpec, fit: Mask, visible: Mask, rounds: i
     labels = ItemLabels(labels.label[lines], labels.weight[lines], labels.is_shared[lines])
     seen = np.flatnonzero(visible[dataset.crossing_of_item] | used)
     prices = fit_price_reference(take_lines(dataset.items, seen), spec.encoding.price_strength)
-    encoder = _fit_encoder(dataset, spec, seen, np.isin(seen, lines, assume_unique=True))
-    X = encoder.encode(table_of(dataset, spec, prices, lines))
+    table = table_of(dataset, spec, prices, lines)
+    encoder = _fit_encoder(dataset, spec, seen, np.isin(seen, lines, assume_unique=True), table)
+    X = encoder.encode(table)
     booster = fit_booster(
         X,
         labels,
@@ -183,8 +184,12 @@ def judgeable(dataset: Dataset, learned_lines: npt.NDArray[np.int64], crossings:
     return crossings & ~has_copy
 
 
-def _fit_encoder(dataset: Dataset, spec: ModelSpec, seen: npt.NDArray[np.int64], is_labelled: Mask) -> Encoder:
-    choice, values = spec.encoding, dataset.table.values
-    names = dataset.feature_names
+def _fit_encoder(
+    dataset: Dataset, spec: ModelSpec, seen: npt.NDArray[np.int64], is_labelled: Mask, table: FeatureTable
+) -> Encoder:
+    """Fit codes on the lines seen, and what stands in for a missing number on the table of those that teach."""
+    choice, values, names = spec.encoding, dataset.table.values, dataset.feature_names
     codes = {n: fit_codes(values[n][seen], is_labelled, choice.minimum_count) for n in choice.codes if n in names}
-    return Encoder(names=names, codes=codes)
+    numbers = [name for name in names if name not in codes]
+    found = {name: fit_stand_in(table.values[name], choice.minimum_count) for name in numbers}
+    return Encoder(names=names, codes=codes, stand_ins={n: value for n, value in found.items() if value is not None})

@@ -19,7 +19,7 @@ from chekara.features.catalogue import ItemColumns
 from chekara.features.reference import PriceReference
 from chekara.modelling.calibration import Calibration
 from chekara.modelling.dataset import lines_that_apply
-from chekara.modelling.encode import Encoder
+from chekara.modelling.encode import Encoder, field_behind
 from chekara.modelling.spec import ModelSpec
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -106,6 +106,24 @@ class Model:
     def unseen(self, table: FeatureTable) -> list[tuple[int, str]]:
         """Find categories that training never met, as (row, feature)."""
         return self.encoder.unseen(table)
+
+    def missing(self, items: ItemColumns, table: FeatureTable) -> list[tuple[int, str]]:
+        """Find contract fields that lack a value although training had one, so that another stands in.
+
+        A value that is there but of no use, such as a mass of 0 under a price per kg, counts as lacking.
+
+        Parameters
+        ----------
+        items : ItemColumns
+        table : FeatureTable
+            Features of ``items``.
+
+        Returns
+        -------
+        list of (int, str)
+            Row and field, each once, ascending.
+        """
+        return sorted({(row, field_behind(name, items, row)) for row, name in self.encoder.missing(table)})
 
     def usual(self, items: ItemColumns) -> Mapping[str, tuple[Floats, Floats]]:
         """Tell declared and usual value of each line, for features that compare with a frozen reference.

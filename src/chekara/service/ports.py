@@ -19,9 +19,7 @@ from chekara.domain.crossing import Crossing
 from chekara.domain.decision import Decision, ModelIdentity, Notice
 from chekara.domain.review import Review
 from chekara.domain.vocabulary import COORDINATOR, Lane
-from chekara.explain.reasons import EvidenceSource
 from chekara.features.build import FeatureTable
-from chekara.features.catalogue import ItemColumns
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 ClockMode = Literal["live", "replay"]
@@ -202,87 +200,6 @@ class Promotion:
     assessment_id: str | None
     is_shortcut: bool
     promoted_at: datetime
-
-
-class Calibrated(Protocol):
-    """What scoring needs of ``chekara.modelling.calibration.Calibration``."""
-
-    def probability(self, margin: Floats) -> Floats:
-        """Return the calibrated share of hits, strictly increasing in the margin."""
-        ...
-
-    def interval(self, margin: Floats) -> tuple[Floats, Floats]:
-        """Return the 90 % bounds of the hit rate."""
-        ...
-
-
-class Champion(Protocol):
-    """What scoring needs of ``chekara.modelling.model.Model``."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Features in the order of the matrix."""
-        ...
-
-    @property
-    def identity(self) -> ModelIdentity:
-        """Name, version and digest."""
-        ...
-
-    @property
-    def calibration(self) -> Calibrated:
-        """Margins to probabilities."""
-        ...
-
-    @property
-    def evidence(self) -> EvidenceSource:
-        """What is usual, and how often it was a hit."""
-        ...
-
-    @property
-    def reference_margins(self) -> Floats:
-        """Crossing margins of the newest history; seed of the rank window."""
-        ...
-
-    def features(self, items: ItemColumns) -> FeatureTable:
-        """Compute the model's features of goods lines."""
-        ...
-
-    def encode(self, table: FeatureTable) -> Floats:
-        """Encode features to the booster's matrix, shape (n_items, n_features)."""
-        ...
-
-    def margins(self, X: Floats) -> Floats:
-        """Return log-odds per item."""
-        ...
-
-    def contributions(self, X: Floats) -> Floats:
-        """Return exact SHAP values per item, base value last, shape (n_items, n_features + 1)."""
-        ...
-
-    def unseen(self, table: FeatureTable) -> list[tuple[int, str]]:
-        """Return (row, feature) of every category that training never saw."""
-        ...
-
-    def usual(self, items: ItemColumns) -> Mapping[str, tuple[Floats, Floats]]:
-        """Return declared and usual value per goods line, for features that compare with a frozen reference."""
-        ...
-
-    def applies_to(self, items: ItemColumns) -> npt.NDArray[np.bool_]:
-        """Return which goods lines the domain applies to."""
-        ...
-
-
-class Champions(Protocol):
-    """Which verified models serve."""
-
-    def serving(self) -> Mapping[str, Champion]:
-        """Return the champion per domain: one consistent set, to be read once per group of requests."""
-        ...
-
-    def problems(self) -> tuple[str, ...]:
-        """Return why promoted bundles do not serve, one sentence each; empty when all do."""
-        ...
 
 
 class EntityTokenizer(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -14,7 +14,7 @@ from chekara.domain.decision import Reason
 from chekara.explain.reasons import strongest_reasons
 from chekara.features.build import FeatureTable, items_from_crossings
 from chekara.features.catalogue import FEATURES, ItemColumns
-from chekara.service.ports import Champion, Floats
+from chekara.service.champions import Champion, Floats
 
 REASONS = 8
 CONTRIBUTION_DECIMALS = 9
@@ -37,6 +37,8 @@ class Prediction:
     reasons : tuple of Reason
     unseen_fields : tuple of str
         Contract columns with a category that training never saw, of any item.
+    missing_fields : tuple of str
+        Contract columns without a value although training had one, of any item.
     features : FeatureTable
         Of all items.
     """
@@ -49,6 +51,7 @@ class Prediction:
     contributions: Mapping[str, float]
     reasons: tuple[Reason, ...]
     unseen_fields: tuple[str, ...]
+    missing_fields: tuple[str, ...]
     features: FeatureTable
 
 
@@ -88,7 +91,7 @@ def predict(
     probability = champion.calibration.probability(margins[rows])
     low, high = champion.calibration.interval(margins[rows])
     usual = champion.usual(items)
-    unseen = _unseen_features(champion, table)
+    unseen, missing = _by_row(champion.unseen(table)), _by_row(champion.missing(items, table))
     starts = np.searchsorted(crossing_index, np.arange(len(crossings) + 1))
     found: list[Prediction | None] = [None] * len(crossings)
     for i, (crossing, row) in enumerate(zip(scored.tolist(), rows.tolist(), strict=True)):
@@ -102,6 +105,7 @@ def predict(
             contributions=dict(zip(champion.names, own[:-1].tolist(), strict=True)),
             reasons=_reasons_of(champion, table, usual, row, own[:-1], unseen.get(row, ())),
             unseen_fields=_fields_read(unseen, range(starts[crossing], starts[crossing + 1])),
+            missing_fields=tuple(sorted(_of_rows(missing, range(starts[crossing], starts[crossing + 1])))),
             features=table.take(np.arange(starts[crossing], starts[crossing + 1])),
         )
     return found
@@ -171,15 +175,19 @@ def _reasons_of(
     return strongest_reasons(names, values, contributions.tolist(), champion.evidence, REASONS, sides, unseen)
 
 
-def _unseen_features(champion: Champion, table: FeatureTable) -> dict[int, list[str]]:
-    """Return, by row, the features whose category training never met."""
-    unseen: dict[int, list[str]] = {}
-    for row, feature in champion.unseen(table):
-        unseen.setdefault(row, []).append(feature)
-    return unseen
+def _by_row(found: Iterable[tuple[int, str]]) -> dict[int, list[str]]:
+    """Gather what was found of each row."""
+    rows: dict[int, list[str]] = {}
+    for row, name in found:
+        rows.setdefault(row, []).append(name)
+    return rows
+
+
+def _of_rows(found: Mapping[int, Sequence[str]], rows: range) -> set[str]:
+    return {name for row in rows for name in found.get(row, ())}
 
 
 def _fields_read(unseen: Mapping[int, Sequence[str]], rows: range) -> tuple[str, ...]:
     """Return the contract columns behind the unseen features of a crossing's rows."""
-    features = {feature for row in rows for feature in unseen.get(row, ())}
+    features = _of_rows(unseen, rows)
     return tuple(sorted({FEATURES[name].reads[0] if name in FEATURES else name for name in features}))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from chekara.service.ports import Champion, Floats
+from chekara.service.champions import Champion, Floats
 
 WINDOW = 10_000
 

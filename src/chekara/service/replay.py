@@ -10,7 +10,8 @@ import numpy as np
 from chekara.domain.decision import DomainScore
 from chekara.features.build import FeatureTable, items_from_crossings
 from chekara.features.catalogue import FEATURES
-from chekara.service.ports import Champion, DecisionRecord, Scoring
+from chekara.service.champions import Champion
+from chekara.service.ports import DecisionRecord, Scoring
 from chekara.service.predict import highest_rows
 
 TOLERANCE = 1e-9

@@ -14,11 +14,10 @@ from chekara.domain.decision import Decision, DomainScore, Notice
 from chekara.errors import ChekaraError, NotFoundError, NotReadyError
 from chekara.policy.decide import decide
 from chekara.policy.policy import Policy
+from chekara.service.champions import Champion, Champions
 from chekara.service.payload import content_bytes
 from chekara.service.ports import (
     Chain,
-    Champion,
-    Champions,
     ClockMode,
     DecisionLog,
     DecisionRecord,
@@ -271,6 +270,7 @@ class ScoreCrossings:
                 found.append(Notice("not_applicable", domain=domain))
             else:
                 found += [Notice("unseen_category", name, domain) for name in prediction.unseen_fields]
+                found += [Notice("missing_value", name, domain) for name in prediction.missing_fields]
         if self._clock == "replay":
             found.append(Notice("replayed_clock"))
         if one.chain is Chain.TEST:
