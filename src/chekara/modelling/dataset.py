@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from chekara.data.labels import label_crossings
-from chekara.data.leakage import tuple_key
+from chekara.data.leakage import revisions_before_result, tuple_key
 from chekara.data.sources import History
 from chekara.errors import NotEnoughHitsError
 from chekara.features.build import FeatureTable, build_features, items_from_frame
@@ -107,7 +107,7 @@ def build_dataset(
     history : History
     spec : ModelSpec
     until : datetime with offset
-        Strictly before it: newest revisions of crossings, newest revisions of results.
+        Strictly before it: the newest revision of each crossing that was lodged before its result, newest results.
     leaking_tuple : tuple of str, optional
         Columns that carry their label along, from `chekara.data.leakage.find_leakage`.
     protocol : {'as_given', 'leak_free'}
@@ -122,7 +122,10 @@ def build_dataset(
     NotEnoughHitsError
         No crossing was known before the instant, or the domain applies to none.
     """
-    frame = history.newest_revisions(until)
+    labels = label_crossings(history.inspections, spec.target, until)
+    # A declaration mended after its control holds what the control found: learn from what could have been scored.
+    known = history.crossings[history.crossings["known_at"] < pd.Timestamp(until)]
+    frame = revisions_before_result(known, labels)
     frame = frame.sort_values(["known_at", "crossing_id", "item_no"], kind="stable").reset_index(drop=True)
     everything = items_from_frame(frame)
     applies = lines_that_apply(everything, spec)
@@ -151,7 +154,7 @@ def build_dataset(
         crossing_of_item=crossing_of_item,
         crossing_ids=crossing_ids,
         as_of=items.instant("known_at")[first_lines],
-        **_outcomes(history, spec, until, crossing_ids),
+        **_outcomes(labels, crossing_ids),
         tuple_key=None if leaking_tuple is None else tuple_key(frame[applies], leaking_tuple),
         protocol=protocol,
         notes=_notes(absent, int((~applies).sum())),
@@ -186,10 +189,9 @@ class _Outcomes(TypedDict):
     amount: Floats
 
 
-def _outcomes(history: History, spec: ModelSpec, until: datetime, crossing_ids: npt.NDArray[np.object_]) -> _Outcomes:
+def _outcomes(labels: pd.DataFrame, crossing_ids: npt.NDArray[np.object_]) -> _Outcomes:
     """Line up labels with crossings; everything is missing where no outcome is known."""
-    labels = label_crossings(history.inspections, spec.target, until).set_index("crossing_id")
-    labels = labels.reindex(pd.Index(crossing_ids))
+    labels = labels.set_index("crossing_id").reindex(pd.Index(crossing_ids))
     known_at = pd.to_datetime(labels["known_at"], utc=True).dt.tz_localize(None)
     return _Outcomes(
         hit=np.asarray(labels["hit"].astype("Float64").to_numpy(np.float64, na_value=np.nan)),

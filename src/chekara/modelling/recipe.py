@@ -220,7 +220,7 @@ def refit_on_everything(dataset: Dataset, spec: ModelSpec, seed: int, progress: 
         prices=learned.prices,
         encoder=learned.encoder,
         calibration=calibration,
-        evidence=build_evidence(table, dataset.hit[dataset.crossing_of_item]),
+        evidence=build_evidence(table, dataset.hit[dataset.crossing_of_item], dataset.crossing_of_item),
         reference_margins=np.sort(margins_of(learned, dataset, spec, newest)),
         golden={
             "rows": draw_golden_rows(dataset.items, learned.encoder.names, seed),
