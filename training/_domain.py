@@ -12,6 +12,7 @@ from chekara import __version__
 from chekara.adapters.assembly import promotion_desk
 from chekara.adapters.tracking import ModelTracker, RegisteredBundle, TrackedRun, git_commit
 from chekara.data.findings import Finding
+from chekara.data.history_checks import DomainChecks, check_domain
 from chekara.data.sources import History
 from chekara.modelling.baselines import Baseline, score_baselines
 from chekara.modelling.bundle import load_signing_key, write_bundle
@@ -23,7 +24,6 @@ from chekara.modelling.recipe import Progress, RecipeScores, evaluate_recipe, re
 from chekara.modelling.spec import ModelSpec
 from chekara.service.ports import Promotion
 from chekara.settings import Settings
-from training._checks import DomainChecks, check_domain
 from training._example import example_rows
 from training._pictures import picture_model
 from training._screen import Screen
@@ -120,7 +120,7 @@ def train_domain(
     NotEnoughHitsError
         The domain cannot be learned from this history; nothing was tracked.
     """
-    checks = check_domain(order.history, spec.target, order.findings, order.seed)
+    checks = check_domain(order.history, spec.target, order.seed, order.findings)
     screen.show_findings(checks)
     with screen.progress() as progress:
         judged = [_judge(spec, order, checks, protocol, progress) for protocol in protocols_for(order, checks)]

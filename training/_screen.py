@@ -7,13 +7,13 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
+from chekara.data.history_checks import DomainChecks
+from chekara.data.history_screen import show_findings, show_history
 from chekara.data.sources import History
 from chekara.evaluation.report import show_comparison
 from chekara.modelling.judgement import Judgement
 from chekara.modelling.recipe import Progress as ProgressOf
-from training._checks import DomainChecks
 
 
 class Screen:
@@ -24,23 +24,7 @@ class Screen:
 
     def show_history(self, history: History) -> None:
         """Say what was read and what was refused, counted by reason."""
-        self.console.print(
-            f"History [bold]{history.directory.name}[/]: {len(history.crossings):,} goods lines, "
-            f"{len(history.inspections):,} inspection results"
-            + (f", read with the mapping {history.mapping_name}" if history.mapping_name else "")
-            + ".",
-            highlight=False,
-        )
-        if not history.refusals:
-            return
-        table = Table(title="Refused", title_justify="left", title_style="bold")
-        for heading in ("table", "column", "reason", "what was done"):
-            table.add_column(heading)
-        table.add_column("rows", justify="right")
-        for refusal in history.refusals:
-            done = refusal.action.replace("_", " ")
-            table.add_row(refusal.table, refusal.column or "whole row", refusal.reason, done, f"{refusal.rows:,}")
-        self.console.print(table)
+        show_history(history, self.console)
 
     def start_domain(self, title: str) -> None:
         """Announce a domain."""
@@ -51,9 +35,7 @@ class Screen:
         if not checks.leakage.findings:
             lines = checks.leakage.n_labelled
             self.console.print(f"Leakage: none found in {lines:,} goods lines with a known outcome.")
-        for finding in checks.findings:
-            style = "bold yellow" if finding.blocks_promotion else "dim"
-            self.console.print(f"[{style}]{finding.severity}[/] {finding.sentence}", highlight=False)
+        show_findings(checks.findings, self.console)
 
     @contextmanager
     def progress(self) -> Iterator[ProgressOf]:

@@ -16,12 +16,12 @@ import typer
 from rich.console import Console
 
 from chekara.adapters.tracking import ModelTracker
+from chekara.data.history_checks import check_whole
 from chekara.data.sources import load_history
 from chekara.errors import ChekaraError, ConfigurationError, NotEnoughHitsError, TrainingError
 from chekara.modelling.card import fill_card
 from chekara.modelling.spec import ModelSpec, load_spec
 from chekara.settings import Settings
-from training._checks import check_whole
 from training._domain import TrainedModel, TrainingOrder, promote_shortcut, train_domain
 from training._history import history_before, just_after_newest, parse_instant
 from training._pictures import short_title

@@ -54,9 +54,14 @@ def map_command(
     mapping: Annotated[Path | None, typer.Option(help="Mapping file; default: a shipped one that fits.")] = None,
 ) -> None:
     """Bring a foreign table to the contract with a mapping file, without code."""
+    from chekara.data.history_screen import show_history
     from chekara.data.sources import map_history
 
-    map_history(directory, out, mapping=mapping)
+    console = Console()
+    history = map_history(directory, out, mapping=mapping)
+    show_history(history, console)
+    written = ", ".join(f"{len(frame):,} rows of {table}" for table, frame in history.tables.items() if len(frame))
+    console.print(f"Wrote {written or 'no rows'} to {out}.", highlight=False)
 
 
 @app.command()

@@ -7,7 +7,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+from chekara.cli import app
 from chekara.data.checks import validate_table
 from chekara.data.foreign import apply_mapping
 from chekara.data.mapping import Mapping, load_mapping, parse_mapping, shipped_mappings
@@ -210,3 +212,14 @@ def test_shipped_mappings_are_whole() -> None:
     assert korea.name == "korea54k"
     assert len(korea.recognised_by) == 22
     assert load_mapping(Path("korea54k")) == korea
+
+
+def test_the_command_says_what_was_read_written_and_refused(folder: Path) -> None:
+    out = folder / "out"
+    arguments = ["map", str(folder / "tables"), str(out), "--mapping", str(folder / "example.toml")]
+    result = CliRunner(env={"COLUMNS": "120"}).invoke(app, arguments)
+    assert result.exit_code == 0
+    for said in ("2025-01.csv", "mapping example", "not in code list", "duty_rate", "value blanked"):
+        assert said in result.stdout
+    assert "Wrote 3 rows of crossings, 2 rows of inspections to" in result.stdout
+    assert len(pd.read_parquet(out / "crossings.parquet")) == 3

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -45,3 +45,8 @@ class Finding:
     def blocks_promotion(self) -> bool:
         """Whether a model trained on this history may not be promoted outside dev."""
         return self.severity == "warning"
+
+
+def warnings_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Put findings in the order in which a person reads them: warnings first, then by domain, code and columns."""
+    return tuple(sorted(findings, key=lambda f: (not f.blocks_promotion, f.domain or "", f.code, f.columns)))

@@ -8,13 +8,13 @@ from pathlib import Path
 import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.padding import Padding
 from rich.table import Table
 
-from chekara.data.drift import find_drift, find_label_jumps, find_proxies
-from chekara.data.findings import Finding
-from chekara.data.labels import TargetRule, label_crossings
-from chekara.data.leakage import LeakageReport, TupleEvidence, find_leakage
+from chekara.data.findings import Finding, warnings_first
+from chekara.data.history_checks import check_domain, check_whole
+from chekara.data.history_screen import show_findings, show_history
+from chekara.data.labels import TargetRule
+from chekara.data.leakage import LeakageReport, TupleEvidence
 from chekara.data.sources import History, load_history
 from chekara.evaluation.calibration import wilson_interval
 
@@ -84,14 +84,15 @@ class CheckReport:
         ----------
         console : Console
         """
-        _show_files(self.history, console)
-        _show_refusals(self.history, console)
+        show_history(self.history, console)
         if self.domains:
             console.print(_domain_table(self.domains))
         for report in self.leakage:
             if report.tuple_evidence is not None and report.leaking_tuple:
                 console.print(_tuple_table(report, report.tuple_evidence))
-        _show_findings(self.findings, console)
+        if self.findings:
+            console.print("[bold]Found[/]")
+        show_findings(self.findings, console)
         console.print(self.verdict, style="bold", highlight=False)
 
     @property
@@ -129,22 +130,16 @@ def check_history(directory: Path, mapping: Path | None = None, *, seed: int = 1
         A column describes people; it is named.
     """
     history = load_history(directory, mapping=mapping)
-    scored = history.newest_revisions()
-    known_at = scored.drop_duplicates("crossing_id").set_index("crossing_id")["known_at"]
-    domains, leakage = [], []
-    findings = find_drift(scored) + find_proxies(scored)
-    for domain in sorted(history.inspections["domain"].dropna().unique()):
-        rule = TargetRule(domain=domain)
-        labels = label_crossings(history.inspections, rule)
-        domains.append(_figures(history.inspections, labels, len(known_at), domain))
-        report = find_leakage(history, rule=rule, seed=seed)
-        leakage.append(report)
-        findings += [*report.findings, *find_label_jumps(labels, known_at, domain)]
+    crossings = history.crossings["crossing_id"].nunique()
+    inspected = sorted(history.inspections["domain"].dropna().unique())
+    checks = {domain: check_domain(history, TargetRule(domain=domain), seed) for domain in inspected}
     return CheckReport(
         history=history,
-        domains=tuple(domains),
-        leakage=tuple(leakage),
-        findings=tuple(sorted(findings, key=lambda f: (not f.blocks_promotion, f.domain or "", f.code, f.columns))),
+        domains=tuple(_figures(history.inspections, own.labels, crossings, domain) for domain, own in checks.items()),
+        leakage=tuple(own.leakage for own in checks.values()),
+        findings=warnings_first(
+            [*check_whole(history), *(finding for own in checks.values() for finding in own.findings)]
+        ),
     )
 
 
@@ -164,46 +159,6 @@ def _figures(inspections: pd.DataFrame, labels: pd.DataFrame, crossings: int, do
         not_done=int((~missed["crossing_id"].isin(labels["crossing_id"])).sum()),
         days_until_known=float(waited.median()),
     )
-
-
-def _show_files(history: History, console: Console) -> None:
-    table = Table(title="Files", title_justify="left", title_style="bold", box=SIMPLE_HEAD)
-    table.add_column("file")
-    table.add_column("table")
-    table.add_column("rows", justify="right")
-    for file in history.files:
-        table.add_row(file.name, file.table, f"{file.rows:,}")
-    console.print(table)
-    if history.mapping_name:
-        console.print(f"Read with the mapping {history.mapping_name}.", highlight=False)
-    crossings = history.crossings["crossing_id"].nunique()
-    if crossings:
-        first, last = history.crossings["occurred_at"].min(), history.crossings["occurred_at"].max()
-        console.print(f"{crossings:,} crossings from {first:%Y-%m-%d} to {last:%Y-%m-%d}.", highlight=False)
-    for name, columns in history.ignored_columns.items():
-        if columns:
-            console.print(f"Ignored in {name}, not of the contract: {', '.join(columns)}.", highlight=False)
-
-
-def _show_refusals(history: History, console: Console) -> None:
-    if not history.refusals:
-        console.print("Nothing was refused: every row and value meets the contract.")
-        return
-    table = Table(title="Refused", title_justify="left", title_style="bold red", box=SIMPLE_HEAD)
-    for heading in ("table", "column", "reason", "what was done"):
-        table.add_column(heading)
-    table.add_column("rows", justify="right")
-    table.add_column("for example rows")
-    for refusal in history.refusals:
-        table.add_row(
-            refusal.table,
-            refusal.column or "whole row",
-            refusal.reason.replace("_", " "),
-            refusal.action.replace("_", " "),
-            f"{refusal.rows:,}",
-            ", ".join(str(row) for row in refusal.example_rows),
-        )
-    console.print(table)
 
 
 def _domain_table(domains: tuple[DomainFigures, ...]) -> Table:
@@ -265,13 +220,3 @@ def _tuple_table(report: LeakageReport, evidence: TupleEvidence) -> Table:
     for column in report.columns[:3]:
         table.add_row(f"AUC of {column.column} alone", f"{column.best_auc:.3f}")
     return table
-
-
-def _show_findings(findings: tuple[Finding, ...], console: Console) -> None:
-    if findings:
-        console.print("[bold]Found[/]")
-    for finding in findings:
-        style = "bold yellow" if finding.blocks_promotion else "dim"
-        about = f"{finding.code}, {finding.domain}" if finding.domain else finding.code
-        console.print(f"[{style}]{finding.severity}[/] {about}", highlight=False)
-        console.print(Padding(finding.sentence, (0, 0, 0, 2)), highlight=False)

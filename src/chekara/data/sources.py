@@ -74,6 +74,11 @@ class History:
     files: tuple[HistoryFile, ...] = ()
     mapping_name: str | None = None
 
+    @property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """The frames by the name of their contract table."""
+        return {name: getattr(self, name) for name in TABLES}
+
     def newest_revisions(self, known_before: datetime | None = None) -> pd.DataFrame:
         """Return the crossings, each in the highest revision that was known at an instant.
 
@@ -173,12 +178,7 @@ def map_history(directory: Path, out: Path, mapping: Mapping | Path | None = Non
     if Path(out).resolve() == Path(directory).resolve():
         raise HistoryError("cannot write into the folder that is read", where=str(out), hint="name another folder")
     history = load_history(directory, mapping=mapping)
-    frames = {
-        "crossings": history.crossings,
-        "inspections": history.inspections,
-        "crossing_points": history.crossing_points,
-    }
-    write_history({name: frame for name, frame in frames.items() if len(frame) or name == "crossings"}, out)
+    write_history({name: frame for name, frame in history.tables.items() if len(frame) or name == "crossings"}, out)
     return history
 
 
