@@ -1,6 +1,6 @@
 """How the recipe ranks crossings of the following weeks, at several instants of a history.
 
-    python benchmarks/rolling_origins.py --data ../shared/data/korea54k [--peers]
+    python benchmarks/rolling_origins.py --data korea54k [--peers]
 
 One slice of a few hundred unseen rows is noisy (AUC +- .036), so choices are made on the mean over origins. Each
 origin is a whole run of the recipe (rounds and calibration chosen on the past alone), judged on the next 45 days;
