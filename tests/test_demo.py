@@ -43,12 +43,13 @@ def get(url: str, key: str | None = None) -> tuple[int, bytes]:
 @pytest.mark.slow
 def test_the_whole_road_is_walked(tmp_path: Path) -> None:
     home = tmp_path / "var"
-    started = run(home, "scripts/demo.py", "start", "--months", "6", "--per-day", "30", "--port", "0")
+    started = run(home, "scripts/demo.py", "start", "--port", "0")
     try:
         check_the_road(home, started)
         check_the_printed_curl_line(started.stdout)
-    finally:
         check_stop_ends_it_and_can_be_said_twice(home)
+    finally:
+        run(home, "scripts/demo.py", "stop")
 
 
 def check_the_road(home: Path, started: subprocess.CompletedProcess[str]) -> None:
