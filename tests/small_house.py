@@ -21,7 +21,8 @@ from chekara.domain.actor import Actor
 from chekara.domain.crossing import Crossing, Value
 from chekara.domain.decision import ModelIdentity
 from chekara.domain.vocabulary import Role
-from chekara.explain.evidence import Evidence, build_evidence
+from chekara.explain.evidence import Evidence
+from chekara.explain.evidence_build import build_evidence
 from chekara.explain.quadrature import QuadratureTreeShap
 from chekara.features.build import FeatureTable, build_features, items_from_crossings
 from chekara.features.catalogue import ItemColumns
@@ -29,9 +30,9 @@ from chekara.modelling.calibration import Calibration
 from chekara.modelling.encode import Encoder, field_behind
 from chekara.policy import Policy, load_policy
 from chekara.service.champions import Champion, Floats
-from chekara.service.ports import ClockMode, DecisionRecord, ScoreRequest
 from chekara.service.ranks import RankWindows
 from chekara.service.read import ReadDecisions
+from chekara.service.records import ClockMode, DecisionRecord, ScoreRequest
 from chekara.service.review import RecordReview
 from chekara.service.score import Outcome, ScoreCrossings
 from chekara.settings import Settings

@@ -22,7 +22,7 @@ from chekara.modelling.judgement import Judgement, judge_recipe
 from chekara.modelling.model import Model
 from chekara.modelling.recipe import Progress, RecipeScores, evaluate_recipe, refit_on_everything
 from chekara.modelling.spec import ModelSpec
-from chekara.service.ports import Promotion
+from chekara.service.records import Promotion
 from chekara.settings import Settings
 from training._example import example_rows
 from training._pictures import picture_model

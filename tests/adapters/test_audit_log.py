@@ -25,7 +25,7 @@ from chekara.domain.decision import ModelIdentity
 from chekara.domain.vocabulary import ReviewAction, Role
 from chekara.service.audit import AuditReport
 from chekara.service.chain import entry_hash, payload_digest
-from chekara.service.ports import Chain, Promotion
+from chekara.service.records import Chain, Promotion
 from chekara.service.review import ReviewRequest
 from tests.small_house import START, SmallHouse, actor, crossing, small_house
 

@@ -11,7 +11,7 @@ import pytest
 from chekara.domain.actor import Actor
 from chekara.domain.vocabulary import AGENCIES, Lane, ReviewAction, Role
 from chekara.errors import InvalidRequestError, NotFoundError
-from chekara.service.ports import Chain, DecisionFilter, DecisionRecord
+from chekara.service.records import Chain, DecisionFilter, DecisionRecord
 from chekara.service.review import ReviewRequest
 from tests.small_house import SmallHouse, actor, crossing, small_house, small_model
 

@@ -18,7 +18,7 @@ from chekara.domain.crossing import Crossing
 from chekara.domain.decision import Action, Decision, DomainScore, ModelIdentity, Notice, Reason
 from chekara.domain.review import Review
 from chekara.domain.vocabulary import AGENCIES, Lane, ReviewAction, Role
-from chekara.service.ports import Chain, DecisionRecord
+from chekara.service.records import Chain, DecisionRecord
 
 AT = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 # Who sees which domain, written down again from CONTRACT section 1.

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chekara.errors import NotFoundError, RevisionConflictError, SupersededRevisionError
-from chekara.service.ports import KnownRevision
+from chekara.service.records import KnownRevision
 from chekara.service.revisions import Fresh, Repeated, Withdrawal, meaning_of
 
 bodies = st.tuples(st.integers(0, 3), st.sampled_from("ab"), st.booleans())

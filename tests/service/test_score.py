@@ -21,7 +21,7 @@ from chekara.errors import (
     SupersededRevisionError,
 )
 from chekara.features.build import items_from_crossings
-from chekara.service.ports import Chain
+from chekara.service.records import Chain
 from chekara.service.replay import replay_decision
 from chekara.service.review import ReviewRequest
 from tests.small_house import (

@@ -19,7 +19,7 @@ from chekara.errors import (
     TooManyRequestsError,
     UnavailableError,
 )
-from chekara.service.ports import Chain, DecisionRecord, ScoreRequest
+from chekara.service.records import Chain, DecisionRecord, ScoreRequest
 from chekara.service.score import Outcome
 from chekara.service.writer import GroupCommitWriter
 from tests.small_house import SmallHouse, crossing, request, small_house

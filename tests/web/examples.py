@@ -10,7 +10,7 @@ from chekara.domain.crossing import Crossing
 from chekara.domain.decision import Action, Decision, DomainScore, ModelIdentity, Notice, Reason
 from chekara.domain.review import Review
 from chekara.domain.vocabulary import Lane, ReviewAction, Role
-from chekara.service.ports import Chain, DecisionRecord
+from chekara.service.records import Chain, DecisionRecord
 from chekara.web.pages import Frame
 
 SCORED_AT = datetime(2026, 11, 24, 5, 7, tzinfo=UTC)

@@ -13,7 +13,7 @@ import pytest
 import chekara.web
 from chekara import messages
 from chekara.domain.vocabulary import Lane, ReviewAction
-from chekara.service.ports import DecisionPage
+from chekara.service.records import DecisionPage
 from chekara.web import pages
 from chekara.web.case import build_case
 from chekara.web.pages import ErrorPage, SignInPage

@@ -16,7 +16,7 @@ from chekara.domain.vocabulary import Role
 from chekara.errors import ConfigurationError, NotFoundError, UnauthenticatedError
 from chekara.policy import Policy, load_policy
 from chekara.service.chain import instant_text
-from chekara.service.ports import Chain
+from chekara.service.records import Chain
 from chekara.settings import Settings
 
 KEY_BYTES = 32

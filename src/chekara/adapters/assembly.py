@@ -18,10 +18,10 @@ from chekara.data.identity import EntityTokens, load_entity_secret
 from chekara.policy import Policy, load_policy
 from chekara.service.audit import AuditReport, verify_log
 from chekara.service.champions import Champions
-from chekara.service.ports import ClockMode
 from chekara.service.promote import PromoteModel
 from chekara.service.ranks import RankWindows
 from chekara.service.read import ReadDecisions
+from chekara.service.records import ClockMode
 from chekara.service.review import RecordReview
 from chekara.service.score import ScoreCrossings
 from chekara.service.writer import GroupCommitWriter

@@ -14,7 +14,8 @@ from chekara.errors import BundleDigestError, ChekaraError
 from chekara.modelling.bundle import load_trusted_keys, read_bundle, verify_in_child
 from chekara.modelling.model import Model
 from chekara.policy.policy import Policy
-from chekara.service.ports import BundleAbout, Promotion, PromotionRegister
+from chekara.service.ports import PromotionRegister
+from chekara.service.records import BundleAbout, Promotion
 from chekara.settings import Settings
 
 WATCH_SECONDS = 2.0

@@ -12,7 +12,7 @@ from chekara.adapters import database as tables
 from chekara.adapters.rows import rows_of
 from chekara.service.chain import GENESIS, canonical_json, entry_hash, instant_text, payload_digest
 from chekara.service.payload import Plain
-from chekara.service.ports import Chain
+from chekara.service.records import Chain
 
 Clock = Callable[[], datetime]
 

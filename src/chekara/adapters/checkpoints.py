@@ -23,7 +23,7 @@ from chekara.adapters.chain_writer import Clock, head_of, now
 from chekara.adapters.database import Database
 from chekara.service.audit import Checkpoint
 from chekara.service.chain import instant_text
-from chekara.service.ports import Chain
+from chekara.service.records import Chain
 
 EVERY_SECONDS = 30.0
 

@@ -23,16 +23,8 @@ from chekara.service.payload import (
     review_from,
     scoring_from,
 )
-from chekara.service.ports import (
-    Chain,
-    DecisionFilter,
-    DecisionPage,
-    DecisionRecord,
-    Floats,
-    KnownRevision,
-    LabelCipher,
-    Scoring,
-)
+from chekara.service.ports import Floats, LabelCipher
+from chekara.service.records import Chain, DecisionFilter, DecisionPage, DecisionRecord, KnownRevision, Scoring
 
 
 class SqlDecisionLog:

@@ -12,7 +12,7 @@ from chekara.domain.actor import Actor
 from chekara.domain.vocabulary import COORDINATOR, Role
 from chekara.errors import FieldProblem, InvalidRequestError
 from chekara.service.chain import instant_text
-from chekara.service.ports import Chain, DecisionFilter
+from chekara.service.records import Chain, DecisionFilter
 
 LARGEST_PAGE = 200
 

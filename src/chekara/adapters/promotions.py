@@ -7,7 +7,7 @@ from sqlalchemy import select
 from chekara.adapters.chain_writer import ChainWriter, Clock, now
 from chekara.adapters.database import Database, payloads, promotions
 from chekara.service.payload import parsed, plain_promotion, promotion_from
-from chekara.service.ports import Chain, Promotion
+from chekara.service.records import Chain, Promotion
 
 
 class SqlPromotions:

@@ -16,7 +16,7 @@ from chekara.api.problems import install_problem_handlers
 from chekara.api.routes import health, models
 from chekara.api.routes.decisions import decisions_router
 from chekara.api.routes.scores import scores_router
-from chekara.service.ports import ClockMode
+from chekara.service.records import ClockMode
 from chekara.settings import Settings
 
 DESCRIPTION = """\

@@ -12,7 +12,7 @@ from chekara import messages
 from chekara.adapters.assembly import House
 from chekara.api.metrics import Metrics
 from chekara.api.parse import ReviewParser, ScoreParser
-from chekara.service.ports import ClockMode
+from chekara.service.records import ClockMode
 from chekara.settings import Settings
 
 

@@ -17,7 +17,7 @@ from chekara.domain.decision import Action, DomainScore, Notice, Reason
 from chekara.domain.review import Review
 from chekara.domain.vocabulary import Role
 from chekara.explain.reasons import goods_group, instruction, sentence
-from chekara.service.ports import DecisionRecord
+from chekara.service.records import DecisionRecord
 from chekara.service.visibility import own_actions, own_scores, own_warnings
 
 WITHHELD: Final = "withheld"

@@ -20,7 +20,7 @@ from chekara.api.metrics import Metrics
 from chekara.api.openapi import CROSSING_EXAMPLE
 from chekara.api.warm import warm_champions, warm_texts
 from chekara.errors import ConfigurationError
-from chekara.service.ports import ClockMode
+from chekara.service.records import ClockMode
 from chekara.settings import Settings
 from chekara.web.routes import mount_pages
 

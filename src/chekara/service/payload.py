@@ -23,7 +23,7 @@ from chekara.domain.vocabulary import Lane, ReviewAction
 from chekara.features.build import FeatureTable
 from chekara.features.catalogue import FeatureKind
 from chekara.service.chain import canonical_json, instant_from, instant_text
-from chekara.service.ports import Chain, DecisionRecord, Promotion, Scoring
+from chekara.service.records import Chain, DecisionRecord, Promotion, Scoring
 
 FORMAT = 1
 Plain = dict[str, Any]

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from chekara.errors import ForbiddenError
 from chekara.policy.policy import Policy
-from chekara.service.ports import BundleAbout, BundleShelf, Promotion, PromotionRegister
+from chekara.service.ports import BundleShelf, PromotionRegister
+from chekara.service.records import BundleAbout, Promotion
 
 
 class PromoteModel:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from chekara.domain.actor import Actor
 from chekara.domain.review import Review
 from chekara.errors import NotFoundError
-from chekara.service.ports import Chain, DecisionFilter, DecisionLog, DecisionPage, DecisionRecord
+from chekara.service.ports import DecisionLog
+from chekara.service.records import Chain, DecisionFilter, DecisionPage, DecisionRecord
 
 
 class ReadDecisions:

@@ -11,8 +11,8 @@ from chekara.domain.decision import DomainScore
 from chekara.features.build import FeatureTable, items_from_crossings
 from chekara.features.catalogue import FEATURES
 from chekara.service.champions import Champion
-from chekara.service.ports import DecisionRecord, Scoring
 from chekara.service.predict import highest_rows
+from chekara.service.records import DecisionRecord, Scoring
 
 TOLERANCE = 1e-9
 

@@ -12,7 +12,8 @@ from chekara.domain.review import Review
 from chekara.domain.vocabulary import Lane, ReviewAction
 from chekara.errors import FieldProblem, ForbiddenError, InvalidRequestError, NotFoundError, SupersededRevisionError
 from chekara.policy.policy import Policy
-from chekara.service.ports import Chain, DecisionLog
+from chekara.service.ports import DecisionLog
+from chekara.service.records import Chain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

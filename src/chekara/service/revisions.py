@@ -9,7 +9,7 @@ from chekara.domain.review import Review
 from chekara.domain.vocabulary import Lane, ReviewAction
 from chekara.errors import NotFoundError, RevisionConflictError, SupersededRevisionError
 from chekara.policy.decide import Floor
-from chekara.service.ports import DecisionRecord, KnownRevision
+from chekara.service.records import DecisionRecord, KnownRevision
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,19 +16,10 @@ from chekara.policy.decide import decide
 from chekara.policy.policy import Policy
 from chekara.service.champions import Champion, Champions
 from chekara.service.payload import content_bytes
-from chekara.service.ports import (
-    Chain,
-    ClockMode,
-    DecisionLog,
-    DecisionRecord,
-    EntityTokenizer,
-    LabelCipher,
-    LogTransaction,
-    ScoreRequest,
-    Scoring,
-)
+from chekara.service.ports import DecisionLog, EntityTokenizer, LabelCipher, LogTransaction
 from chekara.service.predict import Prediction, Predictions, predict_all
 from chekara.service.ranks import RankWindows
+from chekara.service.records import Chain, ClockMode, DecisionRecord, ScoreRequest, Scoring
 from chekara.service.revisions import Fresh, Withdrawal, floors_from, meaning_of
 
 Outcome: TypeAlias = DecisionRecord | Exception

@@ -5,7 +5,7 @@ from __future__ import annotations
 from chekara.domain.actor import Actor
 from chekara.domain.decision import Action, DomainScore, Notice
 from chekara.domain.vocabulary import Lane
-from chekara.service.ports import DecisionRecord
+from chekara.service.records import DecisionRecord
 
 
 def own_actions(record: DecisionRecord, actor: Actor) -> tuple[Action, ...]:

@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from chekara.errors import DeadlineExceededError, TooManyRequestsError, UnavailableError
-from chekara.service.ports import DecisionRecord, ScoreRequest
+from chekara.service.records import DecisionRecord, ScoreRequest
 from chekara.service.score import Outcome
 
 _IDLE_SECONDS = 1.0

@@ -10,7 +10,7 @@ from chekara.domain.decision import Action, DomainScore, Reason
 from chekara.domain.review import Review
 from chekara.domain.vocabulary import ReviewAction, Role
 from chekara.explain.reasons import goods_group, instruction, sentence
-from chekara.service.ports import DecisionRecord
+from chekara.service.records import DecisionRecord
 from chekara.service.visibility import own_actions, own_scores, own_warnings
 from chekara.web.declaration import header_facts, item_facts
 from chekara.web.likelihood import likelihood_of

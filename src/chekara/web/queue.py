@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 from chekara import messages
 from chekara.domain.actor import Actor
 from chekara.domain.vocabulary import Lane, Role
-from chekara.service.ports import DecisionFilter, DecisionPage, DecisionRecord
+from chekara.service.records import DecisionFilter, DecisionPage, DecisionRecord
 from chekara.service.visibility import own_actions, own_scores
 from chekara.web.likelihood import likelihood_of
 from chekara.web.pages import Choice, Frame, QueuePage, QueueRow

@@ -23,7 +23,7 @@ from chekara.domain.actor import Actor, Permission, may, sees_domain
 from chekara.domain.review import Review
 from chekara.errors import ChekaraError, ForbiddenError, InvalidRequestError, NotFoundError, UnauthenticatedError
 from chekara.policy import Policy
-from chekara.service.ports import DecisionFilter, DecisionPage, DecisionRecord
+from chekara.service.records import DecisionFilter, DecisionPage, DecisionRecord
 from chekara.service.review import ReviewRequest
 from chekara.settings import Settings
 from chekara.web.case import build_case, may_review

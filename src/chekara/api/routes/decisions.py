@@ -33,7 +33,7 @@ from chekara.domain.actor import Actor, Permission
 from chekara.domain.review import Review
 from chekara.domain.vocabulary import Lane
 from chekara.errors import NotFoundError
-from chekara.service.ports import DecisionFilter, DecisionRecord
+from chekara.service.records import DecisionFilter, DecisionRecord
 from chekara.service.review import ReviewRequest
 from chekara.settings import Limits
 

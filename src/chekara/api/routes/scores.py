@@ -31,7 +31,7 @@ from chekara.api.problems import problem_of
 from chekara.api.strict_json import read_json
 from chekara.domain.actor import Actor, Permission
 from chekara.errors import BodyTooLargeError, ChekaraError, DeadlineExceededError, InvalidRequestError
-from chekara.service.ports import Chain, DecisionRecord, ScoreRequest
+from chekara.service.records import Chain, DecisionRecord, ScoreRequest
 from chekara.settings import Limits
 
 NDJSON: Final = "application/x-ndjson"

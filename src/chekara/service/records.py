@@ -1,0 +1,250 @@
+"""What crosses the border of the use cases, as plain dataclasses. No database, no framework."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+from chekara.domain.actor import Actor, sees_domain
+from chekara.domain.crossing import Crossing
+from chekara.domain.decision import Decision, ModelIdentity, Notice
+from chekara.domain.vocabulary import COORDINATOR, Lane
+from chekara.features.build import FeatureTable
+
+ClockMode = Literal["live", "replay"]
+
+
+class Chain(StrEnum):
+    """Which log an event goes to. What test keys do never mixes with the live log."""
+
+    LIVE = "live"
+    TEST = "test"
+
+    @classmethod
+    def of(cls, actor: Actor) -> Chain:
+        """Return the chain that everything this actor does is written to."""
+        return cls.TEST if actor.is_test else cls.LIVE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreRequest:
+    """One crossing to score, parsed and checked, with entity ids still as lodged.
+
+    Attributes
+    ----------
+    crossing : Crossing
+    actor : Actor
+        From the key: its agency asks, and a test key goes to the test chain.
+    received_at : datetime
+        When the service had the body. It becomes the crossing's *as_of* on a live clock; on a replay clock
+        the body's ``known_at`` does.
+    labels : mapping of str to str
+        What an officer reads (plate, declaration number): stored encrypted, never a feature.
+    is_void : bool
+        Withdraws the crossing: it never came.
+    answer_by : float or None
+        ``time.monotonic()`` instant after which the answer is of no use; None waits as long as it takes.
+    """
+
+    crossing: Crossing
+    actor: Actor
+    received_at: datetime
+    labels: Mapping[str, str] = field(default_factory=dict)
+    is_void: bool = False
+    answer_by: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionRecord:
+    """A stored decision with what surrounds it: what the API and the pages present.
+
+    Attributes
+    ----------
+    decision : Decision
+    chain : Chain
+    crossing : Crossing
+        As scored; entity ids are internal tokens.
+    labels : mapping of str to str
+        Decrypted.
+    informed : mapping of str to tuple of str
+        Agencies informed per domain when the decision was made; `leads` gives the lead agencies.
+    superseded_by : str or None
+        Decision of the newest higher revision.
+    is_void : bool
+        The crossing was withdrawn; ``decision.warnings`` then holds ``void``.
+    """
+
+    decision: Decision
+    chain: Chain
+    crossing: Crossing
+    labels: Mapping[str, str]
+    informed: Mapping[str, tuple[str, ...]]
+    superseded_by: str | None = None
+    is_void: bool = False
+
+    def leads(self) -> dict[str, str]:
+        """Return the lead agency of every domain that scored the crossing or wants it."""
+        leads = {action.domain: action.agency for action in self.decision.actions if action.role == "lead"}
+        return leads | {score.domain: score.agency for score in self.decision.domains}
+
+    def domains_seen_by(self, actor: Actor) -> frozenset[str]:
+        """Return the domains of this decision that the actor's agency sees."""
+        return frozenset(
+            domain for domain, lead in self.leads().items() if sees_domain(actor, lead, self.informed.get(domain, ()))
+        )
+
+    def is_visible_to(self, actor: Actor) -> bool:
+        """Whether the actor may open this decision at all.
+
+        It may where its agency sees one of the domains, asked for the score itself, or coordinates; a test key
+        sees only the test chain, any other key only the live one.
+        """
+        if self.chain is not Chain.of(actor):
+            return False
+        return actor.agency in {self.decision.asked_by, COORDINATOR} or bool(self.domains_seen_by(actor))
+
+    def later(self, *, superseded_by: str | None, is_void: bool) -> DecisionRecord:
+        """Return the same decision with what happened to its crossing since."""
+        warnings = self.decision.warnings
+        if is_void and not self.is_void:
+            warnings = (*warnings, Notice("void"))
+        decision = replace(self.decision, warnings=warnings)
+        return replace(self, decision=decision, superseded_by=superseded_by, is_void=is_void)
+
+
+Order = Literal["newest", "strictest"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionFilter:
+    """Which decisions to list.
+
+    Attributes
+    ----------
+    lane : Lane or None
+        With ``domain``: the lane that the domain itself asks for; alone: the lane of the crossing.
+    domain : str or None
+        Decisions scored in this domain.
+    crossing_point, crossing_id : str or None
+    since : datetime or None
+        Scored at or after.
+    is_newest_revision_only : bool
+        Leave out superseded revisions and withdrawn crossings.
+    is_unreviewed_only : bool
+        Leave out what the actor's agency has reviewed.
+    order : {'newest', 'strictest'}
+        By log position downwards; or the strictest lane first, in a lane the longest waiting first.
+    limit : int
+        Rows per page, 1 to 200.
+    """
+
+    lane: Lane | None = None
+    domain: str | None = None
+    crossing_point: str | None = None
+    crossing_id: str | None = None
+    since: datetime | None = None
+    is_newest_revision_only: bool = False
+    is_unreviewed_only: bool = False
+    order: Order = "newest"
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionPage:
+    """One page of decisions.
+
+    Attributes
+    ----------
+    records : tuple of DecisionRecord
+    next_cursor : str or None
+        Opaque; give it back to read on. None at the end.
+    """
+
+    records: tuple[DecisionRecord, ...]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promotion:
+    """One promotion record: which bundle serves a domain from now on.
+
+    Attributes
+    ----------
+    promotion_id, domain : str
+    model : ModelIdentity
+    trained_by, approved_by : str
+        Persons. They differ, except where ``is_shortcut``.
+    assessment_id : str or None
+        Impact assessment that the approval rests on.
+    is_shortcut : bool
+        Promoted in dev without a second person or assessment.
+    promoted_at : datetime
+    """
+
+    promotion_id: str
+    domain: str
+    model: ModelIdentity
+    trained_by: str
+    approved_by: str
+    assessment_id: str | None
+    is_shortcut: bool
+    promoted_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownRevision:
+    """What the log already holds of one revision of a crossing.
+
+    Attributes
+    ----------
+    decision_id : str
+    revision : int
+    content : str
+        Fingerprint of the canonicalised body.
+    is_void : bool
+        A withdrawal: ``decision_id`` is the decision it withdrew.
+    """
+
+    decision_id: str
+    revision: int
+    content: str
+    is_void: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scoring:
+    """How a decision came about, stored beside it so that it replays.
+
+    Attributes
+    ----------
+    as_of : datetime
+        Only what was known before it may have influenced the score.
+    features : mapping of str to FeatureTable
+        Per domain, one row per goods line in the crossing's order.
+    counts_in_rank : bool
+        Whether its margins entered the rank windows: live, and the first revision scored.
+    """
+
+    as_of: datetime
+    features: Mapping[str, FeatureTable]
+    counts_in_rank: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BundleAbout:
+    """What a verified bundle says of itself.
+
+    Attributes
+    ----------
+    domain : str
+    model : ModelIdentity
+    trained_by : str
+        The person or system that trained it.
+    """
+
+    domain: str
+    model: ModelIdentity
+    trained_by: str
