@@ -144,7 +144,7 @@ def last_crossings(data: Path) -> tuple[list[dict[str, Any]], str]:
 
 def serve(settings: Settings, port: int) -> tuple[subprocess.Popen[bytes], str]:
     """Start ``chekara serve`` in its own session and wait until it can score."""
-    port = port if _is_free(port) else _free_port()
+    port = port if port and _is_free(port) else _free_port()
     log = settings.home / "demo-serve.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
