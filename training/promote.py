@@ -14,9 +14,8 @@ import typer
 from rich.console import Console
 
 from chekara.adapters.assembly import promotion_desk
-from chekara.adapters.tracking import ModelTracker, RegisteredBundle
-from chekara.errors import ChekaraError, ForbiddenError
-from chekara.modelling.bundle import load_trusted_keys, read_bundle
+from chekara.adapters.tracking import ModelTracker
+from chekara.errors import ChekaraError
 from chekara.settings import Settings
 
 
@@ -32,7 +31,6 @@ def promote(
     tracker = ModelTracker(settings)
     with tempfile.TemporaryDirectory(prefix="chekara-") as scratch:
         registered = tracker.fetch_bundle(domain, Path(scratch), version=version, digest=digest)
-        refuse_blocked(registered, settings)
         promotion = promotion_desk(settings)(
             registered.folder, approved_by=approver, assessment_id=assessment_id, is_shortcut=False
         )
@@ -42,26 +40,6 @@ def promote(
         f"approved by {promotion.approved_by} on assessment {promotion.assessment_id}.",
         highlight=False,
     )
-
-
-def refuse_blocked(registered: RegisteredBundle, settings: Settings) -> None:
-    """Refuse a model whose history had leakage or broke the contract; in dev it may pass.
-
-    Raises
-    ------
-    ForbiddenError
-        Outside dev, naming what was found when the model was trained.
-    BundleRefusedError
-        The bundle does not verify.
-    """
-    about = read_bundle(registered.folder, load_trusted_keys(settings)).about
-    blocking = [*about.get("blocking_findings", ()), *(f"refused {table}" for table in about.get("refused_tables", ()))]
-    if blocking and not settings.is_dev:
-        raise ForbiddenError(
-            f"its history was found wanting when it was trained: {', '.join(blocking)}",
-            where=f"{registered.domain} version {registered.version}",
-            hint="mend the history and train again",
-        )
 
 
 def main() -> None:

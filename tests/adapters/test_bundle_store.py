@@ -40,7 +40,7 @@ def without_child(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bundle_store, "verify_in_child", lambda _folder, _trusted: None)
 
 
-def another(bundle: Path, settings: Settings, folder: Path, **about: str) -> Path:
+def another(bundle: Path, settings: Settings, folder: Path, **about: object) -> Path:
     """Write a second bundle that differs in its content."""
     model = read_bundle(bundle, load_trusted_keys(settings))
     changed = replace(model, reference_margins=model.reference_margins[::2])
@@ -141,6 +141,35 @@ def test_a_bundle_without_a_trainer_is_promoted_by_nobody(settings: Settings, bu
     nameless = another(bundle, settings, tmp_path / "nameless", trained_by="")
     with pytest.raises(ForbiddenError, match="who trained it"):
         promotion_desk(settings)(nameless, approved_by="approver", assessment_id="IA-7")
+
+
+@pytest.mark.usefixtures("without_child")
+@pytest.mark.parametrize(
+    ("about", "message"),
+    [
+        ({}, "does not say what was found"),
+        ({"blocking_findings": []}, "does not say what was found"),
+        ({"blocking_findings": ["leaking_tuple", "swapped_columns"], "refused_tables": []}, "leaking_tuple, swapped"),
+        ({"blocking_findings": [], "refused_tables": ["crossings"]}, "refused crossings"),
+        ({"blocking_findings": [], "refused_tables": []}, None),
+    ],
+)
+def test_what_was_found_in_its_history_blocks_a_model_outside_dev(
+    settings: Settings, bundle: Path, tmp_path: Path, about: dict[str, list[str]], message: str | None
+) -> None:
+    candidate = another(bundle, settings, tmp_path / "candidate-2", **about)
+    production = promotion_desk(replace(settings, environment="production"))
+    before = verify_log_of(settings).entries
+    if message is None:
+        assert production(candidate, approved_by="approver", assessment_id="IA-7").approved_by == "approver"
+        return
+    with pytest.raises(ForbiddenError, match=message) as refused:
+        production(candidate, approved_by="approver", assessment_id="IA-7")
+    assert refused.value.where == "revenue_fraud version 2"
+    assert verify_log_of(settings).entries == before
+    assert len(list(settings.bundles_path.iterdir())) == 1
+    promotion_desk(settings)(candidate, approved_by="approver", assessment_id="IA-7")
+    assert verify_log_of(settings).entries == before + 1
 
 
 @pytest.mark.usefixtures("without_child")

@@ -9,6 +9,7 @@ import tempfile
 import threading
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from chekara.errors import BundleDigestError, ChekaraError
 from chekara.modelling.bundle import load_trusted_keys, read_bundle, verify_in_child
@@ -47,7 +48,10 @@ class BundleStore:
         """
         model = self._verified(folder)
         return BundleAbout(
-            domain=model.spec.domain, model=model.identity, trained_by=str(model.about.get("trained_by", ""))
+            domain=model.spec.domain,
+            model=model.identity,
+            trained_by=str(model.about.get("trained_by", "")),
+            found_wanting=_found_wanting(model.about),
         )
 
     def load(self, digest: str) -> Model:
@@ -107,6 +111,12 @@ class BundleStore:
         trusted = load_trusted_keys(self._settings)
         verify_in_child(folder, trusted)
         return read_bundle(folder, trusted)
+
+
+def _found_wanting(about: Mapping[str, Any]) -> tuple[str, ...] | None:
+    if not {"blocking_findings", "refused_tables"} <= about.keys():
+        return None
+    return (*about["blocking_findings"], *(f"refused {table}" for table in about["refused_tables"]))
 
 
 def _sync(folder: Path) -> None:

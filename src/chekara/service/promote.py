@@ -66,7 +66,8 @@ class PromoteModel:
         Raises
         ------
         ForbiddenError
-            The approver trained the model, names nobody or no assessment, or takes the shortcut outside dev.
+            The approver trained the model, names nobody or no assessment, or takes the shortcut outside dev; outside
+            dev also where the model's history was found wanting, naming what was found.
         BundleRefusedError
             The bundle does not verify. What serves goes on serving.
         ConfigurationError
@@ -79,6 +80,8 @@ class PromoteModel:
         self._policy.domain(about.domain)
         if not is_shortcut:
             _refuse_own_work(about, approved_by)
+        if not self._is_dev:
+            _refuse_found_wanting(about)
         self._shelf.place(bundle, about.model.digest)
         promotion = Promotion(
             promotion_id=str(uuid.uuid4()),
@@ -109,3 +112,13 @@ def _refuse_own_work(about: BundleAbout, approved_by: str) -> None:
         raise ForbiddenError("the bundle does not say who trained it", where="about.json", hint="train it again")
     if approved_by.strip().casefold() == about.trained_by.strip().casefold():
         raise ForbiddenError("whoever trained a model cannot promote it", where="approver", hint="ask a second person")
+
+
+def _refuse_found_wanting(about: BundleAbout) -> None:
+    hint = "mend the history and train again"
+    where = f"{about.domain} version {about.model.version}"
+    if about.found_wanting is None:
+        raise ForbiddenError("the bundle does not say what was found in its history", where=where, hint=hint)
+    if about.found_wanting:
+        found = ", ".join(about.found_wanting)
+        raise ForbiddenError(f"its history was found wanting when it was trained: {found}", where=where, hint=hint)

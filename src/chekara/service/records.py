@@ -243,8 +243,12 @@ class BundleAbout:
     model : ModelIdentity
     trained_by : str
         The person or system that trained it.
+    found_wanting : tuple of str or None
+        What was found in its history and stands against promotion outside dev: codes of findings, and refused
+        tables. None where the bundle does not say.
     """
 
     domain: str
     model: ModelIdentity
     trained_by: str
+    found_wanting: tuple[str, ...] | None
