@@ -75,7 +75,9 @@ def test_the_newest_promotion_serves_and_going_back_is_promoting_again(
     desk(settings.bundles_path / first.digest, approved_by="approver", assessment_id="IA-7")
     champions.refresh()
     assert champions.serving()["revenue_fraud"].identity == first
-    assert verify_log_of(settings).is_intact
+    report = verify_log_of(settings)
+    assert report.is_intact
+    assert report.unsigned_tail == 0, "a promotion outside the service is signed at once"
 
 
 def test_a_damaged_bundle_is_refused_and_recorded_nowhere(settings: Settings, bundle: Path) -> None:

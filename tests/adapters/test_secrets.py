@@ -10,6 +10,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chekara.adapters.accounts import add_key
+from chekara.adapters.assembly import verify_log_of
 from chekara.adapters.checkpoints import EVERY_SECONDS, CheckpointBook, checkpoint_file, read_checkpoints
 from chekara.adapters.key_files import load_checkpoint_key, load_checkpoint_public_key, load_label_key
 from chekara.adapters.label_cipher import AesLabelCipher
@@ -103,6 +105,70 @@ def test_checkpoints_are_signed_when_due_and_only_of_heads_that_moved(tmp_path: 
     book().sign()
     found = read_checkpoints(path, key.public_key())
     assert [(one.number, one.position, one.is_signed) for one in found] == [(1, 1, True), (2, 2, True)]
+    book().sign()
+    assert len(read_checkpoints(path, key.public_key())) == 2
     stranger = Ed25519PrivateKey.generate().public_key()
     assert [one.is_signed for one in read_checkpoints(path, stranger)] == [False, False]
     house.database.close()
+
+
+def test_books_of_several_processes_number_without_gap(tmp_path: Path) -> None:
+    house = small_house(tmp_path)
+    path, key = checkpoint_file(tmp_path), load_checkpoint_key(house.settings)
+    books = [CheckpointBook(path, house.database, key) for _ in range(4)]
+
+    def work(book: CheckpointBook, name: str) -> None:
+        for number in range(5):
+            house.score_one(crossing(f"{name}{number}"))
+            book.sign()
+
+    threads = [threading.Thread(target=work, args=(book, name)) for book, name in zip(books, "abcd", strict=True)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    found = read_checkpoints(path, key.public_key())
+    assert [one.number for one in found] == list(range(1, len(found) + 1))
+    positions = [one.position for one in found]
+    assert positions == sorted(set(positions))
+    assert positions[-1] == 20
+    house.database.close()
+
+
+def test_keys_made_beside_a_service_are_in_a_checkpoint_at_once(tmp_path: Path) -> None:
+    house = small_house(tmp_path)
+    service = house.checkpoints()
+    for name in ("a", "b"):
+        house.score_one(crossing(name))
+        service.sign()
+        add_key(house.settings, agency="customs", role="analyst")
+        assert verify_log_of(house.settings).unsigned_tail == 0
+    house.score_one(crossing("c"))
+    service.sign()
+    report = verify_log_of(house.settings)
+    assert report.is_intact, report.findings
+    assert (report.checkpoints, report.unsigned_tail) == (5, 0)
+    house.database.close()
+
+
+def test_a_key_is_told_even_where_no_checkpoint_can_be_written(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    production = settings_of(tmp_path / "production", "production")
+    assert add_key(production, agency="customs", role="analyst")
+    assert verify_log_of(production).unsigned_tail == 1
+    dev = settings_of(tmp_path / "dev", "dev")
+    checkpoint_file(dev.home).mkdir(parents=True)
+    assert add_key(dev, agency="customs", role="analyst")
+    assert "no checkpoint could be written" in caplog.text
+
+
+def test_a_damaged_checkpoint_key_stops_before_anything_is_recorded(tmp_path: Path) -> None:
+    dev = settings_of(tmp_path, "dev")
+    dev.keys_path.mkdir(parents=True)
+    (dev.keys_path / "checkpoint_signing.pem").write_bytes(b"no key")
+    (dev.keys_path / "checkpoint_signing.pem").chmod(0o600)
+    with pytest.raises(ConfigurationError, match="not an Ed25519"):
+        add_key(dev, agency="customs", role="analyst")
+    (dev.keys_path / "checkpoint_signing.pem").unlink()
+    assert verify_log_of(dev).entries == 0

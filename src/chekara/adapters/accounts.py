@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, exists, select
 
 from chekara.adapters.chain_writer import ChainWriter, Clock, now
+from chekara.adapters.checkpoints import signed_after
 from chekara.adapters.database import Database, key_revocations, keys, open_database
 from chekara.domain.actor import SCOPES, Actor
 from chekara.domain.vocabulary import Role
@@ -191,13 +192,15 @@ def add_key(
     Raises
     ------
     ConfigurationError
-        An agency, role or scope is not known, or the policy file is wrong.
+        An agency, role or scope is not known, or the policy file or the checkpoint key is wrong.
     LogUnavailableError
         The key could not be recorded.
     """
     policy = load_policy(settings.policy_path)
     database = open_database(settings)
     try:
-        return Accounts(database, policy).add(agency=agency, role=role, holder=holder, scopes=scopes, is_test=is_test)
+        with signed_after(settings, database):
+            accounts = Accounts(database, policy)
+            return accounts.add(agency=agency, role=role, holder=holder, scopes=scopes, is_test=is_test)
     finally:
         database.close()

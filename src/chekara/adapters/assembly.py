@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from chekara.adapters.accounts import Accounts
 from chekara.adapters.audit_source import SqlAuditSource
 from chekara.adapters.bundle_store import BundleStore, ServingChampions
-from chekara.adapters.checkpoints import CheckpointBook, checkpoint_file, read_checkpoints
+from chekara.adapters.checkpoints import CheckpointBook, checkpoint_file, read_checkpoints, signed_after
 from chekara.adapters.database import open_database
 from chekara.adapters.decision_log import SqlDecisionLog
 from chekara.adapters.key_files import load_checkpoint_key, load_checkpoint_public_key, load_label_key
@@ -130,7 +130,8 @@ def promotion_desk(settings: Settings) -> PromoteModel:
         The database does not answer.
     """
     policy = load_policy(settings.policy_path)
-    register = SqlPromotions(open_database(settings))
+    database = open_database(settings)
+    register = SqlPromotions(database, signing=lambda: signed_after(settings, database))
     return PromoteModel(register=register, shelf=BundleStore(settings), policy=policy, is_dev=settings.is_dev)
 
 

@@ -1,18 +1,22 @@
 """Signed heads of the log, kept outside the database: whoever rewrites the log cannot rewrite them too.
 
 One file, ``checkpoints/checkpoints.jsonl``, one JSON object a line, appended and fsynced. A line signs (Ed25519) its
-own number, the chain, its position and hash, and the instant, in the encoding of `signed_text`. Ship the file to
-another machine: who can write it can also cut its end.
+own number, the chain, its position and hash, and the instant, in the encoding of `signed_text`. Several processes may
+sign at once: the file is locked while a head is read and signed. Ship it to another machine: who can write it can also
+cut its end.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import fcntl
+import logging
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -21,9 +25,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from chekara.adapters.chain_writer import Clock, head_of, now
 from chekara.adapters.database import Database
+from chekara.adapters.key_files import load_checkpoint_key, load_checkpoint_public_key
+from chekara.errors import LogUnavailableError
 from chekara.service.audit import Checkpoint
 from chekara.service.chain import instant_text
 from chekara.service.records import Chain
+from chekara.settings import Settings
 
 EVERY_SECONDS = 30.0
 
@@ -90,10 +97,10 @@ class CheckpointBook:
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._next_at = monotonic()
+        self._number = 0
+        self._signed: dict[str, int] = {}
+        self._read_up_to = 0  # bytes of the file
         path.parent.mkdir(parents=True, exist_ok=True)
-        lines = _lines(path)
-        self._number = max((line.number for line in lines if line is not None), default=0)
-        self._signed = {line.chain: line.position for line in lines if line is not None}
 
     def sign_if_due(self) -> None:
         """Sign new heads if the last look is `EVERY_SECONDS` ago."""
@@ -112,25 +119,66 @@ class CheckpointBook:
         """
         with self._lock:
             self._next_at = self._monotonic() + EVERY_SECONDS
-            for chain in Chain:
-                with self._database.reading() as connection:
-                    position, head = head_of(connection, chain)
-                if position and self._signed.get(chain.value) != position:
-                    self._append(chain.value, position, head)
+            with self._locked_file() as descriptor:
+                self._catch_up()
+                for chain in Chain:
+                    with self._database.reading() as connection:
+                        position, head = head_of(connection, chain)
+                    if position and self._signed.get(chain.value) != position:
+                        self._append(descriptor, chain.value, position, head)
 
-    def _append(self, chain: str, position: int, head: str) -> None:
+    @contextmanager
+    def _locked_file(self) -> Iterator[int]:
+        """Open the file so that no other process signs meanwhile: two would give one number to two heads."""
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def _catch_up(self) -> None:
+        """Read what other processes signed since the last look."""
+        with self._path.open("rb") as stream:
+            stream.seek(self._read_up_to)
+            for line in _parsed(stream.read()):
+                if line is not None:
+                    self._number = max(self._number, line.number)
+                    self._signed[line.chain] = line.position
+            self._read_up_to = stream.tell()
+
+    def _append(self, descriptor: int, chain: str, position: int, head: str) -> None:
         number, signed_at = self._number + 1, instant_text(self._clock())
         text = signed_text(number=number, chain=chain, position=position, hash_=head, signed_at=signed_at)
         signature = base64.b64encode(self._key.sign(text)).decode()
         line = msgspec.json.encode(_Line(number, chain, position, head, signed_at, signature)) + b"\n"
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        try:
-            os.write(descriptor, line)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        os.write(descriptor, line)
+        os.fsync(descriptor)
         self._number = number
         self._signed[chain] = position
+
+
+@contextmanager
+def signed_after(settings: Settings, database: Database) -> Iterator[None]:
+    """Sign the heads once what is recorded inside is durable, so that no time passes in which it can be cut.
+
+    For programs beside the service. Where this machine holds no checkpoint key outside dev, nothing is signed here: the
+    next checkpoint of the service covers the record.
+
+    Raises
+    ------
+    ConfigurationError
+        The checkpoint key cannot be used; nothing was recorded yet.
+    """
+    key = load_checkpoint_key(settings) if settings.is_dev or load_checkpoint_public_key(settings) else None
+    yield
+    if key is None:
+        return
+    try:
+        CheckpointBook(checkpoint_file(settings.home), database, key).sign()
+    except (OSError, LogUnavailableError):
+        # What was recorded stands, and its maker must hear so (a key is shown once); the next checkpoint covers it.
+        logging.getLogger(__name__).warning("recorded, but no checkpoint could be written; the next one covers it")
 
 
 def read_checkpoints(path: Path, key: Ed25519PublicKey | None) -> list[Checkpoint]:
@@ -144,7 +192,7 @@ def read_checkpoints(path: Path, key: Ed25519PublicKey | None) -> list[Checkpoin
         None verifies nothing, so that every checkpoint counts as unsigned.
     """
     found: list[Checkpoint] = []
-    for number, line in enumerate(_lines(path), start=1):
+    for number, line in enumerate(_parsed(path.read_bytes() if path.exists() else b""), start=1):
         if line is None:
             found.append(Checkpoint(number, "", 0, "", "", is_signed=False))
         else:
@@ -155,11 +203,9 @@ def read_checkpoints(path: Path, key: Ed25519PublicKey | None) -> list[Checkpoin
     return found
 
 
-def _lines(path: Path) -> list[_Line | None]:
-    """Parse the file; None for a line that is not a checkpoint."""
-    if not path.exists():
-        return []
-    return [_parse(line) for line in path.read_bytes().splitlines() if line.strip()]
+def _parsed(content: bytes) -> list[_Line | None]:
+    """Parse lines; None for one that is not a checkpoint."""
+    return [_parse(line) for line in content.splitlines() if line.strip()]
 
 
 def _parse(line: bytes) -> _Line | None:

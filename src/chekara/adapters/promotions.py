@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
 from sqlalchemy import select
 
 from chekara.adapters.chain_writer import ChainWriter, Clock, now
@@ -18,11 +21,19 @@ class SqlPromotions:
     database : Database
     clock : callable
         The present instant.
+    signing : callable
+        Opens a context that is left when a promotion is durable: where `signed_after` goes.
     """
 
-    def __init__(self, database: Database, clock: Clock = now) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock = now,
+        signing: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         self._database = database
         self._clock = clock
+        self._signing = signing
 
     def record(self, promotion: Promotion) -> None:
         """Append a promotion durably.
@@ -32,7 +43,7 @@ class SqlPromotions:
         LogUnavailableError
             It could not be made durable.
         """
-        with self._database.writing() as connection:
+        with self._signing(), self._database.writing() as connection:
             writer = ChainWriter(connection, self._clock)
             writer.append(Chain.LIVE, "promotion", plain_promotion(promotion))
             writer.flush()
