@@ -29,7 +29,7 @@ from chekara.features.catalogue import ItemColumns
 from chekara.modelling.calibration import Calibration
 from chekara.modelling.encode import Encoder, field_behind
 from chekara.policy import Policy, load_policy
-from chekara.service.champions import Champion, Floats
+from chekara.service.champions import Champion, Floats, Usual
 from chekara.service.ranks import RankWindows
 from chekara.service.read import ReadDecisions
 from chekara.service.records import ClockMode, DecisionRecord, ScoreRequest
@@ -76,7 +76,7 @@ class SmallModel:
     def missing(self, items: ItemColumns, table: FeatureTable) -> list[tuple[int, str]]:
         return [(row, field_behind(name, items, row)) for row, name in self.encoder.missing(table)]
 
-    def usual(self, items: ItemColumns) -> Mapping[str, tuple[Floats, Floats]]:
+    def usual(self, items: ItemColumns) -> Mapping[str, Usual]:
         return {}
 
     def applies_to(self, items: ItemColumns) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chekara.errors import BundleRefusedError
-from chekara.explain.evidence import FEWEST_CROSSINGS, MOST_BYTES, Evidence, build_evidence
+from chekara.explain.evidence import FEWEST_CROSSINGS, GOODS_DEPENDENT, Evidence
+from chekara.explain.evidence_build import MOST_BYTES, build_evidence
 from chekara.features.build import FeatureTable
 
 LIMIT_BYTES = 300_000
@@ -127,15 +129,70 @@ def test_same_history_same_bytes_whatever_the_order_of_rows() -> None:
     assert first == again
 
 
+GOODS = ("610910", "610990", "6104", "870323", "87", None)
+
+
+def goods_history(seed: int, n_items: int) -> tuple[FeatureTable, np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    goods = np.array(GOODS, dtype=object)[rng.choice(6, n_items, p=[0.3, 0.1, 0.05, 0.3, 0.1, 0.15])]
+    price = np.where(rng.random(n_items) < 0.1, np.nan, np.round(rng.lognormal(size=n_items), 2))
+    table = FeatureTable(
+        ("value_per_kg", "item_count"),
+        ("number", "number"),
+        {"value_per_kg": price.astype(np.float32), "item_count": np.ones(n_items, dtype=np.float32)},
+        n_items,
+    )
+    return table, np.zeros(n_items), np.sort(rng.integers(0, max(n_items // 2, 1), n_items)), goods
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10**6), n_items=st.integers(1, 200))
+def test_usual_for_goods_is_the_median_of_the_narrowest_group_with_enough_crossings(seed: int, n_items: int) -> None:
+    table, hit, crossing, goods = goods_history(seed, n_items)
+    evidence = Evidence.from_json(json.loads(json.dumps(build_evidence(table, hit, crossing, goods).to_json())))
+    price = table.values["value_per_kg"].astype(float)
+    for code in (*GOODS, "610711000", "999999"):
+        told, numbers = evidence.of("value_per_kg", 1.0, code)
+        for digits in (4, 2, 0):
+            group = (code or "")[:digits]
+            if len(group) < digits:
+                continue
+            alike = [
+                i
+                for i in range(n_items)
+                if not np.isnan(price[i]) and (not digits or (goods[i] or "")[:digits] == group)
+            ]
+            if len({crossing[i] for i in alike}) >= FEWEST_CROSSINGS:
+                assert told == pytest.approx(statistics.median(price[i] for i in alike), rel=1e-3)
+                assert numbers["goods_digits"] == digits
+                break
+        else:
+            assert told is None
+    assert "goods_digits" not in evidence.of("item_count", 1.0, "610910")[1], "it does not depend on the goods"
+
+
+def test_without_goods_or_code_the_usual_value_is_that_of_all_goods() -> None:
+    table, hit, crossing, goods = goods_history(1, 200)
+    of_all = build_evidence(table, hit, crossing).of("value_per_kg", 1.0, "610910")
+    assert of_all[1]["goods_digits"] == 0
+    assert build_evidence(table, hit, crossing, goods).of("value_per_kg", 1.0) == of_all
+
+
 def test_size_is_bounded_and_the_commonest_stay() -> None:
     n_items = 120_000
     codes = np.random.default_rng(2).geometric(2e-4, n_items)
     categories = np.array([f"category {code:06d} Ө" for code in codes], dtype=object)
-    evidence = build_evidence(make_table(np.ones(n_items), categories), np.zeros(n_items))
-    size = len(json.dumps(evidence.to_json()))
+    prices = {name: np.ones(n_items, dtype=np.float32) for name in sorted(GOODS_DEPENDENT)}
+    table = FeatureTable(("origin", *prices), ("category", *["number"] * 12), {"origin": categories, **prices}, n_items)
+    goods = np.array([f"{code % 10_000:04d}" for code in codes], dtype=object)
+    evidence = build_evidence(table, np.zeros(n_items), goods=goods)
+    # As a bundle writes it.
+    size = len(json.dumps(evidence.to_json(), sort_keys=True, indent=1, ensure_ascii=False).encode())
     assert MOST_BYTES / 2 < size < LIMIT_BYTES
     commonest, most = np.unique(codes, return_counts=True)
-    assert evidence.of("origin", f"category {commonest[most.argmax()]:06d} Ө")[1]["crossings_share"] > 0
+    first = commonest[most.argmax()]
+    assert evidence.of("origin", f"category {first:06d} Ө")[1]["crossings_share"] > 0
+    assert evidence.of("packages", 1.0, f"{first % 10_000:04d}")[1]["goods_digits"] == 4
 
 
 @pytest.mark.parametrize(

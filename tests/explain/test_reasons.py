@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from chekara.domain.vocabulary import Lane
 from chekara.explain.evidence import CategoryEvidence, Count, Evidence, NumberEvidence
 from chekara.explain.reasons import (
     NEGLIGIBLE,
+    Item,
     Value,
     feature_label,
     goods_group,
@@ -29,6 +31,8 @@ from chekara.features.catalogue import FEATURES
 LANGUAGES = messages.languages()
 NAMES = tuple(FEATURES)
 COUNTED = {"inspected": 212.0, "hits": 61.0, "share": 61 / 212, "share_all": 0.117}
+
+TEE_SHIRTS = {"hs_code": "6109100000", "origin_country": "CN"}
 
 HISTORY = Evidence(
     Count(1000, 400, 47),
@@ -50,7 +54,7 @@ def test_largest_factors_first_and_nothing_that_moved_nothing() -> None:
     reasons = strongest_reasons(names, ("road", np.float32(1.9), "6109", 3.0), (-0.2, 1.4, 0.0, 1e-12), HISTORY, 8)
     assert [(reason.feature, reason.contribution) for reason in reasons] == [("value_per_kg", 1.4), ("mode", -0.2)]
     assert reasons[0].value == 1.9, "the tail of digits of a float32 is not what was declared"
-    assert reasons[0].expected == 7.4
+    assert (reasons[0].expected, reasons[0].evidence["goods_digits"]) == (7.4, 0)
     assert reasons[0].evidence["hits"] == 61
 
 
@@ -71,21 +75,25 @@ def test_what_was_not_given_is_none(missing: Value) -> None:
 
 def test_reference_feature_tells_both_sides_and_keeps_the_ratio() -> None:
     (reason,) = strongest_reasons(
-        ("unit_price_vs_reference",), (0.257,), (1.4,), HISTORY, 1, {"unit_price_vs_reference": (1.9, 7.4)}
+        ("unit_price_vs_reference",), (0.257,), (1.4,), HISTORY, 1, {"unit_price_vs_reference": (1.9, 7.4, "6109")}
     )
     assert (reason.value, reason.expected, reason.evidence["ratio"]) == (1.9, 7.4, 0.257)
     assert sentence(reason, "en").startswith("Declared 1.90 per kg; usual: 7.40.")
+    said = plain(sentence(reason, "en", TEE_SHIRTS))
+    assert said.startswith("Declared 1.90 per kg; usual for HS 6109: 7.40."), "the heading answered, not the subheading"
 
 
 def test_reference_that_knows_nothing_leaves_the_ratio() -> None:
-    usual = {"unit_price_vs_reference": (1.9, math.nan)}
+    usual = {"unit_price_vs_reference": (1.9, math.nan, None)}
     (reason,) = strongest_reasons(("unit_price_vs_reference",), (0.25,), (1.4,), HISTORY, 1, usual)
     assert plain(sentence(reason, "en")).startswith("Declared price per kg is 25 % of what is usual for such goods.")
 
 
 def test_sentence_of_the_contract() -> None:
-    reason = Reason("unit_price_vs_reference", 1.9, 7.4, 1.4, {**COUNTED, "ratio": 0.257})
-    said = plain(sentence(reason, "en", goods_group({"hs_code": "6109100000", "origin_country": "CN"}, "en")))
+    (reason,) = strongest_reasons(
+        ("unit_price_vs_reference",), (0.257,), (1.4,), HISTORY, 1, {"unit_price_vs_reference": (1.9, 7.4, "610910 CN")}
+    )
+    said = plain(sentence(replace(reason, evidence={**reason.evidence, **COUNTED}), "en", TEE_SHIRTS))
     assert said == (
         "Declared 1.90 per kg; usual for HS 610910 from CN: 7.40. "
         "Of 212 inspected with such a value 61 were hits (29 %); of all inspected 12 %."
@@ -107,11 +115,26 @@ def test_what_is_as_usual_is_not_said_twice() -> None:
 
 
 def test_wide_world_of_a_goods_line() -> None:
-    assert goods_group({}, "en") is None
-    assert goods_group({"hs_code": "6109"}, "ru") == "ТН ВЭД 6109"
-    assert (
-        goods_group({"hs_code": "6109100000", "origin_country": "CN"}, "ky") == "ТЭИ ТН 610910, келип чыккан өлкөсү CN"
-    )
+    assert goods_group({}, 6, False, "en") == goods_group(TEE_SHIRTS, 0, False, "en") == "all goods"
+    assert goods_group(TEE_SHIRTS, 4, False, "ru") == "ТН ВЭД 6109"
+    assert goods_group(TEE_SHIRTS, 6, True, "ky") == "ТЭИ ТН 610910, келип чыккан өлкөсү CN"
+
+
+@pytest.mark.parametrize(
+    ("goods", "said"),
+    [
+        ("610910", "usual for HS 6109: 7.40"),
+        ("610711", "usual for HS chapter 61: 6.10"),
+        ("870323", "usual for all goods: 5.00"),
+        (None, "usual for all goods: 5.00"),
+    ],
+)
+def test_usual_names_the_goods_that_it_is_meant_for(goods: str | None, said: str) -> None:
+    number = NumberEvidence((2.0, 5.0, 9.0), (), (Count(9, 9, 1),), None, {"6109": 7.4, "61": 6.1})
+    history = Evidence(Count(9, 9, 1), {"value_per_kg": number})
+    for value in (1.9, None):
+        (reason,) = strongest_reasons(("value_per_kg",), (value,), (0.5,), history, goods=goods)
+        assert said in plain(sentence(reason, "en", {"hs_code": goods}))
 
 
 @pytest.mark.parametrize(
@@ -148,12 +171,20 @@ VALUES = st.none() | st.floats() | st.text(max_size=80)
     VALUES,
     VALUES,
     st.dictionaries(st.sampled_from([*COUNTED, "ratio", "unseen"]), st.floats(allow_nan=False, allow_infinity=False)),
+    st.fixed_dictionaries({}, optional={"goods_digits": st.sampled_from([0.0, 2.0, 4.0, 6.0])}),
+    st.sampled_from([None, {}, TEE_SHIRTS]),
     st.sampled_from(LANGUAGES),
 )
 def test_every_feature_and_value_makes_a_sentence(
-    name: str, value: Value, expected: Value, evidence: dict[str, float], language: str
+    name: str,
+    value: Value,
+    expected: Value,
+    evidence: dict[str, float],
+    group: dict[str, float],
+    item: Item | None,
+    language: str,
 ) -> None:
-    said = sentence(Reason(name, value, expected, 0.3, evidence), language)
+    said = sentence(Reason(name, value, expected, 0.3, evidence | group), language, item)
     typed = " ".join(part for part in (value, expected) if isinstance(part, str))
     assert said
     assert not re.search(r"\b(nan|inf|None)\b", said.replace(typed, "")) or re.search("nan|inf|None", typed)

@@ -70,6 +70,7 @@ def test_the_narrowest_known_group_answers() -> None:
     asked = [("6109100000", "CN"), ("6109100000", "TR"), ("610990", "CN"), ("6104", None), ("99", "CN"), (None, None)]
     items = _items([(code, origin, 1.0) for code, origin in asked])
     assert np.log(prices.usual_price(items)).tolist() == pytest.approx([4.0, 3.0, 2.0, 1.0, 0.0, 0.0])
+    assert prices.answering_group(items).tolist() == ["610910 CN", "610910", "6109", "61", "", ""]
 
 
 def test_without_any_price_nothing_is_usual() -> None:

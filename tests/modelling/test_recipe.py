@@ -117,10 +117,11 @@ def test_reference_margins_are_those_of_recent_traffic(dataset: Dataset, model: 
 
 def test_usual_prices_stand_beside_declared_ones(history: History, model: Model) -> None:
     items = items_from_frame(history.newest_revisions(UNTIL).head(200))
-    said, usual = model.usual(items)["unit_price_vs_reference"]
+    said, usual, group = model.usual(items)["unit_price_vs_reference"]
     ratio = model.features(items).values["unit_price_vs_reference"]
     np.testing.assert_allclose((said / usual).astype(np.float32), ratio, rtol=1e-6)
     assert np.isfinite(usual).all()
+    assert np.exp([model.prices.log_prices[key] for key in group]).tolist() == usual.tolist()
 
 
 def test_unseen_categories_are_told(history: History, model: Model) -> None:

@@ -34,11 +34,13 @@ CONTRIBUTIONS = {
 }
 BASE_VALUE = -3.1
 REASONS = (
-    Reason("unit_price_vs_reference", 1.9, 7.4, 1.4, {**EVIDENCE, "ratio": 0.257}),
+    Reason(
+        "unit_price_vs_reference", 1.9, 7.4, 1.4, {**EVIDENCE, "ratio": 0.257, "goods_digits": 6.0, "from_origin": 1.0}
+    ),
     Reason(
         "goods_and_origin", "6109 CN", None, 0.62, {**EVIDENCE, "inspected": 388.0, "hits": 74.0, "share": 74 / 388}
     ),
-    Reason("duty_share", 0.021, 0.12, 0.38, EVIDENCE),
+    Reason("duty_share", 0.021, 0.12, 0.38, {**EVIDENCE, "goods_digits": 4.0}),
     Reason("importer_age_days", None, 1460.0, 0.31, {"share_all": 0.117}),
     Reason("crossing_point", "TORUGART", "AK-TILEK", -0.27, {"share_all": 0.117, "unseen": 1.0}),
     Reason("authorised_operator", 1.0, 0.0, -0.2, {**EVIDENCE, "hits": 9.0, "share": 9 / 212}),

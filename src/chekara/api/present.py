@@ -16,7 +16,7 @@ from chekara.domain.actor import Actor, Permission, may
 from chekara.domain.decision import Action, DomainScore, Notice, Reason
 from chekara.domain.review import Review
 from chekara.domain.vocabulary import Role
-from chekara.explain.reasons import goods_group, instruction, sentence
+from chekara.explain.reasons import Item, instruction, sentence
 from chekara.service.records import DecisionRecord
 from chekara.service.visibility import own_actions, own_scores, own_warnings
 
@@ -60,7 +60,7 @@ def present_decision(
         "selected_by": decision.selected_by if _may_know_selection(actor, reviews) else WITHHELD,
         "actions": [_action(action, language) for action in own_actions(record, actor)],
         "domains": [
-            _domain(score, actor, language, with_contributions, _goods(record, score, language))
+            _domain(score, actor, language, with_contributions, _item(record, score))
             for score in own_scores(record, actor)
         ],
         "rules": [],
@@ -110,17 +110,15 @@ def _action(action: Action, language: str) -> dict[str, Any]:
     }
 
 
-def _goods(record: DecisionRecord, score: DomainScore, language: str) -> str | None:
-    """Name the goods of the line that carries a score, which "usual" is meant for."""
+def _item(record: DecisionRecord, score: DomainScore) -> Item:
+    """Find the goods line that carries a score."""
     items = (item for item in record.crossing.items if item.get("item_no") == score.item_no)
-    return goods_group(next(items, {}), language)
+    return next(items, {})
 
 
-def _domain(
-    score: DomainScore, actor: Actor, language: str, with_contributions: bool, goods: str | None
-) -> dict[str, Any]:
+def _domain(score: DomainScore, actor: Actor, language: str, with_contributions: bool, item: Item) -> dict[str, Any]:
     if actor.role is Role.INSPECTOR:
-        return _evidence_only(score, language, goods)
+        return _evidence_only(score, language, item)
     shown: dict[str, Any] = {
         "domain": score.domain,
         "agency": score.agency,
@@ -134,32 +132,32 @@ def _domain(
         "margin": score.margin,
     }
     if may(actor, Permission.READ_REASONS):
-        shown["reasons"] = [_reason(reason, language, goods) for reason in score.reasons]
+        shown["reasons"] = [_reason(reason, language, item) for reason in score.reasons]
         if with_contributions:
             shown["contributions"] = dict(score.contributions)
     return shown
 
 
-def _evidence_only(score: DomainScore, language: str, goods: str | None) -> dict[str, Any]:
+def _evidence_only(score: DomainScore, language: str, item: Item) -> dict[str, Any]:
     """Show what speaks for a hit without a number of the model: an inspector must not be anchored by a score."""
     return {
         "domain": score.domain,
         "agency": score.agency,
         "item_no": score.item_no,
-        "evidence": [_fact(reason, language, goods) for reason in score.reasons if reason.contribution > 0],
+        "evidence": [_fact(reason, language, item) for reason in score.reasons if reason.contribution > 0],
     }
 
 
-def _reason(reason: Reason, language: str, goods: str | None) -> dict[str, Any]:
-    return {**_fact(reason, language, goods), "contribution": reason.contribution}
+def _reason(reason: Reason, language: str, item: Item) -> dict[str, Any]:
+    return {**_fact(reason, language, item), "contribution": reason.contribution}
 
 
-def _fact(reason: Reason, language: str, goods: str | None) -> dict[str, Any]:
+def _fact(reason: Reason, language: str, item: Item) -> dict[str, Any]:
     return {
         "feature": reason.feature,
         "value": _finite(reason.value),
         "expected": _finite(reason.expected),
-        "text": sentence(reason, language, goods),
+        "text": sentence(reason, language, item),
     }
 
 

@@ -2,34 +2,43 @@
 
 Everything is counted in crossings of the training history: a crossing with ten alike goods lines counts once, and
 is a hit if any of those lines is. Nothing is published of fewer than `FEWEST_CROSSINGS` crossings, so that no figure
-tells one trader another's declaration: narrow bins are merged, rare categories left out, bounds rounded.
+tells one trader another's declaration: narrow bins are merged, rare categories and goods left out, bounds rounded.
+What is usual for a number that depends on the goods (`GOODS_DEPENDENT`) is told per HS heading, else per chapter.
 """
 
 from __future__ import annotations
 
-import json
 import math
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
-
-import numpy as np
-import numpy.typing as npt
-import pandas as pd
+from dataclasses import dataclass, field
+from typing import Any
 
 from chekara.errors import BundleRefusedError
-from chekara.features.build import FeatureTable
-
-Floats: TypeAlias = npt.NDArray[np.float64]
-Ints: TypeAlias = npt.NDArray[np.int64]
 
 FEWEST_CROSSINGS = 5
 """No figure is published of fewer crossings than this."""
-MOST_BYTES = 250_000
-"""Size of the JSON text at most, for categories; the rarest ones are left out first."""
+GOODS_DEPENDENT = frozenset(
+    {
+        "declared_value",
+        "net_mass_kg",
+        "gross_mass_kg",
+        "packages",
+        "value_per_kg",
+        "value_per_package",
+        "value_per_unit",
+        "mass_per_package_kg",
+        "mass_per_unit_kg",
+        "gross_over_net",
+        "duty_rate",
+        "duty_share",
+    }
+)
+"""Features of which "usual" over all goods says nothing: a car weighs 1,500 kg per unit, a shirt 0.2."""
+GOODS_DIGITS = "goods_digits"
+"""Key in a reason's evidence: digits of the HS code that "usual" is meant for; 0 for all goods."""
 
-_N_BINS = 10
-_SIGNIFICANT_DIGITS = 4
+HEADING_DIGITS, CHAPTER_DIGITS = 4, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +64,15 @@ class NumberEvidence:
         One more than edges; empty where too few crossings have a value.
     missing : Count or None
         Crossings without a value; None where there are too few.
+    by_goods : mapping of str to float
+        Median by HS heading ("6109") and chapter ("61"); empty where it does not depend on the goods.
     """
 
     quartiles: tuple[float, float, float] | None
     edges: tuple[float, ...]
     bins: tuple[Count, ...]
     missing: Count | None
+    by_goods: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +104,9 @@ class Evidence:
     total: Count
     features: Mapping[str, NumberEvidence | CategoryEvidence]
 
-    def of(self, feature: str, value: float | str | None) -> tuple[float | str | None, dict[str, float]]:
+    def of(
+        self, feature: str, value: float | str | None, goods: str | None = None
+    ) -> tuple[float | str | None, dict[str, float]]:
         """Return what is usual for a feature, and the numbers behind a value.
 
         Parameters
@@ -100,16 +114,21 @@ class Evidence:
         feature : str
         value : float, str or None
             None and NaN: not given.
+        goods : str, optional
+            HS code of the goods line, 4 digits or more.
 
         Returns
         -------
         expected : float, str or None
-            Median of a number, commonest category; None where nothing may be published.
+            Median of a number, of such goods where it depends on them; commonest category; None where nothing may be
+            published.
         numbers : dict of str to float
             Each key only where it is known and may be published: ``crossings_share`` (share of all crossings that
             have such a value, in [0, 1]), ``inspected``, ``hits``, ``share`` (of those, inspected ones and hits),
             ``inspected_all``, ``hits_all``, ``share_all`` (of all crossings); for numbers ``lower_quartile``,
-            ``upper_quartile``, and ``low``, ``high``: "such a value" is ``low < value <= high``, open where absent.
+            ``upper_quartile`` (of all goods), and ``low``, ``high``: "such a value" is ``low < value <= high``, open
+            where absent; ``goods_digits`` where it depends on the goods: 4 where ``expected`` is that of their HS
+            heading, 2 of their chapter, 0 of all goods.
 
         Examples
         --------
@@ -127,6 +146,8 @@ class Evidence:
         if isinstance(known, NumberEvidence):
             expected, alike, more = _of_number(known, value)
             numbers |= more
+            if known.quartiles is not None and feature in GOODS_DEPENDENT:
+                expected, numbers[GOODS_DIGITS] = _of_goods(known, goods, expected)
         else:
             expected = next(iter(known.counts), None)
             alike = known.missing if value is None else known.counts.get(str(value))
@@ -138,8 +159,8 @@ class Evidence:
     def to_json(self) -> dict[str, Any]:
         """Plain mapping for the bundle; the same history gives the same bytes."""
         return {
-            "total": _counts_to_json(self.total),
-            "features": {name: _feature_to_json(self.features[name]) for name in sorted(self.features)},
+            "total": count_to_json(self.total),
+            "features": {name: feature_to_json(self.features[name]) for name in sorted(self.features)},
         }
 
     @classmethod
@@ -158,114 +179,6 @@ class Evidence:
             raise BundleRefusedError("evidence of the model cannot be read", where="evidence") from error
 
 
-def build_evidence(table: FeatureTable, hit: npt.NDArray[np.float64], crossing_index: Ints | None = None) -> Evidence:
-    """Count what is usual and how often it was a hit.
-
-    Parameters
-    ----------
-    table : FeatureTable
-        Features of the goods lines of the training history.
-    hit : ndarray of float64, shape (n_items,)
-        1 hit, 0 inspected without a hit, NaN unknown.
-    crossing_index : ndarray of int64, shape (n_items,), optional
-        Crossing of each goods line, from 0; without it every line is a crossing of its own.
-
-    Returns
-    -------
-    Evidence
-    """
-    index = np.arange(table.n_items) if crossing_index is None else crossing_index
-    history = _History(np.asarray(index, dtype=np.int64), np.asarray(hit, dtype=np.float64))
-    total = history.count(np.zeros(table.n_items, dtype=np.int64), 1)[0]
-    features: dict[str, NumberEvidence | CategoryEvidence] = {}
-    for name, kind in zip(table.names, table.kinds, strict=True):
-        column = table.values[name]
-        features[name] = _describe_number(column, history) if kind == "number" else _describe_category(column, history)
-    return Evidence(total, _within_size(features))
-
-
-class _History:
-    """Counts goods lines by group, once per crossing."""
-
-    def __init__(self, crossing: Ints, hit: Floats) -> None:
-        self._crossing = crossing
-        self._n_crossings = int(crossing.max(initial=-1)) + 1
-        self._known = ~np.isnan(hit)
-        self._hit = hit == 1.0
-
-    def count(self, group: Ints, n_groups: int) -> list[Count]:
-        """Count the crossings of each group 0 ... n_groups - 1; a negative group counts nowhere."""
-        chosen = (np.ones(len(group), dtype=np.bool_), self._known, self._hit)
-        columns = [self._crossings_by_group(group, of & (group >= 0), n_groups) for of in chosen]
-        return [Count(*(int(n) for n in row)) for row in zip(*columns, strict=True)]
-
-    def _crossings_by_group(self, group: Ints, rows: npt.NDArray[np.bool_], n_groups: int) -> Ints:
-        pairs = np.unique(group[rows] * self._n_crossings + self._crossing[rows])
-        return np.bincount(pairs // max(self._n_crossings, 1), minlength=n_groups)
-
-
-def _describe_number(column: npt.NDArray[Any], history: _History) -> NumberEvidence:
-    values = column.astype(np.float64)
-    is_known = ~np.isnan(values)
-    missing, known_total = history.count(is_known.astype(np.int64), 2)
-    if known_total.crossings < FEWEST_CROSSINGS:
-        return NumberEvidence(None, (), (), _published(missing))
-    ranks = np.linspace(0.0, 1.0, _N_BINS + 1)[1:-1]
-    lower, median, upper, *cuts = np.quantile(values[is_known], [0.25, 0.5, 0.75, *ranks])
-    edges = sorted({_rounded(cut) for cut in cuts if cut < values[is_known].max()})
-    edges, bins = _merge_narrow(edges, values, history)
-    return NumberEvidence((_rounded(lower), _rounded(median), _rounded(upper)), tuple(edges), bins, _published(missing))
-
-
-def _merge_narrow(edges: list[float], values: Floats, history: _History) -> tuple[list[float], tuple[Count, ...]]:
-    """Drop edges until every bin has enough crossings."""
-    while True:
-        group = np.where(np.isnan(values), -1, np.searchsorted(edges, values))
-        bins = history.count(group.astype(np.int64), len(edges) + 1)
-        narrow = next((i for i, found in enumerate(bins) if found.crossings < FEWEST_CROSSINGS), None)
-        if narrow is None or not edges:
-            return edges, tuple(bins)
-        edges = edges[: max(narrow - 1, 0)] + edges[max(narrow, 1) :]
-
-
-def _describe_category(column: npt.NDArray[Any], history: _History) -> CategoryEvidence:
-    codes, categories = pd.factorize(column)
-    counts = dict(zip(map(str, categories), history.count(codes.astype(np.int64), len(categories)), strict=True))
-    missing = history.count(np.where(codes < 0, 0, -1).astype(np.int64), 1)[0]
-    enough = {name: found for name, found in counts.items() if found.crossings >= FEWEST_CROSSINGS}
-    return CategoryEvidence(_commonest_first(enough), _published(missing))
-
-
-def _commonest_first(counts: Mapping[str, Count]) -> dict[str, Count]:
-    return dict(sorted(counts.items(), key=lambda item: (-item[1].crossings, item[0])))
-
-
-def _within_size(
-    features: Mapping[str, NumberEvidence | CategoryEvidence],
-) -> dict[str, NumberEvidence | CategoryEvidence]:
-    """Leave the rarest categories out, over all features alike, until the JSON text is small enough."""
-    entries = [
-        (-count.crossings, feature, name, len(json.dumps({name: _counts_to_json(count)})))
-        for feature, known in features.items()
-        if isinstance(known, CategoryEvidence)
-        for name, count in known.counts.items()
-    ]
-    entries.sort()
-    room = MOST_BYTES - sum(
-        len(json.dumps({name: _feature_to_json(known)}))
-        for name, known in features.items()
-        if isinstance(known, NumberEvidence)
-    )
-    sizes = np.cumsum([size for *_, size in entries])
-    kept = {(feature, name) for (_, feature, name, _), size in zip(entries, sizes, strict=True) if size <= room}
-    return {
-        feature: known
-        if isinstance(known, NumberEvidence)
-        else CategoryEvidence({n: c for n, c in known.counts.items() if (feature, n) in kept}, known.missing)
-        for feature, known in features.items()
-    }
-
-
 def _of_number(known: NumberEvidence, value: float | str | None) -> tuple[float | None, Count | None, dict[str, float]]:
     numbers: dict[str, float] = {}
     if known.quartiles is None:
@@ -273,12 +186,20 @@ def _of_number(known: NumberEvidence, value: float | str | None) -> tuple[float 
     numbers["lower_quartile"], median, numbers["upper_quartile"] = known.quartiles
     if value is None or _is_missing(value):
         return median, known.missing, numbers
-    place = int(np.searchsorted(known.edges, float(value)))
+    place = bisect_left(known.edges, float(value))
     if place > 0:
         numbers["low"] = known.edges[place - 1]
     if place < len(known.edges):
         numbers["high"] = known.edges[place]
     return median, known.bins[place], numbers
+
+
+def _of_goods(known: NumberEvidence, goods: str | None, of_all: float | str | None) -> tuple[float | str | None, float]:
+    """Return what is usual for such goods, and how many digits of their code it is meant for."""
+    for group in ((goods or "")[:HEADING_DIGITS], (goods or "")[:CHAPTER_DIGITS]):
+        if group in known.by_goods:
+            return known.by_goods[group], float(len(group))
+    return of_all, 0.0
 
 
 def _is_missing(value: float | str | None) -> bool:
@@ -296,15 +217,8 @@ def _rates(count: Count, ending: str) -> dict[str, float]:
     }
 
 
-def _published(count: Count) -> Count | None:
-    return count if count.crossings >= FEWEST_CROSSINGS else None
-
-
-def _rounded(number: float) -> float:
-    return float(f"{number:.{_SIGNIFICANT_DIGITS}g}")
-
-
-def _counts_to_json(count: Count | None) -> list[int] | None:
+def count_to_json(count: Count | None) -> list[int] | None:
+    """Plain numbers of a count for the bundle."""
     return None if count is None else [count.crossings, count.inspected, count.hits]
 
 
@@ -321,15 +235,17 @@ def _required(count: Count | None) -> Count:
     return count
 
 
-def _feature_to_json(known: NumberEvidence | CategoryEvidence) -> dict[str, Any]:
+def feature_to_json(known: NumberEvidence | CategoryEvidence) -> dict[str, Any]:
+    """Plain mapping of one feature's evidence for the bundle."""
     if isinstance(known, CategoryEvidence):
-        counts = {name: _counts_to_json(count) for name, count in known.counts.items()}
-        return {"categories": counts, "missing": _counts_to_json(known.missing)}
+        counts = {name: count_to_json(count) for name, count in known.counts.items()}
+        return {"categories": counts, "missing": count_to_json(known.missing)}
     return {
         "quartiles": None if known.quartiles is None else list(known.quartiles),
         "edges": list(known.edges),
-        "bins": [_counts_to_json(count) for count in known.bins],
-        "missing": _counts_to_json(known.missing),
+        "bins": [count_to_json(count) for count in known.bins],
+        "missing": count_to_json(known.missing),
+        "by_goods": dict(sorted(known.by_goods.items())),
     }
 
 
@@ -338,7 +254,7 @@ def _feature_from_json(stored: Mapping[str, Any]) -> NumberEvidence | CategoryEv
     if "categories" in stored:
         counts = {str(name): _required(_count_from_json(count)) for name, count in stored["categories"].items()}
         # Stored by name (a bundle's JSON has sorted keys), so the order is made again.
-        return CategoryEvidence(_commonest_first(counts), missing)
+        return CategoryEvidence(commonest_first(counts), missing)
     quartiles = None
     if stored["quartiles"] is not None:
         lower, median, upper = (float(number) for number in stored["quartiles"])
@@ -347,4 +263,10 @@ def _feature_from_json(stored: Mapping[str, Any]) -> NumberEvidence | CategoryEv
     bins = tuple(_required(_count_from_json(count)) for count in stored["bins"])
     if len(bins) != (len(edges) + 1 if quartiles else 0):
         raise ValueError("bins and edges do not fit")
-    return NumberEvidence(quartiles, edges, bins, missing)
+    by_goods = {str(key): float(usual) for key, usual in stored["by_goods"].items()}
+    return NumberEvidence(quartiles, edges, bins, missing, by_goods)
+
+
+def commonest_first(counts: Mapping[str, Count]) -> dict[str, Count]:
+    """Order categories by how often they were seen."""
+    return dict(sorted(counts.items(), key=lambda item: (-item[1].crossings, item[0])))

@@ -16,12 +16,17 @@ import numpy as np
 import chekara.features.declared  # noqa: F401  # fills the feature catalogue
 from chekara import messages
 from chekara.domain.decision import Action, Reason
+from chekara.explain.evidence import CHAPTER_DIGITS, GOODS_DIGITS
 from chekara.features.catalogue import FEATURES
 
 Value = float | str | None
+Usual = tuple[float, float, str | None]
+Item = Mapping[str, object]
 
 NEGLIGIBLE = 1e-9
 """Contributions up to this size (log-odds) are rounding, not reasons."""
+FROM_ORIGIN = "from_origin"
+"""Key in a reason's evidence: 1 where "usual" is meant for goods of the line's origin alone."""
 
 _COUNTRY_FEATURES = ("origin_country", "dispatch_country", "destination_country", "vehicle_country")
 _LONGEST_VALUE = 60
@@ -30,8 +35,8 @@ _LONGEST_VALUE = 60
 class EvidenceSource(Protocol):
     """What reasons need of ``chekara.explain.evidence.Evidence``."""
 
-    def of(self, feature: str, value: Value) -> tuple[Value, Mapping[str, float]]:
-        """Return what is usual for a feature, and the numbers behind a value."""
+    def of(self, feature: str, value: Value, goods: str | None) -> tuple[Value, Mapping[str, float]]:
+        """Return what is usual for a feature and such goods, and the numbers behind a value."""
         ...
 
 
@@ -41,8 +46,9 @@ def strongest_reasons(
     contributions: Sequence[float],
     evidence: EvidenceSource,
     limit: int = 8,
-    usual: Mapping[str, tuple[float, float]] | None = None,
+    usual: Mapping[str, Usual] | None = None,
     unseen: Collection[str] = (),
+    goods: str | None = None,
 ) -> tuple[Reason, ...]:
     """Choose the factors that moved a score most, for and against.
 
@@ -58,12 +64,15 @@ def strongest_reasons(
         Frozen with the model.
     limit : int
         Most reasons returned.
-    usual : mapping of str to (float, float), optional
+    usual : mapping of str to (float, float, str or None), optional
         For features that compare with a frozen reference: what this line declares and what is usual for such goods,
-        both in the reference's unit. They stand as ``value`` and ``expected`` of the reason, and the feature's own
-        value as ``ratio`` in its evidence.
+        both in the reference's unit, and the goods that answered: ``"610910 CN"``, ``"6109"``, ``""`` for all. The
+        first two stand as ``value`` and ``expected`` of the reason, and the feature's own value as ``ratio`` in its
+        evidence.
     unseen : collection of str
         Categories of this line that training never met; their evidence then says ``unseen``.
+    goods : str, optional
+        HS code of this line, for what is usual of such goods.
 
     Returns
     -------
@@ -73,20 +82,27 @@ def strongest_reasons(
     moved = [place for place, amount in enumerate(contributions) if abs(amount) > NEGLIGIBLE]
     moved.sort(key=lambda place: (-abs(contributions[place]), names[place]))
     reasons = (
-        _reason(names[place], _plain(values[place]), float(contributions[place]), evidence, usual or {})
+        _reason(names[place], _plain(values[place]), float(contributions[place]), evidence, usual or {}, goods)
         for place in moved[:limit]
     )
     return tuple(replace(r, evidence={**r.evidence, "unseen": 1.0}) if r.feature in unseen else r for r in reasons)
 
 
 def _reason(
-    name: str, value: Value, contribution: float, evidence: EvidenceSource, usual: Mapping[str, tuple[float, float]]
+    name: str,
+    value: Value,
+    contribution: float,
+    evidence: EvidenceSource,
+    usual: Mapping[str, Usual],
+    goods: str | None,
 ) -> Reason:
-    expected, numbers = evidence.of(name, value)
+    expected, numbers = evidence.of(name, value, goods)
     known = {key: float(number) for key, number in numbers.items() if math.isfinite(number)}
-    if name in usual and isinstance(value, float) and all(math.isfinite(amount) for amount in usual[name]):
+    if name in usual and isinstance(value, float) and all(math.isfinite(amount) for amount in usual[name][:2]):
         known["ratio"] = value
-        value, expected = usual[name]
+        value, expected, group = usual[name]
+        code, _, origin = (group or "").partition(" ")
+        known |= {GOODS_DIGITS: float(len(code)), FROM_ORIGIN: float(origin != "")}
     return Reason(name, value, _plain(expected), contribution, known)
 
 
@@ -98,15 +114,15 @@ def _plain(value: object) -> Value:
     return float(str(np.float32(number))) if math.isfinite(number) else None
 
 
-def sentence(reason: Reason, language: str, group: str | None = None) -> str:
+def sentence(reason: Reason, language: str, item: Item | None = None) -> str:
     """Say one reason in words, with its evidence: the value, what is usual, how often it was a hit.
 
     Parameters
     ----------
     reason : Reason
     language : {'en', 'ru', 'ky'}
-    group : str, optional
-        Goods that "usual" is meant for, from `goods_group`; told where the feature compares with a reference.
+    item : mapping, optional
+        Goods line by contract column: names the goods that "usual" is meant for.
 
     Returns
     -------
@@ -115,15 +131,17 @@ def sentence(reason: Reason, language: str, group: str | None = None) -> str:
 
     Examples
     --------
-    >>> evidence = {"ratio": 0.257, "inspected": 212, "hits": 61, "share": 0.288, "share_all": 0.117}
+    >>> evidence = {"ratio": 0.257, "goods_digits": 6, "from_origin": 1}
+    >>> evidence |= {"inspected": 212, "hits": 61, "share": 0.288, "share_all": 0.117}
     >>> low_price = Reason("unit_price_vs_reference", 1.9, 7.4, 1.4, evidence)
-    >>> said = sentence(low_price, "en", group="HS 610910 from CN").replace(chr(160), " ")
+    >>> item = {"hs_code": "6109100000", "origin_country": "CN"}
+    >>> said = sentence(low_price, "en", item).replace(chr(160), " ")
     >>> said.partition(". ")[0]
     'Declared 1.90 per kg; usual for HS 610910 from CN: 7.40'
     >>> said.partition(". ")[2]
     'Of 212 inspected with such a value 61 were hits (29 %); of all inspected 12 %.'
     """
-    parts = (_what_is_said(reason, language, group), _how_often(reason, language))
+    parts = (_what_is_said(reason, language, item), _how_often(reason, language))
     return " ".join(part for part in parts if part)
 
 
@@ -142,31 +160,32 @@ def instruction(action: Action, language: str) -> str:
     return messages.text("instruction.for_item", language, item=str(action.item_no), instruction=said)
 
 
-def goods_group(item: Mapping[str, object], language: str) -> str | None:
-    """Name the goods that a line is compared with: its HS code and origin.
+def goods_group(item: Item, digits: int, is_from_origin: bool, language: str) -> str:
+    """Name the goods that a line is compared with.
 
     Parameters
     ----------
     item : mapping
         Goods line by contract column.
+    digits : int
+        Of its HS code: 6 subheading, 4 heading, 2 chapter, 0 all goods.
+    is_from_origin : bool
+        Only goods of the line's origin are meant.
     language : str
-
-    Returns
-    -------
-    str or None
-        None where the line has no HS code.
 
     Examples
     --------
-    >>> goods_group({"hs_code": "6109100000", "origin_country": "CN"}, "en")
-    'HS 610910 from CN'
+    >>> tee_shirts = {"hs_code": "6109100000", "origin_country": "CN"}
+    >>> goods_group(tee_shirts, 6, True, "en"), goods_group(tee_shirts, 2, False, "en")
+    ('HS 610910 from CN', 'HS chapter 61')
     """
-    goods, origin = item.get("hs_code"), item.get("origin_country")
-    if not isinstance(goods, str):
-        return None
-    if not isinstance(origin, str):
-        return messages.text("reason.group_goods", language, goods=goods[:6])
-    return messages.text("reason.group", language, goods=goods[:6], origin=origin)
+    goods = str(item.get("hs_code") or "")[:digits]
+    if not goods:
+        return messages.text("reason.group_all", language)
+    if is_from_origin:
+        return messages.text("reason.group", language, goods=goods, origin=str(item.get("origin_country")))
+    key = "reason.group_chapter" if digits == CHAPTER_DIGITS else "reason.group_goods"
+    return messages.text(key, language, goods=goods)
 
 
 def feature_label(name: str, language: str) -> str:
@@ -227,14 +246,17 @@ def _shown_code(name: str, code: str, language: str) -> str:
     return code if len(code) <= _LONGEST_VALUE else code[: _LONGEST_VALUE - 1] + "…"
 
 
-def _what_is_said(reason: Reason, language: str, group: str | None) -> str:
+def _what_is_said(reason: Reason, language: str, item: Item | None) -> str:
     name, label = reason.feature, feature_label(reason.feature, language)
     is_compared = "ratio" in reason.evidence
+    group = _group_meant(reason, language, item)
     unit = "currency/kg" if is_compared else None
     expected = None if reason.expected is None else shown_value(name, reason.expected, language, unit)
     if reason.value is None:
         if expected is None:
             return messages.text("reason.missing", language, label=label)
+        if group is not None:
+            return messages.text("reason.missing_usual_for", language, label=label, expected=expected, group=group)
         return messages.text("reason.missing_usual", language, label=label, expected=expected)
     value = shown_value(name, reason.value, language, unit)
     key = f"feature.{name}.{'compared' if is_compared else 'reason'}"
@@ -243,9 +265,16 @@ def _what_is_said(reason: Reason, language: str, group: str | None) -> str:
     said = messages.text(key, language, label=label, value=value)
     if expected is None or expected == value:
         return messages.text("reason.said", language, said=said)
-    if is_compared and group is not None:
+    if group is not None:
         return messages.text("reason.usual_for", language, said=said, expected=expected, group=group)
     return messages.text("reason.usual", language, said=said, expected=expected)
+
+
+def _group_meant(reason: Reason, language: str, item: Item | None) -> str | None:
+    if item is None or GOODS_DIGITS not in reason.evidence:
+        return None
+    is_from_origin = reason.evidence.get(FROM_ORIGIN, 0.0) > 0
+    return goods_group(item, int(reason.evidence[GOODS_DIGITS]), is_from_origin, language)
 
 
 def _how_often(reason: Reason, language: str) -> str:

@@ -39,16 +39,22 @@ class PriceReference:
 
         The narrowest known group answers; goods never seen before get their heading's, chapter's or everybody's.
         """
-        found: dict[tuple[str | None, str | None], float] = {}
+        prices = [np.nan if key is None else self.log_prices[key] for key in self.answering_group(items)]
+        return np.exp(np.array(prices, dtype=np.float64))
+
+    def answering_group(self, items: ItemColumns) -> npt.NDArray[np.object_]:
+        """Name the group whose price is each line's usual one, as in ``log_prices``; shape (n_items,).
+
+        None where nothing is known.
+        """
+        found: dict[tuple[str | None, str | None], str | None] = {}
         goods = list(zip(items.text("hs_code"), items.text("origin_country"), strict=True))
         for code, origin in goods:
             if (code, origin) not in found:
-                found[code, origin] = self._log_price(_narrowest_group(code, origin))
-        return np.exp(np.array([found[line] for line in goods], dtype=np.float64))
-
-    def _log_price(self, group: str) -> float:
-        known = (self.log_prices[key] for key in (group, *ancestors(group)) if key in self.log_prices)
-        return next(known, np.nan)
+                narrowest = _narrowest_group(code, origin)
+                known = (key for key in (narrowest, *ancestors(narrowest)) if key in self.log_prices)
+                found[code, origin] = next(known, None)
+        return np.array([found[line] for line in goods], dtype=object)
 
     def to_json(self) -> dict[str, float]:
         """Plain mapping for the bundle, keys sorted."""

@@ -23,6 +23,7 @@ from chekara.modelling.encode import Encoder, field_behind
 from chekara.modelling.spec import ModelSpec
 
 Floats: TypeAlias = npt.NDArray[np.float64]
+Usual: TypeAlias = tuple[Floats, Floats, npt.NDArray[np.object_]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,19 +126,22 @@ class Model:
         """
         return sorted({(row, field_behind(name, items, row)) for row, name in self.encoder.missing(table)})
 
-    def usual(self, items: ItemColumns) -> Mapping[str, tuple[Floats, Floats]]:
+    def usual(self, items: ItemColumns) -> Mapping[str, Usual]:
         """Tell declared and usual value of each line, for features that compare with a frozen reference.
 
         A reason for ``unit_price_vs_reference`` shows these (declared 1.90 per kg, usual 7.40), not their ratio.
 
         Returns
         -------
-        mapping of str to (ndarray, ndarray)
-            Each of shape (n_items,), currency/kg, NaN where not known.
+        mapping of str to (ndarray, ndarray, ndarray)
+            Each of shape (n_items,): declared and usual, currency/kg, NaN where not known; and the group of goods
+            that is meant: ``"610910 CN"``, ``"6109"``, ``""`` for all goods.
         """
         if "unit_price_vs_reference" not in self.names:
             return {}
-        return {"unit_price_vs_reference": (declared.value_per_kg(items), self.prices.usual_price(items))}
+        prices = self.prices
+        sides = (declared.value_per_kg(items), prices.usual_price(items), prices.answering_group(items))
+        return {"unit_price_vs_reference": sides}
 
     def applies_to(self, items: ItemColumns) -> npt.NDArray[np.bool_]:
         """Tell which goods lines the domain applies to, by the spec; shape (n_items,)."""

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from chekara.domain.decision import ModelIdentity
 from chekara.errors import NotEnoughHitsError
-from chekara.explain.evidence import build_evidence
+from chekara.explain.evidence_build import build_evidence
 from chekara.explain.quadrature import QuadratureTreeShap
 from chekara.features.catalogue import FeatureKind
 from chekara.modelling.calibration import Calibration, calibrated_loss, fit_calibration, natural_weights
@@ -220,7 +220,12 @@ def refit_on_everything(dataset: Dataset, spec: ModelSpec, seed: int, progress: 
         prices=learned.prices,
         encoder=learned.encoder,
         calibration=calibration,
-        evidence=build_evidence(table, dataset.hit[dataset.crossing_of_item], dataset.crossing_of_item),
+        evidence=build_evidence(
+            table,
+            dataset.hit[dataset.crossing_of_item],
+            dataset.crossing_of_item,
+            dataset.items.text("hs_code"),
+        ),
         reference_margins=np.sort(margins_of(learned, dataset, spec, newest)),
         golden={
             "rows": draw_golden_rows(dataset.items, learned.encoder.names, seed),

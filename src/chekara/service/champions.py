@@ -14,6 +14,7 @@ from chekara.features.build import FeatureTable
 from chekara.features.catalogue import ItemColumns
 
 Floats: TypeAlias = npt.NDArray[np.float64]
+Usual: TypeAlias = tuple[Floats, Floats, npt.NDArray[np.object_]]
 
 
 class Calibrated(Protocol):
@@ -80,8 +81,11 @@ class Champion(Protocol):
         """Return (row, contract field) of every value that is missing although training had it."""
         ...
 
-    def usual(self, items: ItemColumns) -> Mapping[str, tuple[Floats, Floats]]:
-        """Return declared and usual value per goods line, for features that compare with a frozen reference."""
+    def usual(self, items: ItemColumns) -> Mapping[str, Usual]:
+        """Return declared and usual value per goods line, and the goods that "usual" is meant for.
+
+        Only of features that compare with a frozen reference.
+        """
         ...
 
     def applies_to(self, items: ItemColumns) -> npt.NDArray[np.bool_]:

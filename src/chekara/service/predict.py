@@ -14,7 +14,7 @@ from chekara.domain.decision import Reason
 from chekara.explain.reasons import strongest_reasons
 from chekara.features.build import FeatureTable, items_from_crossings
 from chekara.features.catalogue import FEATURES, ItemColumns
-from chekara.service.champions import Champion, Floats
+from chekara.service.champions import Champion, Floats, Usual
 
 REASONS = 8
 CONTRIBUTION_DECIMALS = 9
@@ -90,7 +90,7 @@ def predict(
     contributions = np.round(champion.contributions(X[rows]), CONTRIBUTION_DECIMALS)
     probability = champion.calibration.probability(margins[rows])
     low, high = champion.calibration.interval(margins[rows])
-    usual = champion.usual(items)
+    usual, goods = champion.usual(items), items.text("hs_code")
     unseen, missing = _by_row(champion.unseen(table)), _by_row(champion.missing(items, table))
     starts = np.searchsorted(crossing_index, np.arange(len(crossings) + 1))
     found: list[Prediction | None] = [None] * len(crossings)
@@ -103,7 +103,7 @@ def predict(
             probability=float(probability[i]),
             interval=(float(low[i]), float(high[i])),
             contributions=dict(zip(champion.names, own[:-1].tolist(), strict=True)),
-            reasons=_reasons_of(champion, table, usual, row, own[:-1], unseen.get(row, ())),
+            reasons=_reasons_of(champion, table, usual, goods, row, own[:-1], unseen.get(row, ())),
             unseen_fields=_fields_read(unseen, range(starts[crossing], starts[crossing + 1])),
             missing_fields=tuple(sorted(_of_rows(missing, range(starts[crossing], starts[crossing + 1])))),
             features=table.take(np.arange(starts[crossing], starts[crossing + 1])),
@@ -164,15 +164,21 @@ def highest_rows(margins: Floats, crossing_index: npt.NDArray[np.int64], n_cross
 def _reasons_of(
     champion: Champion,
     table: FeatureTable,
-    usual: Mapping[str, tuple[Floats, Floats]],
+    usual: Mapping[str, Usual],
+    goods: npt.NDArray[np.object_],
     row: int,
     contributions: Floats,
     unseen: Sequence[str],
 ) -> tuple[Reason, ...]:
     names = champion.names
-    sides = {name: (float(declared[row]), float(expected[row])) for name, (declared, expected) in usual.items()}
+    sides = {
+        name: (float(declared[row]), float(expected[row]), group[row])
+        for name, (declared, expected, group) in usual.items()
+    }
     values = [table.values[name][row] for name in names]
-    return strongest_reasons(names, values, contributions.tolist(), champion.evidence, REASONS, sides, unseen)
+    return strongest_reasons(
+        names, values, contributions.tolist(), champion.evidence, REASONS, sides, unseen, goods[row]
+    )
 
 
 def _by_row(found: Iterable[tuple[int, str]]) -> dict[int, list[str]]:

@@ -9,7 +9,7 @@ from chekara.domain.actor import Actor, Permission, may
 from chekara.domain.decision import Action, DomainScore, Reason
 from chekara.domain.review import Review
 from chekara.domain.vocabulary import ReviewAction, Role
-from chekara.explain.reasons import goods_group, instruction, sentence
+from chekara.explain.reasons import Item, instruction, sentence
 from chekara.service.records import DecisionRecord
 from chekara.service.visibility import own_actions, own_scores, own_warnings
 from chekara.web.declaration import header_facts, item_facts
@@ -94,8 +94,7 @@ def _panel(record: DecisionRecord, score: DomainScore, actor: Actor, language: s
     # An inspector reads the evidence without a number of the model, so as not to be anchored by a score.
     is_shown_score = actor.role is not Role.INSPECTOR
     is_shown_reasons = may(actor, Permission.READ_REASONS)
-    item = next((item for item in record.crossing.items if item.get("item_no") == score.item_no), {})
-    group = goods_group(item, language)
+    item: Item = next((item for item in record.crossing.items if item.get("item_no") == score.item_no), {})
     towards = [reason for reason in score.reasons if reason.contribution > 0]
     away = [reason for reason in score.reasons if reason.contribution < 0] if is_shown_reasons else []
     model = score.model
@@ -105,8 +104,8 @@ def _panel(record: DecisionRecord, score: DomainScore, actor: Actor, language: s
         lead=messages.text("page.case.lead", language, agency=named("agency", score.agency, language)),
         item=messages.text("page.case.item", language, item=str(score.item_no)),
         likelihood=likelihood_of(score, language) if is_shown_score else None,
-        reasons_for=tuple(_line(reason, language, group, is_shown_reasons) for reason in towards[:MOST_REASONS]),
-        reasons_against=tuple(_line(reason, language, group, is_shown_reasons) for reason in away[:MOST_REASONS]),
+        reasons_for=tuple(_line(reason, language, item, is_shown_reasons) for reason in towards[:MOST_REASONS]),
+        reasons_against=tuple(_line(reason, language, item, is_shown_reasons) for reason in away[:MOST_REASONS]),
         waterfall=build_waterfall(score.base_value, score.contributions, score.margin, language)
         if is_shown_score and is_shown_reasons
         else None,
@@ -116,11 +115,11 @@ def _panel(record: DecisionRecord, score: DomainScore, actor: Actor, language: s
     )
 
 
-def _line(reason: Reason, language: str, group: str | None, is_shown_amount: bool) -> ReasonLine:
+def _line(reason: Reason, language: str, item: Item, is_shown_amount: bool) -> ReasonLine:
     size = abs(reason.contribution)
     strength = "strong" if size >= _STRONG else "medium" if size >= _CLEAR else "weak"
     return ReasonLine(
-        sentence=sentence(reason, language, group),
+        sentence=sentence(reason, language, item),
         amount=messages.signed(reason.contribution, language) if is_shown_amount else None,
         strength=messages.text(f"page.case.{strength}", language) if is_shown_amount else None,
     )
