@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import threading
 from pathlib import Path
 
@@ -132,6 +133,22 @@ def test_books_of_several_processes_number_without_gap(tmp_path: Path) -> None:
     positions = [one.position for one in found]
     assert positions == sorted(set(positions))
     assert positions[-1] == 20
+    house.database.close()
+
+
+def test_a_book_waits_while_another_process_signs(tmp_path: Path) -> None:
+    house = small_house(tmp_path)
+    house.score_one(crossing("a"))
+    path = checkpoint_file(tmp_path)
+    signing = threading.Thread(target=house.checkpoints().sign)
+    with path.open("ab") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        signing.start()
+        signing.join(0.3)
+        assert signing.is_alive()
+        assert path.read_bytes() == b""
+    signing.join(30)
+    assert len(path.read_bytes().splitlines()) == 1
     house.database.close()
 
 
