@@ -87,7 +87,9 @@ def test_a_declared_length_over_the_limit_is_refused_unread(server: Server) -> N
             f"POST /v1/scores HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {3 * 1024 * 1024}\r\n\r\n".encode()
         )
-        answer = b"".join(iter(lambda: link.recv(10_000), b""))
+        answer = b""
+        while b"}" not in answer and (part := link.recv(10_000)):  # head and body may come apart
+            answer += part
     assert answer.startswith(b"HTTP/1.1 413")
     assert b"urn:chekara:problem:body_too_large" in answer
 
