@@ -160,13 +160,19 @@ def test_a_missing_value_moves_a_score_no_further_than_values_that_training_saw(
 
 
 def test_a_bare_declaration_says_what_it_lacks_and_still_adds_up(history: History, model: Model) -> None:
-    lacking = ["declared_value", "gross_mass_kg", "hs_code", "net_mass_kg"]
+    lacking = ["declared_value", "gross_mass_kg", "net_mass_kg", "packages"]
     frame = history.newest_revisions(UNTIL).dropna(subset=lacking).head(20)
     whole = items_from_frame(frame)
     assert model.missing(whole, model.features(whole)) == []
     items = items_from_frame(frame.drop(columns=lacking))
     table = model.features(items)
     assert model.missing(items, table) == sorted((row, name) for row in range(items.n_items) for name in lacking)
+    never_asked = set(model.names) - model.asked_features
+    splits = set(model.booster.trees_to_dataframe()["split_feature"].dropna())
+    assert never_asked == set(model.names) - splits
+    assert "destination_country" in never_asked, "else take another column of which training had every value"
+    whole = items_from_frame(frame.drop(columns=["destination_country"]))
+    assert model.missing(whole, model.features(whole)) == [], "the score is no less certain without it"
     X = model.encode(table)
     raw = np.asarray(model.booster.predict(X, raw_score=True))
     np.testing.assert_allclose(model.contributions(X).sum(axis=1), raw, rtol=0, atol=1e-9)

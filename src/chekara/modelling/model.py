@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import lightgbm as lgb
@@ -48,6 +48,8 @@ class Model:
         Name, registry version ("" until registered) and digest ("" until written).
     about : mapping
         Run id, commit, times, trainer: what is signed but outside the digest.
+    asked_features : frozenset of str
+        Features that some tree splits on; the others are in the matrix, and say nothing.
 
     Examples
     --------
@@ -70,6 +72,13 @@ class Model:
     golden: Mapping[str, Any]
     identity: ModelIdentity
     about: Mapping[str, Any]
+    asked_features: frozenset[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Note once what the booster asks for: every request wants to know."""
+        splits = self.booster.feature_importance("split")
+        asked = frozenset(name for name, n in zip(self.encoder.names, splits, strict=True) if n)
+        object.__setattr__(self, "asked_features", asked)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -111,7 +120,8 @@ class Model:
     def missing(self, items: ItemColumns, table: FeatureTable) -> list[tuple[int, str]]:
         """Find contract fields that lack a value although training had one, so that another stands in.
 
-        A value that is there but of no use, such as a mass of 0 under a price per kg, counts as lacking.
+        A value that is there but of no use, such as a mass of 0 under a price per kg, counts as lacking. Fields that
+        no tree asks for are left out: the score is no less certain without them.
 
         Parameters
         ----------
@@ -124,7 +134,8 @@ class Model:
         list of (int, str)
             Row and field, each once, ascending.
         """
-        return sorted({(row, field_behind(name, items, row)) for row, name in self.encoder.missing(table)})
+        lacking = ((row, name) for row, name in self.encoder.missing(table) if name in self.asked_features)
+        return sorted({(row, field_behind(name, items, row)) for row, name in lacking})
 
     def usual(self, items: ItemColumns) -> Mapping[str, Usual]:
         """Tell declared and usual value of each line, for features that compare with a frozen reference.
