@@ -121,6 +121,13 @@ REFUSED = [
     ("more than any mass", item(net_mass_kg=1e200), [("/items/0/net_mass_kg", "out_of_range")]),
     ("bad HS code", item(hs_code=SECRET), [("/items/0/hs_code", "bad_pattern")]),
     ("HS code in other digits", item(hs_code="٦١٠٩١٠"), [("/items/0/hs_code", "bad_pattern")]),
+    ("HS version in other digits", item(hs_version="२०२२"), [("/items/0/hs_version", "bad_pattern")]),
+    (
+        "date in other digits",
+        item(importer_registered_at="٢٠٢٠-٠٥-٠١"),
+        [("/items/0/importer_registered_at", "bad_date")],
+    ),
+    ("instant in other digits", body(occurred_at="٢٠٢٦-١١-٢٤T08:30:00Z"), [("/occurred_at", "bad_instant")]),
     ("small country code", item(origin_country="cn"), [("/items/0/origin_country", "bad_pattern")]),
     ("bad lane word", body(direction=SECRET), [("/direction", "not_allowed")]),
     ("bad date", item(importer_registered_at="2026-02-30"), [("/items/0/importer_registered_at", "bad_date")]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -142,6 +143,38 @@ def test_instants_keep_their_moment_in_every_spelling(moment: datetime, minutes:
     assert (coerced.values == pd.Timestamp(local.astimezone(UTC))).all()
     typed = coerce("occurred_at", [pd.Timestamp(local)])
     assert typed.values[0] == coerced.values[0]
+
+
+ARABIC_INDIC = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
+DEVANAGARI = str.maketrans("0123456789", "०१२३४५६७८९")
+WRITTEN = {
+    "hs_code": "610910",
+    "hs_version": "2022",
+    "declared_value": "1250.5",
+    "packages": "12",
+    "duty_rate": "1e-2",
+    "occurred_at": "2025-01-01T10:00:00+06:00",
+    "importer_registered_at": "2020-05-01",
+    "authorised_operator": "1",
+}
+
+
+@pytest.mark.parametrize("digits", [ARABIC_INDIC, DEVANAGARI])
+@pytest.mark.parametrize("name", WRITTEN)
+def test_digits_of_other_scripts_are_refused_and_not_guessed(name: str, digits: dict[int, int]) -> None:
+    coerced = coerce(name, [WRITTEN[name], WRITTEN[name].translate(digits)])
+    assert not reasons(coerced, row=0)
+    assert reasons(coerced, row=1)
+    assert coerced.values.isna().tolist() == [False, True]
+
+
+def test_no_pattern_of_the_contract_leaves_digits_to_the_engine() -> None:
+    patterns = {column.pattern for table in TABLES.values() for column in table if column.pattern}
+    assert patterns
+    for pattern in patterns:
+        assert "\\" not in pattern
+        with_unicode = re.compile(pattern)  # without re.ASCII, as another reader of the contract would
+        assert not any(with_unicode.fullmatch("٦" * length) for length in range(1, 13))
 
 
 def test_categories_and_mixed_objects_are_read_by_their_text() -> None:

@@ -10,11 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from chekara.api.fields import Refusal, checks_for
+from chekara.data.checks import validate_table
+from chekara.data.schema import CROSSING_COLUMNS
 from chekara.data.sources import History
 from chekara.errors import (
     BundleColumnsError,
@@ -28,7 +32,7 @@ from chekara.features.build import items_from_frame
 from chekara.features.catalogue import FEATURES
 from chekara.modelling import bundle
 from chekara.modelling.bundle import CONTENT_FILES, read_bundle, verify_in_child, write_bundle
-from chekara.modelling.golden import check_golden
+from chekara.modelling.golden import check_golden, draw_golden_rows
 from chekara.modelling.model import Model
 from tests.modelling.conftest import UNTIL
 
@@ -283,6 +287,21 @@ def test_golden_rows_are_nobodys_declaration(model: Model, history: History) -> 
     drawn = {(r.get("hs_code"), r.get("declared_value"), r.get("net_mass_kg")) for r in rows}
     assert len({d for d in drawn if None not in d} & declared) == 0
     assert len(set(np.round(model.golden["margins"], 6))) > 10
+
+
+def test_golden_rows_are_what_the_contract_and_the_door_allow(history: History) -> None:
+    rows = draw_golden_rows(items_from_frame(history.crossings), list(FEATURES), seed=3)
+    table = pd.DataFrame(rows).assign(crossing_id=[f"golden-{i}" for i in range(len(rows))])
+    assert validate_table(table.astype(object), "crossings").refusals == ()
+    checks = checks_for(CROSSING_COLUMNS, 512)
+    kinds = {column.name: column.kind for column in CROSSING_COLUMNS}
+    types = {"integer": int, "number": float, "boolean": bool}
+    for row in json.loads(json.dumps(rows)):
+        for name, value in row.items():
+            assert not isinstance(checks[name](value), Refusal), name
+            assert type(value) is types.get(kinds[name], str), name
+    assert any("importer_registered_at" in row for row in rows)
+    assert rows == draw_golden_rows(items_from_frame(history.crossings), list(FEATURES), seed=3)
 
 
 def test_a_bundle_without_golden_rows_is_refused(model: Model) -> None:

@@ -13,12 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
-from chekara.data.schema import Column
+from chekara.data.schema import LARGEST_INTEGER, LARGEST_NUMBER, Column
 from chekara.domain.crossing import Value
-
-# No mass, value or quantity comes near; beyond it sums of float32 features would no longer be finite.
-LARGEST_NUMBER: Final = 1e15
-LARGEST_INTEGER: Final = 2**31 - 1
 
 # C0 and C1 controls, line and paragraph separators, bidirectional marks, overrides and isolates, and surrogates
 # without a partner: each can forge a log line, reorder what an officer reads, or not be written as UTF-8 at all.

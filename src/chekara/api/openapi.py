@@ -6,9 +6,8 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from chekara.api.fields import LARGEST_INTEGER, LARGEST_NUMBER
 from chekara.api.problems import PROBLEM_JSON, PROBLEM_TYPE
-from chekara.data.schema import EXTENSION_PREFIX, HEADER_COLUMNS, ITEM_COLUMNS, Column
+from chekara.data.schema import EXTENSION_PREFIX, HEADER_COLUMNS, ITEM_COLUMNS, LARGEST_INTEGER, LARGEST_NUMBER, Column
 from chekara.domain.vocabulary import Lane, ReviewAction
 from chekara.errors import (
     BodyTooLargeError,

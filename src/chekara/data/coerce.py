@@ -44,9 +44,9 @@ VALUE_REASONS: dict[str, str] = {
     "not_a_date": "not a date of the form YYYY-MM-DD",
 }
 
-_NUMBER = r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$|^(?i:nan)$"
-_OFFSET = r"[Tt ]\d{2}.*(?:[Zz]|[+-]\d{2}(?::?\d{2})?)$"
-_DATE = r"^\d{4}-\d{2}-\d{2}$"
+_NUMBER = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$|^(?i:nan)$"
+_OFFSET = r"[Tt ][0-9]{2}.*(?:[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)$"
+_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 _LARGEST_EXACT_INTEGER = 2.0**53
 
 
@@ -172,7 +172,7 @@ def _number_as_text(array: Any, column: Column) -> tuple[Any, dict[str, Mask]]:
     nothing = arrow.nulls(len(array), arrow.large_string())
     if not _is_numeric(array.type):
         return nothing, {"not_text": present}
-    if column.pattern is not None and column.pattern.startswith(r"\d"):
+    if column.pattern is not None and column.pattern.startswith("[0-9]"):
         return nothing, {"number_not_text": present}
     numbers = _float_array(array)
     whole = present & (np.floor(numbers) == numbers) & (np.abs(numbers) < _LARGEST_EXACT_INTEGER)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from chekara.domain import vocabulary as words
 
@@ -19,7 +19,7 @@ EntityType = Literal["importer", "exporter", "declarant", "carrier", "vehicle", 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """One column of the contract.
+    r"""One column of the contract.
 
     Attributes
     ----------
@@ -37,7 +37,8 @@ class Column:
     values : tuple of str
         Allowed values; empty means any.
     pattern : str or None
-        Regular expression that a whole value must match.
+        Regular expression that a whole value must match. It names its letters and digits (``[0-9]``), because ``\d``
+        means the digits of every script in some engines and ten ASCII ones in others.
     minimum, maximum : float or None
         Inclusive bounds of a number.
     entity : EntityType or None
@@ -60,7 +61,12 @@ class Column:
     sensitive: bool = False
 
 
-COUNTRY = r"[A-Z]{2}"
+COUNTRY = "[A-Z]{2}"
+
+# What a request may hold where a column names no bound. No mass, value or quantity comes near; far beyond it sums of
+# float32 features would no longer be finite.
+LARGEST_NUMBER: Final = 1e15
+LARGEST_INTEGER: Final = 2**31 - 1
 
 HEADER_COLUMNS: tuple[Column, ...] = (
     Column(name="crossing_id", kind="string", required=True, description="Global identity of the crossing"),
@@ -100,8 +106,10 @@ ITEM_COLUMNS: tuple[Column, ...] = (
     Column(name="origin_country", kind="code", pattern=COUNTRY, description="Country of origin"),
     Column(name="dispatch_country", kind="code", pattern=COUNTRY, description="Country of dispatch"),
     Column(name="destination_country", kind="code", pattern=COUNTRY, description="Country of destination"),
-    Column(name="hs_code", kind="code", pattern=r"\d{4,12}", description="Harmonised System code, 4 to 12 digits"),
-    Column(name="hs_version", kind="code", default="2022", pattern=r"\d{4}", description="Edition of the nomenclature"),
+    Column(name="hs_code", kind="code", pattern="[0-9]{4,12}", description="Harmonised System code, 4 to 12 digits"),
+    Column(
+        name="hs_version", kind="code", default="2022", pattern="[0-9]{4}", description="Edition of the nomenclature"
+    ),
     Column(name="goods_description", kind="string", description="Goods in words"),
     Column(
         name="declared_value",

@@ -6,13 +6,21 @@ No row of the history is published: each column is drawn on its own, so a golden
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from chekara.data.schema import CROSSING_COLUMNS, HEADER_COLUMNS, Column, columns_by_name
+from chekara.data.schema import (
+    COUNTRY,
+    CROSSING_COLUMNS,
+    HEADER_COLUMNS,
+    LARGEST_INTEGER,
+    LARGEST_NUMBER,
+    Column,
+    columns_by_name,
+)
 from chekara.domain.crossing import Crossing
 from chekara.errors import BundleGoldenError
 from chekara.features.build import items_from_crossings
@@ -60,8 +68,9 @@ def draw_golden_rows(items: ItemColumns, names: Sequence[str], seed: int) -> lis
     numbers = [n for n in columns if n in _COLUMNS and _COLUMNS[n].kind in ("number", "integer")]
     codes = [n for n in columns if n in _COLUMNS and _COLUMNS[n].kind == "code"]
     bare: Row = {"occurred_at": _FIXED_INSTANT, **_REQUIRED}
-    zero = bare | dict.fromkeys(numbers, 0.0)
-    strange = bare | dict.fromkeys(codes, "0000000") | dict.fromkeys(numbers, 1e30)
+    zero = bare | {name: _typed(_COLUMNS[name], 0.0) for name in numbers}
+    strange = bare | {name: _unseen_code(_COLUMNS[name]) for name in codes}
+    strange |= {name: _largest(_COLUMNS[name]) for name in numbers}
     return [*rows, bare, zero, strange]
 
 
@@ -78,12 +87,38 @@ def _draw(items: ItemColumns, name: str, generator: np.random.Generator) -> list
 
 def _plain(column: Column | None, value: Any) -> str | float | bool | None:
     if isinstance(value, np.datetime64):
-        return None if np.isnat(value) else value.astype("datetime64[us]").item().replace(tzinfo=UTC).isoformat()
-    if isinstance(value, float):
-        if np.isnan(value):
+        if np.isnat(value):
             return None
-        return bool(value) if column is not None and column.kind == "boolean" else float(value)
+        moment: datetime = value.astype("datetime64[us]").item()
+        is_day = column is not None and column.kind == "date"
+        return moment.date().isoformat() if is_day else moment.replace(tzinfo=UTC).isoformat()
+    if isinstance(value, float):
+        return None if np.isnan(value) else _typed(column, value)
     return None if value is None else str(value)
+
+
+def _typed(column: Column | None, value: float) -> float | bool:
+    match column.kind if column is not None else "number":
+        case "boolean":
+            return bool(value)
+        case "integer":
+            return int(value)
+        case _:
+            return float(value)
+
+
+def _unseen_code(column: Column) -> str:
+    """Return a value that the contract allows and a history hardly holds; of a closed list, its last."""
+    if column.values:
+        return column.values[-1]
+    return "ZZ" if column.pattern == COUNTRY else "0000"
+
+
+def _largest(column: Column) -> float:
+    """Return a number far beyond any declaration that a request may still hold."""
+    if column.maximum is not None:
+        return _typed(column, column.maximum)
+    return LARGEST_INTEGER if column.kind == "integer" else LARGEST_NUMBER
 
 
 def golden_crossings(rows: Sequence[Mapping[str, Any]]) -> list[Crossing]:
@@ -100,7 +135,13 @@ def golden_crossings(rows: Sequence[Mapping[str, Any]]) -> list[Crossing]:
 
 def _parsed(name: str, value: Any) -> Any:
     column = _COLUMNS.get(name)
-    return datetime.fromisoformat(value) if column is not None and column.kind in ("instant", "date") else value
+    match column.kind if column is not None else "string":
+        case "instant":
+            return datetime.fromisoformat(value)
+        case "date":
+            return date.fromisoformat(value)
+        case _:
+            return value
 
 
 def answer_golden(model: Model, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
