@@ -15,7 +15,7 @@ SOURCE = ROOT / "src" / "chekara"
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("domain", "settings", "evaluation"),
-    ("messages", "secret_files", "toml_lines"),
+    ("messages", "programs", "secret_files", "toml_lines"),
     ("data",),
     ("features",),
     ("policy", "explain"),

@@ -5,7 +5,6 @@ What serves is the newest promotion record in Chekara's database; MLflow's alias
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +14,7 @@ from rich.console import Console
 
 from chekara.adapters.assembly import promotion_desk
 from chekara.adapters.tracking import ModelTracker
-from chekara.errors import ChekaraError
+from chekara.programs import run_program
 from chekara.settings import Settings
 
 
@@ -46,11 +45,7 @@ def main() -> None:
     """Run the program; a known error is one readable line and exit code 2."""
     app = typer.Typer(add_completion=False)
     app.command()(promote)
-    try:
-        app()
-    except ChekaraError as error:
-        Console(stderr=True).print(f"[bold red]{error.title}[/]: {error}", highlight=False)
-        sys.exit(2)
+    run_program(app)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ load -> check -> look for leakage -> judge on later crossings beside baselines -
 from __future__ import annotations
 
 import getpass
-import sys
 import tempfile
 from pathlib import Path
 from typing import Annotated, Literal
@@ -18,9 +17,10 @@ from rich.console import Console
 from chekara.adapters.tracking import ModelTracker
 from chekara.data.history_checks import check_whole
 from chekara.data.sources import load_history
-from chekara.errors import ChekaraError, ConfigurationError, NotEnoughHitsError, TrainingError
+from chekara.errors import ConfigurationError, NotEnoughHitsError, TrainingError
 from chekara.modelling.card import fill_card
 from chekara.modelling.spec import ModelSpec, load_spec
+from chekara.programs import run_program
 from chekara.settings import Settings
 from training._domain import TrainedModel, TrainingOrder, promote_shortcut, train_domain
 from training._history import history_before, just_after_newest, parse_instant
@@ -157,11 +157,7 @@ def main() -> None:
     """Run the program; a known error is one readable line and exit code 2."""
     app = typer.Typer(add_completion=False)
     app.command()(train)
-    try:
-        app()
-    except ChekaraError as error:
-        Console(stderr=True).print(f"[bold red]{error.title}[/]: {error}", highlight=False)
-        sys.exit(2)
+    run_program(app)
 
 
 if __name__ == "__main__":

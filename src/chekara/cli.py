@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
 
-from chekara.errors import ChekaraError
+from chekara.programs import run_program
 from chekara.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Risk profiling for border crossings.")
@@ -110,11 +109,7 @@ def audit_verify() -> None:
 
 def main() -> None:
     """Run the command line; a known error is one readable line and exit code 2."""
-    try:
-        app()
-    except ChekaraError as error:
-        Console(stderr=True).print(f"[bold red]{error.title}[/]: {error}", highlight=False)
-        sys.exit(2)
+    run_program(app)
 
 
 if __name__ == "__main__":
