@@ -149,3 +149,15 @@ def test_every_key_of_the_shipped_file_has_its_line() -> None:
             assert found is not None
             assert lines[found - 1].startswith("from_risk")
             assert f"[domains.{name}.lanes.{lane}]" in lines[:found][-1:] + lines[found - 2 : found - 1]
+
+
+def test_results_serve_only_domains_whose_every_lead_sees_them(tmp_path: Path) -> None:
+    shipped = load_policy()
+    everything = frozenset(shipped.domains)
+    # Internal affairs lead contraband on union borders, and see nothing of customs' own revenue cases.
+    assert shipped.seen_by_every_lead("contraband") == {"contraband"}
+    assert shipped.seen_by_every_lead("vehicle_crime") == {"vehicle_crime", "contraband", "concealed_persons"}
+    assert shipped.seen_by_every_lead("concealed_persons") == everything
+    assert shipped.seen_by_every_lead("sps_violation") == {"sps_violation"}
+    told = SHIPPED.replace("informed = []", 'informed = ["internal_affairs"]', 1)
+    assert read(tmp_path, told).seen_by_every_lead("contraband") == {"contraband", "revenue_fraud"}

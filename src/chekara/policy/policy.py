@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from chekara.domain.vocabulary import AGENCIES, Lane
+from chekara.domain.vocabulary import AGENCIES, COORDINATOR, Lane
 from chekara.errors import ConfigurationError
 
 COMBINERS = ("rank",)
@@ -83,6 +83,15 @@ class DomainPolicy:
     thresholds: Mapping[Lane, float]
     controls: Mapping[Lane, Control]
 
+    @property
+    def places(self) -> tuple[Agencies, ...]:
+        """Who leads and is informed, where no exception fits and under each exception."""
+        return (self.agencies, *(exception.agencies for exception in self.exceptions))
+
+    def is_always_seen_by(self, agency: str) -> bool:
+        """Whether an agency leads the domain or is informed of it at every crossing point; who coordinates sees all."""
+        return agency == COORDINATOR or all(agency in (own.lead, *own.informed) for own in self.places)
+
     def lane(self, risk: float) -> Lane:
         """Return the strictest lane whose threshold the risk reaches; green where it reaches none."""
         reached = [lane for lane, threshold in self.thresholds.items() if risk >= threshold]
@@ -156,6 +165,25 @@ class Policy:
         own = self.domain(domain)
         regime = self.regimes.get(crossing_point, self.default_regime)
         return next((e.agencies for e in own.exceptions if e.fits(crossing_point, regime)), own.agencies)
+
+    def seen_by_every_lead(self, domain: str) -> frozenset[str]:
+        """Domains whose inspection results may be used to score a domain: those that all who may lead it see.
+
+        Raises
+        ------
+        ConfigurationError
+            The policy says nothing of the domain.
+
+        Examples
+        --------
+        >>> from chekara.policy import load_policy
+        >>> sorted(load_policy().seen_by_every_lead("revenue_fraud"))
+        ['contraband', 'revenue_fraud', 'sps_violation']
+        """
+        leads = {own.lead for own in self.domain(domain).places}
+        return frozenset(
+            name for name, other in self.domains.items() if all(other.is_always_seen_by(lead) for lead in leads)
+        )
 
     def risk(self, *, rank: float, probability: float) -> float:
         """Combine a domain's score to a risk in [0, 1].
