@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from chekara.features.catalogue import ItemColumns
 from chekara.modelling.calibration import Calibration
 from chekara.modelling.recipe import RecipeScores, Slice
 
@@ -23,6 +24,7 @@ def made_slice(
     crossing = np.arange(len(hit)) if crossing_of_item is None else crossing_of_item
     return Slice(
         X=X,
+        lines=np.arange(len(crossing)),
         crossing_of_item=crossing,
         item_label=hit[crossing],
         item_weight=np.ones(len(crossing)),
@@ -57,6 +59,7 @@ def made_scores(
     return RecipeScores(
         feature_names=("post", "price", "noise"),
         feature_kinds=("category", "number", "number"),
+        items=ItemColumns({}, 0),
         train=train,
         test=test,
         margin=margin,

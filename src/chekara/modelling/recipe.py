@@ -17,7 +17,7 @@ from chekara.domain.decision import ModelIdentity
 from chekara.errors import NotEnoughHitsError
 from chekara.explain.evidence_build import build_evidence
 from chekara.explain.quadrature import QuadratureTreeShap
-from chekara.features.catalogue import FeatureKind
+from chekara.features.catalogue import FeatureKind, ItemColumns
 from chekara.modelling.calibration import Calibration, calibrated_loss, fit_calibration, natural_weights
 from chekara.modelling.dataset import Dataset
 from chekara.modelling.fit import crossing_margins
@@ -44,6 +44,8 @@ class Slice:
     ----------
     X : ndarray of shape (n_items, k)
         Encoded features, columns as ``RecipeScores.feature_names``.
+    lines : ndarray of shape (n_items,), int64
+        Position of each line in ``RecipeScores.items``.
     crossing_of_item : ndarray of shape (n_items,)
         Position of each line's crossing in the arrays below.
     item_label, item_weight : ndarray of shape (n_items,)
@@ -60,6 +62,7 @@ class Slice:
     """
 
     X: Floats
+    lines: Ints
     crossing_of_item: Ints
     item_label: Floats
     item_weight: Floats
@@ -79,6 +82,8 @@ class RecipeScores:
     feature_names : tuple of str
     feature_kinds : tuple of {'number', 'category'}
         Of the encoded columns.
+    items : ItemColumns
+        Declared columns of all goods lines, for baselines that read them as they are.
     train, test : Slice
     margin, probability : ndarray of shape (n_test_crossings,)
     calibration : Calibration
@@ -95,6 +100,7 @@ class RecipeScores:
 
     feature_names: tuple[str, ...]
     feature_kinds: tuple[FeatureKind, ...]
+    items: ItemColumns
     train: Slice
     test: Slice
     margin: Floats
@@ -161,6 +167,7 @@ def evaluate_recipe(
         feature_kinds=tuple(
             "category" if name in learned.encoder.codes else "number" for name in dataset.feature_names
         ),
+        items=dataset.items,
         train=_train_slice(dataset, learned),
         test=_test_slice(dataset, X, index, test),
         margin=margin,
@@ -277,6 +284,7 @@ def _train_slice(dataset: Dataset, learned: Learned) -> Slice:
     taught[crossing] = True
     return Slice(
         X=learned.X,
+        lines=learned.lines,
         crossing_of_item=(np.cumsum(taught) - 1)[crossing],
         item_label=learned.labels.label,
         item_weight=learned.labels.weight,
@@ -289,6 +297,7 @@ def _test_slice(dataset: Dataset, X: Floats, index: Ints, crossings: Mask) -> Sl
     lines = crossings[dataset.crossing_of_item]
     return Slice(
         X=X,
+        lines=np.flatnonzero(lines),
         crossing_of_item=index,
         item_label=dataset.hit[crossings][index],
         item_weight=np.ones(len(index)),
