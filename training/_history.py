@@ -8,35 +8,7 @@ from datetime import datetime, timedelta
 import pandas as pd
 
 from chekara.data.sources import History
-from chekara.errors import ConfigurationError, TrainingError
-
-
-def parse_instant(text: str, *, where: str) -> datetime:
-    """Read an ISO 8601 instant with offset.
-
-    Parameters
-    ----------
-    text : str
-    where : str
-        Option that is named in the error.
-
-    Raises
-    ------
-    ConfigurationError
-        It is no instant, or has no offset: noon in Bishkek is not noon in Greenwich.
-
-    Examples
-    --------
-    >>> parse_instant("2026-01-01T00:00:00+06:00", where="--until").isoformat()
-    '2026-01-01T00:00:00+06:00'
-    """
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        raise ConfigurationError("not an instant", where=where, hint="for example 2026-01-01T00:00:00+06:00") from None
-    if instant.tzinfo is None:
-        raise ConfigurationError("an instant needs its offset", where=where, hint="for example +06:00 or Z")
-    return instant
+from chekara.errors import TrainingError
 
 
 def just_after_newest(history: History) -> datetime:

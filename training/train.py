@@ -16,6 +16,7 @@ from rich.console import Console
 
 from chekara.adapters.tracking import ModelTracker
 from chekara.data.history_checks import check_whole
+from chekara.data.labels import parse_instant
 from chekara.data.sources import load_history
 from chekara.errors import ConfigurationError, NotEnoughHitsError, TrainingError
 from chekara.modelling.card import fill_card
@@ -23,7 +24,7 @@ from chekara.modelling.spec import ModelSpec, load_spec
 from chekara.programs import run_program
 from chekara.settings import Settings
 from training._domain import TrainedModel, TrainingOrder, promote_shortcut, train_domain
-from training._history import history_before, just_after_newest, parse_instant
+from training._history import history_before, just_after_newest
 from training._pictures import short_title
 from training._screen import Screen
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from chekara.domain.decision import DomainScore, ModelIdentity
 from chekara.domain.vocabulary import Lane
 from chekara.errors import ConfigurationError
-from chekara.policy import decide, load_policy
+from chekara.policy import decide, load_policy, strictest_lanes
 from chekara.policy.decide import Floor
 
 POLICY = load_policy()
@@ -54,6 +55,21 @@ def test_the_strictest_domain_sets_the_lane(risk: dict[str, float], floor: dict[
     assert led == {domain: lane for domain, lane in own.items() if lane is not Lane.GREEN}
     strictness = [a.lane.strictness for a in decided.actions]
     assert strictness == sorted(strictness, reverse=True)
+
+
+@given(st.lists(risks, min_size=1, max_size=20))
+def test_lanes_of_many_are_the_lanes_of_each(many: list[dict[str, float]]) -> None:
+    columns = {d: np.array([one.get(d, np.nan) for one in many]) for d in DOMAINS}
+    each = [decide([score(d, r) for d, r in one.items()], POLICY, "P", AT).lane.strictness for one in many]
+    assert strictest_lanes(columns, POLICY).tolist() == each
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_a_lane_of_many_begins_at_its_threshold(domain: str) -> None:
+    for lane, threshold in POLICY.domains[domain].thresholds.items():
+        around = np.array([np.nextafter(threshold, 0), threshold])
+        assert strictest_lanes({domain: around}, POLICY).tolist()[1] == lane.strictness
+        assert strictest_lanes({domain: around}, POLICY).tolist()[0] < lane.strictness
 
 
 @given(risks)

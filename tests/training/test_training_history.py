@@ -8,9 +8,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from chekara.data.labels import parse_instant
 from chekara.data.sources import History
 from chekara.errors import ConfigurationError, TrainingError
-from training._history import history_before, just_after_newest, parse_instant
+from training._history import history_before, just_after_newest
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

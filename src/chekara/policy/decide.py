@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import numpy as np
+import numpy.typing as npt
+
 from chekara.domain.decision import Action, DomainScore
 from chekara.domain.vocabulary import Lane
 from chekara.policy.policy import Policy
@@ -81,6 +84,38 @@ def decide(
         return LaneDecision(Lane.GREEN, None, ())
     actions = [action for w in wanted for action in _actions(w, policy, crossing_point, scored_at)]
     return LaneDecision(wanted[0].lane, wanted[0].selected_by, tuple(actions))
+
+
+def strictest_lanes(risks: Mapping[str, npt.NDArray[np.float64]], policy: Policy) -> npt.NDArray[np.int8]:
+    """Map the risks of many crossings to the lane that `decide` gives each of them, without floors.
+
+    Parameters
+    ----------
+    risks : mapping of str to ndarray of shape (n,)
+        By domain, at least one; NaN where a crossing has no score in it.
+    policy : Policy
+
+    Returns
+    -------
+    ndarray of shape (n,), int8
+        ``Lane.strictness``: 0 for green to 3 for red.
+
+    Raises
+    ------
+    ConfigurationError
+        A domain is not in the policy.
+
+    Examples
+    --------
+    >>> from chekara.policy import load_policy
+    >>> strictest_lanes({"contraband": np.array([0.2, 0.96, 1.0, np.nan])}, load_policy()).tolist()
+    [0, 2, 3, 0]
+    """
+    strictest = np.zeros(len(next(iter(risks.values()))), dtype=np.int8)
+    for domain, risk in risks.items():
+        for lane, threshold in policy.domain(domain).thresholds.items():
+            np.maximum(strictest, np.int8(lane.strictness), out=strictest, where=risk >= threshold)
+    return strictest
 
 
 @dataclass(frozen=True, slots=True)

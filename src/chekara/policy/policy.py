@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
 
 from chekara.domain.vocabulary import AGENCIES, COORDINATOR, Lane
 from chekara.errors import ConfigurationError
 
 COMBINERS = ("rank",)
+
+Number = TypeVar("Number", float, npt.NDArray[np.float64])
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,14 +191,14 @@ class Policy:
             name for name, other in self.domains.items() if all(other.is_always_seen_by(lead) for lead in leads)
         )
 
-    def risk(self, *, rank: float, probability: float) -> float:
+    def risk(self, *, rank: Number, probability: Number) -> Number:
         """Combine a domain's score to a risk in [0, 1].
 
         Parameters
         ----------
-        rank : float
+        rank : float or ndarray
             Share of recent crossings with a lower margin, in [0, 1].
-        probability : float
+        probability : float or ndarray
             Calibrated, in (0, 1). The combiner ``rank`` does not read it.
         """
         return rank

@@ -68,6 +68,14 @@ class RankWindow:
         self._count -= 1
 
 
+def begun_with(champion: Champion) -> Floats:
+    """Return the margins that a window of this model begins with, oldest first.
+
+    The bundle lists them sorted. Shuffled (always alike), scored margins displace high and low ones evenly.
+    """
+    return np.random.default_rng(0).permutation(champion.reference_margins)
+
+
 class RankWindows:
     """One rank window per model digest, begun from the log, so that a restart ranks as if there had been none.
 
@@ -107,7 +115,6 @@ class RankWindows:
     def _window(self, champion: Champion) -> RankWindow:
         digest = champion.identity.digest
         if digest not in self._windows:
-            # The bundle lists them sorted. Shuffled (always alike), live margins displace high and low ones evenly.
-            begun = np.random.default_rng(0).permutation(champion.reference_margins)
+            begun = begun_with(champion)
             self._windows[digest] = RankWindow(np.concatenate([begun, self._ranked_margins(digest, WINDOW)]))
         return self._windows[digest]
