@@ -8,7 +8,7 @@ import time
 import numpy as np
 from rich.console import Console
 
-from chekara.evaluation.bootstrap import bootstrap
+from chekara.evaluation.bootstrap import bootstrap, bootstrap_sums
 from chekara.evaluation.report import Evaluation, evaluate_scorer, show_comparison
 
 
@@ -61,9 +61,20 @@ def test_resampling_counts_are_poisson_with_mean_one() -> None:
     assert abs(none - np.exp(-1)) < 0.005
 
 
-def test_two_hundred_thousand_crossings_take_seconds() -> None:
+def test_sums_of_very_many_crossings_spread_as_those_of_single_ones() -> None:
+    """The normal short cut has the mean and the covariance that drawing each crossing has."""
+    rng = np.random.default_rng(5)
+    columns = np.column_stack([rng.exponential(size=30_000), np.ones(30_000)])
+    fast = bootstrap_sums(columns, np.arange(30_000) < 300, replicates=1500)
+    slow = bootstrap(lambda count: count @ columns, 30_000, replicates=1500)
+    np.testing.assert_allclose(fast.mean(axis=0), slow.mean(axis=0), rtol=0.002)
+    np.testing.assert_allclose(fast.std(axis=0), slow.std(axis=0), rtol=0.1)
+    assert abs(np.corrcoef(fast.T)[0, 1] - np.corrcoef(slow.T)[0, 1]) < 0.05
+
+
+def test_a_million_crossings_take_seconds() -> None:
     rng = np.random.default_rng(0)
-    score = rng.random(200_000)
+    said = rng.beta(0.3, 20, 1_000_000)
     start = time.process_time()
-    evaluate_scorer("model", "model", rng.random(200_000) < score, score, probability=score, replicates=50)
-    assert time.process_time() - start < 5
+    evaluate_scorer("model", "model", rng.random(1_000_000) < said, said, probability=said)
+    assert time.process_time() - start < 8

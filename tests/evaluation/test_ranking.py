@@ -78,6 +78,33 @@ def test_a_weight_is_a_number_of_copies(rows: list[tuple[bool, int, int]]) -> No
     np.testing.assert_allclose([weighted.auc], [repeated.auc])
 
 
+@given(
+    st.lists(
+        st.tuples(st.booleans(), few_scores, st.sampled_from([0.5, 1.0, 3.0]), st.sampled_from([0.0, 7.0])),
+        min_size=1,
+        max_size=40,
+    ),
+    st.booleans(),
+)
+def test_crossings_that_no_figure_tells_apart_may_be_put_together(rows: list[Any], has_amounts: bool) -> None:
+    hits, scores, weights, amounts = (np.array(column, dtype=np.float64) for column in zip(*rows, strict=True))
+    whole = rank_outcomes(hits, scores, amount=amounts if has_amounts else None, weight=weights)
+    condensed, size = whole.condensed()
+    assert size.sum() == len(rows)
+    shares = (0.05, 0.3, 0.77, 1.0)
+    told, expected = condensed.statistics(condensed.weight * size, shares), whole.statistics(shares=shares)
+    for name in ("found", "precision", "recall", "lift", "auc", "average_precision", "crossings", "amount_recall"):
+        if getattr(expected, name) is not None:
+            np.testing.assert_allclose(getattr(told, name), getattr(expected, name), err_msg=name)
+
+
+def test_replicates_cost_what_the_hits_cost() -> None:
+    rng = np.random.default_rng(4)
+    hits = rng.random(100_000) < 0.002
+    condensed, size = rank_outcomes(hits, rng.random(100_000)).condensed()
+    assert len(condensed.hit) == len(size) <= 2 * hits.sum() + 1
+
+
 def test_a_constant_score_is_chance() -> None:
     hits = np.array([1, 0, 0, 1, 0, 0, 0, 0, 0, 0])
     quality = judge_ranking(hits, np.zeros(10), shares=(0.01, 0.3))

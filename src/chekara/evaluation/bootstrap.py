@@ -1,7 +1,9 @@
 """Intervals by resampling crossings, fast enough for a million rows.
 
 Drawing n crossings with replacement gives each a count that is nearly Poisson(1) and nearly independent of the
-others. Drawing those counts as *weights* leaves the ranking sorted: one sort serves every replicate.
+others. Drawing those counts as *weights* leaves the ranking sorted: one sort serves every replicate. Crossings that
+no figure tells apart need one draw together, Poisson(how many they are), and sums over very many crossings are
+normal: hits are rare, so that a replicate costs what its hits cost, however long the history is.
 
 References
 ----------
@@ -22,6 +24,7 @@ from chekara.errors import TrainingError
 
 REPLICATES = 400
 _BITS = 16
+_MANY = 20_000  # from here on a sum of independent terms is drawn as a normal one with their mean and variance
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ class Estimate:
 
 def bootstrap(
     statistic: Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]],
-    n: int,
+    n: int | npt.NDArray[np.int64],
     *,
     replicates: int = REPLICATES,
     seed: int = 0,
@@ -54,8 +57,8 @@ def bootstrap(
     ----------
     statistic : callable
         Maps resampling counts, shape (n,), to an array of figures, shape (k,).
-    n : int
-        Number of crossings.
+    n : int, or ndarray of int64, shape (n,)
+        Number of crossings; or how many crossings each entry stands for, and then its count is their sum.
     replicates : int
     seed : int
         Same seed, same replicates.
@@ -69,16 +72,42 @@ def bootstrap(
     TrainingError
         ``n`` or ``replicates`` is below 1.
     """
-    if n < 1 or replicates < 1:
+    if replicates < 1 or (n < 1 if isinstance(n, int) else len(n) < 1):
         raise TrainingError("a bootstrap needs at least one crossing and one replicate", where="replicates")
     rng = np.random.default_rng(seed)
-    table = _poisson_table()
-    return np.stack(
-        [
-            statistic(table[rng.integers(0, len(table), size=n, dtype=np.uint16, endpoint=False)])
-            for _ in range(replicates)
-        ]
-    )
+    return np.stack([statistic(_counts(n, rng)) for _ in range(replicates)])
+
+
+def bootstrap_sums(
+    columns: npt.NDArray[np.float64],
+    is_rare: npt.NDArray[np.bool_],
+    *,
+    replicates: int = REPLICATES,
+    seed: int = 0,
+) -> npt.NDArray[np.float64]:
+    """Draw the sums of some columns under resampled crossings.
+
+    Parameters
+    ----------
+    columns : ndarray of float64, shape (n, k)
+    is_rare : ndarray of bool, shape (n,)
+        Crossings that few sums rest on (hits): resampled one by one whatever their number. The others are drawn as
+        one normal vector with their exact mean and covariance where there are more than 20,000.
+    replicates : int
+    seed : int
+        Same seed, same replicates.
+
+    Returns
+    -------
+    ndarray of float64, shape (replicates, k)
+    """
+    many = columns[~is_rare]
+    one_by_one = columns[is_rare] if len(many) > _MANY else columns
+    sums = bootstrap(lambda count: count @ one_by_one, len(one_by_one), replicates=replicates, seed=seed)
+    if len(many) > _MANY:
+        rng = np.random.default_rng([seed, 1])
+        sums = sums + rng.multivariate_normal(many.sum(axis=0), many.T @ many, size=replicates, method="eigh")
+    return sums
 
 
 def estimates(values: npt.NDArray[np.float64], draws: npt.NDArray[np.float64]) -> tuple[Estimate, ...]:
@@ -106,6 +135,12 @@ def _estimate(value: float, draws: npt.NDArray[np.float64]) -> Estimate:
     return Estimate(value, (low90, high90), (low95, high95))
 
 
+def _counts(n: int | npt.NDArray[np.int64], rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    if not isinstance(n, int):
+        return rng.poisson(n).astype(np.float64)
+    return _POISSON_TABLE[rng.integers(0, len(_POISSON_TABLE), size=n, dtype=np.uint16, endpoint=False)]
+
+
 def _poisson_table() -> npt.NDArray[np.float64]:
     """Poisson(1) counts by their quantile on a grid of 2**16: a look-up is five times as fast as a draw."""
     size = 2**_BITS
@@ -113,3 +148,6 @@ def _poisson_table() -> npt.NDArray[np.float64]:
     middle = (np.arange(size) + 0.5) / size
     counts: npt.NDArray[np.float64] = np.searchsorted(upper, middle).astype(np.float64)
     return counts
+
+
+_POISSON_TABLE = _poisson_table()

@@ -100,9 +100,10 @@ def judge_ranking(
         raise TrainingError("capacities are shares above 0 and at most 1", where="shares")
     ranking = rank_outcomes(hit, score, amount=amount, weight=weight)
     statistics = ranking.statistics(shares=shares)
+    condensed, size = ranking.condensed()
     draws = bootstrap(
-        lambda count: _flat(ranking.statistics(ranking.weight * count, shares)),
-        len(ranking.hit),
+        lambda count: _flat(condensed.statistics(condensed.weight * count, shares)),
+        size,
         replicates=replicates,
         seed=seed,
     )

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
-from chekara.evaluation.bootstrap import REPLICATES, Estimate, bootstrap, estimates
+from chekara.evaluation.bootstrap import REPLICATES, Estimate, bootstrap_sums, estimates
 from chekara.evaluation.calibration import Reliability, brier_loss, brier_skill_score, reliability
 from chekara.evaluation.order import CAPACITY_SHARES
 from chekara.evaluation.ranking import RankingQuality, judge_ranking
@@ -213,14 +213,11 @@ def _brier_estimates(
 ) -> tuple[Estimate, Estimate]:
     weights = np.ones(len(hit)) if weight is None else np.asarray(weight, dtype=np.float64)
     squared_error = (np.asarray(probability, dtype=np.float64) - hit) ** 2
-
-    def figures(count: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        w = weights * count
-        if w.sum() <= 0:
-            return np.full(2, np.nan)
-        loss, base = squared_error @ w / w.sum(), hit @ w / w.sum()
-        return np.array([loss, 1 - loss / (base * (1 - base)) if 0 < base < 1 else np.nan])
-
+    columns = weights[:, None] * np.column_stack([squared_error, hit, np.ones(len(hit))])
+    error, hits, crossings = bootstrap_sums(columns, hit > 0, replicates=replicates, seed=seed).T
     exact = np.array([brier_loss(hit, probability, weight), brier_skill_score(hit, probability, weight)])
-    brier, skill = estimates(exact, bootstrap(figures, len(hit), replicates=replicates, seed=seed))
+    with np.errstate(divide="ignore", invalid="ignore"):  # a replicate without crossings or without hits has no skill
+        loss, base = error / crossings, hits / crossings
+        draws = np.column_stack([loss, 1 - loss / (base * (1 - base))])
+    brier, skill = estimates(exact, draws)
     return brier, skill
