@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -78,18 +78,12 @@ def predict(
     list of Prediction or None
         None where the domain applies to none of the crossing's items.
     """
-    table = champion.features(items)
-    X = champion.encode(table)
-    margins = np.where(champion.applies_to(items), champion.margins(X), -np.inf)
-    top = highest_rows(margins, crossing_index, len(crossings))
-    scored = np.flatnonzero(np.isfinite(margins[top]))
-    rows = top[scored]
+    table, X, scored, rows, margins = score_highest(champion, items, crossing_index, len(crossings))
     if not len(rows):
         return [None] * len(crossings)
-    # The kernel adds in another order for one row than for many: rounded, a crossing reads alike alone and in a batch.
-    contributions = np.round(champion.contributions(X[rows]), CONTRIBUTION_DECIMALS)
-    probability = champion.calibration.probability(margins[rows])
-    low, high = champion.calibration.interval(margins[rows])
+    contributions = explain_rows(champion, X[rows])
+    probability = champion.calibration.probability(margins)
+    low, high = champion.calibration.interval(margins)
     usual, goods = champion.usual(items), items.text("hs_code")
     unseen, missing = _by_row(champion.unseen(table)), _by_row(champion.missing(items, table))
     starts = np.searchsorted(crossing_index, np.arange(len(crossings) + 1))
@@ -98,7 +92,7 @@ def predict(
         own = contributions[i]
         found[crossing] = Prediction(
             item_no=int(crossings[crossing].items[row - starts[crossing]].get("item_no", 1)),
-            margin=float(margins[row]),
+            margin=float(margins[i]),
             base_value=float(own[-1]),
             probability=float(probability[i]),
             interval=(float(low[i]), float(high[i])),
@@ -109,6 +103,62 @@ def predict(
             features=table.take(np.arange(starts[crossing], starts[crossing + 1])),
         )
     return found
+
+
+class Highest(NamedTuple):
+    """The highest goods line of each crossing that a domain applies to.
+
+    Attributes
+    ----------
+    table : FeatureTable
+        Features of all lines.
+    X : ndarray of shape (n_items, n_features), float64
+        Their matrix.
+    crossings, rows : ndarray of shape (n_scored,), int64
+        Position of each scored crossing, ascending, and of its highest line.
+    margins : ndarray of shape (n_scored,), float64
+        Log-odds.
+    """
+
+    table: FeatureTable
+    X: Floats
+    crossings: npt.NDArray[np.int64]
+    rows: npt.NDArray[np.int64]
+    margins: Floats
+
+
+def score_highest(
+    champion: Champion, items: ItemColumns, crossing_index: npt.NDArray[np.int64], n_crossings: int
+) -> Highest:
+    """Score goods lines with one model and find the highest of each crossing: the service and histories alike.
+
+    Parameters
+    ----------
+    champion : Champion
+    items : ItemColumns
+        All lines of each crossing.
+    crossing_index : ndarray of shape (n_items,), int64
+        Ascending; every crossing has an item.
+    n_crossings : int
+
+    Returns
+    -------
+    Highest
+    """
+    table = champion.features(items)
+    X = champion.encode(table)
+    margins = np.where(champion.applies_to(items), champion.margins(X), -np.inf)
+    top = highest_rows(margins, crossing_index, n_crossings)
+    scored = np.flatnonzero(np.isfinite(margins[top]))
+    return Highest(table, X, scored, top[scored], margins[top[scored]])
+
+
+def explain_rows(champion: Champion, X: Floats) -> Floats:
+    """Return the contributions that are stored: exact SHAP values, the base value last, to a billionth.
+
+    The kernel adds in another order for one row than for many: rounded, a crossing reads alike alone and in a batch.
+    """
+    return np.round(champion.contributions(X), CONTRIBUTION_DECIMALS)
 
 
 def predict_all(serving: Mapping[str, Champion], crossings: Sequence[Crossing]) -> list[Predictions | Exception]:
