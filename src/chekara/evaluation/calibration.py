@@ -17,8 +17,8 @@ import numpy.typing as npt
 from chekara.errors import TrainingError
 
 Floats = npt.NDArray[np.float64]
-_Z90 = 1.6448536269514722  # 95 % quantile of the normal: a two-sided 90 % interval
-_Z95 = 1.959963984540054
+Z90 = 1.6448536269514722  # 95 % quantile of the normal: a two-sided 90 % interval
+Z95 = 1.959963984540054
 _NEWTON_STEPS = 100
 _CLOSE_ENOUGH = 1e-10
 _LARGEST_STEP = 5.0
@@ -69,7 +69,7 @@ class Reliability:
     hit_rate: float
 
 
-def wilson_interval(hits: float, n: float, z: float = _Z90) -> tuple[float, float]:
+def wilson_interval(hits: float, n: float, z: float = Z90) -> tuple[float, float]:
     """Bounds of a share by Wilson's score, which stays inside [0, 1] and works at 0 hits.
 
     Parameters
