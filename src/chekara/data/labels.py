@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from chekara.data.coerce import Mask
@@ -142,6 +143,26 @@ def label_crossings(inspections: pd.DataFrame, rule: TargetRule, known_before: d
     labels["item_no"] = of_item.reindex(labels.index).astype("Int64")
     labels = labels.join(arm).join(amounts)
     return labels.reset_index()[list(LABEL_COLUMNS)]
+
+
+def control_outcomes(inspections: pd.DataFrame, rule: TargetRule) -> npt.NDArray[np.float64]:
+    """Return what each control says of its crossing.
+
+    Parameters
+    ----------
+    inspections : DataFrame
+        Newest revisions, of the rule's domain.
+    rule : TargetRule
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        1.0 a hit that stands, 0.0 a miss that proves something, NaN nothing: not done, still open, or made by a
+        method that cannot make a negative.
+    """
+    is_done = (inspections["status"] == "done").to_numpy(dtype=bool)
+    says_something = is_done & (_says_hit(inspections, rule) | _says_miss(inspections, rule))
+    return np.where(says_something, _says_hit(inspections, rule), np.nan).astype(np.float64)
 
 
 def instant(value: datetime) -> pd.Timestamp:
