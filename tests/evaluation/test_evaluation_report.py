@@ -41,7 +41,7 @@ def test_the_table_fits_a_narrow_screen_and_says_what_it_shows() -> None:
     out = io.StringIO()
     show_comparison(Console(file=out, width=80), "As given", example())
     text = out.getvalue()
-    for word in ("As given", "AUC", "precision at 5 %", "revenue share at 10 %", "Brier skill", "90 %", "base rate"):
+    for word in ("As given", "AUC", "precision at 5 %", "amount share at 10 %", "Brier skill", "90 %", "base rate"):
         assert word in " ".join(text.split())
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= 80

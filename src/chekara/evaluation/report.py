@@ -16,7 +16,7 @@ from chekara.evaluation.calibration import Reliability, brier_loss, brier_skill_
 from chekara.evaluation.order import CAPACITY_SHARES
 from chekara.evaluation.ranking import RankingQuality, judge_ranking
 
-_CAPACITY_LABELS = {"precision": "precision", "recall": "recall", "lift": "lift", "amount_recall": "revenue share"}
+_CAPACITY_LABELS = {"precision": "precision", "recall": "recall", "lift": "lift", "amount_recall": "amount share"}
 
 
 @dataclass(frozen=True, slots=True)

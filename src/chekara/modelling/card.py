@@ -32,7 +32,7 @@ FIGURES: dict[str, str] = {
     **{f"precision_at_{share}pct": f"precision at {share} %" for share in _SHARES},
     **{f"recall_at_{share}pct": f"recall at {share} %" for share in _SHARES},
     **{f"lift_at_{share}pct": f"lift at {share} %" for share in _SHARES},
-    **{f"amount_recall_at_{share}pct": f"share of revenue at {share} %" for share in _SHARES},
+    **{f"amount_recall_at_{share}pct": f"share of amount at {share} %" for share in _SHARES},
     "brier_loss": "Brier loss",
     "brier_skill_score": "Brier skill",
     "calibration_slope": "calibration slope",

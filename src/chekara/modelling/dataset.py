@@ -58,7 +58,7 @@ class Dataset:
     propensity : ndarray of shape (n_crossings,)
         Probability of having been drawn; NaN outside the lot.
     amount : ndarray of shape (n_crossings,)
-        Revenue recovered, currency; 0.0 where none.
+        Revenue recovered and value seized, currency; 0.0 where none.
     tuple_key : ndarray of shape (n_items,), uint64, or None
         Key of the leaking tuple, where one was named.
     protocol : {'as_given', 'leak_free'}
@@ -199,5 +199,5 @@ def _outcomes(labels: pd.DataFrame, crossing_ids: npt.NDArray[np.object_]) -> _O
         known_at=known_at.to_numpy().astype("datetime64[us]"),
         selected_by=labels["selected_by"].astype(object).where(labels["selected_by"].notna(), None).to_numpy(),
         propensity=labels["propensity"].to_numpy(np.float64, na_value=np.nan),
-        amount=labels["revenue_recovered"].fillna(0.0).to_numpy(np.float64),
+        amount=labels[["revenue_recovered", "seized_value"]].sum(axis=1).to_numpy(np.float64),
     )

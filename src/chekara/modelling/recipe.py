@@ -53,7 +53,7 @@ class Slice:
     hit : ndarray of shape (n_crossings,)
         0.0 or 1.0.
     amount : ndarray of shape (n_crossings,)
-        Revenue recovered, currency; 0 where nothing was found.
+        Revenue recovered and value seized, currency; 0 where nothing was found.
     weight : ndarray of shape (n_crossings,)
         1 / propensity in the random lot, else 1.
     crossing_ids : ndarray of shape (n_crossings,), object
