@@ -20,6 +20,7 @@ from chekara.data.identity import EntityTokens
 from chekara.domain.actor import Actor
 from chekara.domain.crossing import Crossing, Value
 from chekara.domain.decision import ModelIdentity
+from chekara.domain.inspection import Inspection
 from chekara.domain.vocabulary import Role
 from chekara.explain.evidence import Evidence
 from chekara.explain.evidence_build import build_evidence
@@ -30,16 +31,19 @@ from chekara.modelling.calibration import Calibration
 from chekara.modelling.encode import Encoder, field_behind
 from chekara.policy import Policy, load_policy
 from chekara.service.champions import Champion, Floats, Usual
+from chekara.service.group import Outcome, WriteGroup
+from chekara.service.inspect import RecordInspections
 from chekara.service.ranks import RankWindows
 from chekara.service.read import ReadDecisions
-from chekara.service.records import ClockMode, DecisionRecord, ScoreRequest
+from chekara.service.records import ClockMode, DecisionRecord, InspectionRequest, ScoreRequest
 from chekara.service.review import RecordReview
-from chekara.service.score import Outcome, ScoreCrossings
+from chekara.service.score import ScoreCrossings
 from chekara.settings import Settings
 
 NAMES = ("declared_value", "net_mass_kg", "value_per_kg", "crossing_point", "origin_country")
 POINTS = ("KG-01", "KG-02", "KG-03")
 START = datetime(2026, 5, 4, 8, 0, tzinfo=UTC)
+RECEIVED = START + timedelta(hours=3)  # of results
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,6 +174,26 @@ def request(
     )
 
 
+def result(inspection_id: str = "i1", **changes: object) -> Inspection:
+    """Make a result of an inspection: a hit, unless told otherwise."""
+    given: dict[str, object] = {
+        "inspection_id": inspection_id,
+        "revision": 0,
+        "crossing_id": "c1",
+        "domain": "revenue_fraud",
+        "inspected_at": START + timedelta(hours=1),
+        "known_at": START + timedelta(hours=1),
+        "found": True,
+        "details": {"status": "done", "result": "confirmed", "revenue_recovered": 500.0},
+    }
+    return Inspection(**(given | changes))  # type: ignore[arg-type]
+
+
+def sent(of: Inspection, *, agency: str = "customs", received_at: datetime = RECEIVED, **who) -> InspectionRequest:
+    """Make a request to record a result."""
+    return InspectionRequest(inspection=of, actor=actor(agency, **who), received_at=received_at)
+
+
 @dataclass
 class FixedChampions:
     """Champions that a test sets."""
@@ -192,7 +216,7 @@ class SmallHouse:
     log: SqlDecisionLog
     champions: FixedChampions
     policy: Policy
-    score: ScoreCrossings
+    score: WriteGroup
     read: ReadDecisions
     review: RecordReview
     cipher: AesLabelCipher
@@ -215,6 +239,7 @@ def got(outcome: Outcome) -> DecisionRecord:
     """Return a decision, or raise the error that stands for it."""
     if isinstance(outcome, Exception):
         raise outcome
+    assert isinstance(outcome, DecisionRecord)
     return outcome
 
 
@@ -233,7 +258,6 @@ def small_house(
     fixed = FixedChampions(dict(champions) if champions is not None else {"revenue_fraud": small_model()})
     policy = policy or load_policy()
     score = ScoreCrossings(
-        log=log,
         champions=fixed,
         policy=policy,
         tokens=EntityTokens(b"a secret of this test, 32 bytes."),
@@ -241,8 +265,10 @@ def small_house(
         ranks=RankWindows(log.ranked_margins),
         clock=clock,
     )
+    record = RecordInspections(policy=policy, cipher=cipher, clock=clock)
+    write = WriteGroup(log=log, score=score, record=record)
     review = RecordReview(log=log, policy=policy)
-    return SmallHouse(settings, database, log, fixed, policy, score, ReadDecisions(log), review, cipher)
+    return SmallHouse(settings, database, log, fixed, policy, write, ReadDecisions(log, policy), review, cipher)
 
 
 def policy_asking(lane: str, domain: str = "revenue_fraud") -> Policy:

@@ -23,6 +23,7 @@
     │   ├── UnauthenticatedError      no key, or one that is not known
     │   ├── ForbiddenError            a known key without the right
     │   ├── NotFoundError             no such thing, or none that this agency may see
+    │   ├── UnknownCrossingError      a result of a crossing that was never scored or loaded
     │   ├── MethodNotAllowedError     the path is there, but not with this method
     │   ├── UnsupportedMediaTypeError the body is not sent as JSON
     │   ├── RevisionConflictError     same crossing and revision, other content
@@ -262,6 +263,14 @@ class NotFoundError(RequestError):
     status = 404
 
 
+class UnknownCrossingError(RequestError):
+    """A result came for a crossing that was neither scored here nor is part of the loaded history."""
+
+    code = "unknown_crossing"
+    title = "The crossing of this result is not known"
+    status = 404
+
+
 class MethodNotAllowedError(RequestError):
     """The path is there, but does not take this method."""
 
@@ -279,18 +288,18 @@ class UnsupportedMediaTypeError(RequestError):
 
 
 class RevisionConflictError(RequestError):
-    """The same crossing and revision was scored before with other content."""
+    """The same crossing and revision, or the same result and revision, came before with other content."""
 
     code = "revision_conflict"
-    title = "This revision was scored before with other content"
+    title = "This revision was sent before with other content"
     status = 409
 
 
 class SupersededRevisionError(RequestError):
-    """A newer revision of this crossing was scored; act on that one."""
+    """A newer revision of this crossing was scored, or of this result recorded; act on that one."""
 
     code = "superseded_revision"
-    title = "A newer revision of this crossing was scored"
+    title = "A newer revision of this crossing or result is stored"
     status = 409
 
 

@@ -41,7 +41,7 @@ def run(server: Server, command: str, **variables: str) -> Reply:
 
 def test_examples_in_the_order_of_the_page(server: Server) -> None:
     keys = {"URL": server.url, "KEY": server.keys["system_with_reasons"], "ANALYST_KEY": server.keys["analyst"]}
-    first, correction, batch, listing, review = CURLS
+    first, correction, batch, result, listing, review = CURLS
     scored = run(server, first, **keys)
     assert scored.status == 200, scored.body
     assert scored.json["domains"][0]["reasons"][0]["text"]
@@ -50,6 +50,8 @@ def test_examples_in_the_order_of_the_page(server: Server) -> None:
     rows = run(server, batch, **keys).json
     assert [row["status"] for row in rows] == [200, 422]
     assert rows[1]["problem"]["problems"][0]["pointer"] == "/occurred_at"
+    recorded = run(server, result, **keys)
+    assert (recorded.status, recorded.json["crossing_id"]) == (200, scored.json["crossing_id"]), recorded.body
     assert "decisions" in run(server, listing, **keys).json
     reviewed = run(server, review, DECISION=corrected.json["decision_id"], **keys)
     assert reviewed.status == 201, reviewed.body
@@ -63,6 +65,7 @@ def test_the_table_of_who_may_do_what_is_the_permission_table() -> None:
         "POST /v1/scores": Permission.SCORE,
         "GET /v1/decisions": Permission.READ_DECISION,
         "POST /v1/decisions/{id}/reviews": Permission.REVIEW,
+        "POST /v1/inspections": Permission.RECORD_INSPECTION,
         "GET /v1/models": Permission.READ_MODELS,
         "GET /metrics": Permission.READ_METRICS,
     }

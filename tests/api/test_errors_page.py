@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from chekara import errors
-from chekara.api import fields, parse
+from chekara.api import fields, parse, parse_inspection, section
 
 PAGE = (Path(__file__).parents[2] / "docs" / "errors.md").read_text(encoding="utf-8")
 CLASSES = {
@@ -25,12 +25,12 @@ def rows(section: str) -> list[list[str]]:
 
 def test_every_code_with_its_status_and_a_mend() -> None:
     told = {}
-    for section, status in (
+    for heading, status in (
         ("The asker can mend it", None),
         ("It passes", None),
         ("The service or its set-up is wrong", "500"),
     ):
-        for code, *cells in rows(section):
+        for code, *cells in rows(heading):
             told[code.strip("`")] = status or cells[0]
             assert all(len(cell) > 5 for cell in cells[-2:]), code
     assert told == {code: str(error.status) for code, error in CLASSES.items()}
@@ -38,6 +38,6 @@ def test_every_code_with_its_status_and_a_mend() -> None:
 
 def test_every_reason_of_a_field() -> None:
     told = {code for row in rows("Reasons of a field") for code in re.findall(r"`([a-z_]+)`", row[0])}
-    refusals = [value for module in (fields, parse) for value in vars(module).values()]
+    refusals = [value for module in (fields, section, parse, parse_inspection) for value in vars(module).values()]
     known = {refusal.code for refusal in refusals if isinstance(refusal, fields.Refusal)}
-    assert told == known | {"bad_parameter"}
+    assert told == known | {"bad_parameter", "unknown_domain"}

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chekara.api.parse import MOST_PROBLEMS, ReviewParser, ScoreParser
+from chekara.api.parse import ReviewParser, ScoreParser
+from chekara.api.section import MOST_PROBLEMS
 from chekara.data.schema import HEADER_COLUMNS, ITEM_COLUMNS, Column
 from chekara.domain.vocabulary import Lane, ReviewAction
 from chekara.errors import InvalidRequestError, MalformedBodyError, TextTooLongError, TooManyItemsError

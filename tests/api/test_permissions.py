@@ -15,6 +15,7 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("GET", "/v1/decisions/{id}"): {"system", "inspector", "analyst", "supervisor", "auditor"},
     ("GET", "/v1/decisions"): {"system", "inspector", "analyst", "supervisor", "auditor"},
     ("POST", "/v1/decisions/{id}/reviews"): {"analyst", "supervisor"},
+    ("POST", "/v1/inspections"): {"system", "inspector", "analyst"},
     ("GET", "/v1/models"): {"data_scientist", "approver"},
 }
 AGENCIES = ("customs", "border_service", "internal_affairs", "labour_migration", "agriculture")
@@ -26,7 +27,8 @@ def decision_id(server: Server) -> str:
 
 
 def send(server: Server, method: str, path: str, key: str | None, decision_id: str, **headers: str) -> int:
-    body = {"/v1/scores": crossing(f"permissions-{key}"), "/v1/scores/batch": []}.get(path, REVIEW)
+    bodies = {"/v1/scores": crossing(f"permissions-{key}"), "/v1/scores/batch": [], "/v1/inspections": []}
+    body = bodies.get(path, REVIEW)
     sent = None if method == "GET" else body
     return server.send(method, path.replace("{id}", decision_id), key, sent, **headers).status
 

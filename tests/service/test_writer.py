@@ -19,8 +19,8 @@ from chekara.errors import (
     TooManyRequestsError,
     UnavailableError,
 )
+from chekara.service.group import Outcome
 from chekara.service.records import Chain, DecisionRecord, ScoreRequest
-from chekara.service.score import Outcome
 from chekara.service.writer import GroupCommitWriter
 from tests.small_house import SmallHouse, crossing, request, small_house
 

@@ -18,6 +18,8 @@ from chekara.data.identity import EntityTokens, load_entity_secret
 from chekara.policy import Policy, load_policy
 from chekara.service.audit import AuditReport, verify_log
 from chekara.service.champions import Champions
+from chekara.service.group import WriteGroup
+from chekara.service.inspect import RecordInspections
 from chekara.service.promote import PromoteModel
 from chekara.service.ranks import RankWindows
 from chekara.service.read import ReadDecisions
@@ -37,7 +39,7 @@ class House:
     accounts : Accounts
         ``actor_for_key``.
     writer : GroupCommitWriter
-        ``submit(ScoreRequest)``.
+        ``submit(ScoreRequest)``, ``submit(InspectionRequest)``.
     read : ReadDecisions
     review : RecordReview
     champions : Champions
@@ -87,7 +89,6 @@ def open_house(
     champions.start_watching()
     book = CheckpointBook(checkpoint_file(settings.home), database, checkpoint_key)
     score = ScoreCrossings(
-        log=log,
         champions=champions,
         policy=policy,
         tokens=tokens,
@@ -95,8 +96,12 @@ def open_house(
         ranks=RankWindows(log.ranked_margins),
         clock=clock,
     )
+    record = RecordInspections(policy=policy, cipher=cipher, clock=clock)
     writer = GroupCommitWriter(
-        score, queue_length=settings.limits.queue_length, on_group=on_group, on_idle=book.sign_if_due
+        WriteGroup(log=log, score=score, record=record),
+        queue_length=settings.limits.queue_length,
+        on_group=on_group,
+        on_idle=book.sign_if_due,
     )
     writer.start()
 
@@ -111,7 +116,7 @@ def open_house(
     return House(
         accounts=Accounts(database, policy),
         writer=writer,
-        read=ReadDecisions(log),
+        read=ReadDecisions(log, policy),
         review=RecordReview(log=log, policy=policy),
         champions=champions,
         policy=policy,

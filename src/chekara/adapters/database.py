@@ -140,6 +140,17 @@ reviews = _logged(
     PrimaryKeyConstraint("review_id", name="pk_reviews"),
     Index("ix_reviews_decision", "decision_id", "agency"),
 )
+inspections = _logged(
+    "inspections",
+    Column("inspection_id", String(512), nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("crossing_id", String(512), nullable=False),
+    Column("domain", String(64), nullable=False),
+    Column("known_at", String(27), nullable=False),
+    Column("content", String(64), nullable=False),
+    PrimaryKeyConstraint("chain", "inspection_id", "revision", name="pk_inspections"),
+    Index("ix_inspections_crossing", "chain", "crossing_id"),
+)
 promotions = _logged(
     "promotions",
     Column("promotion_id", String(36), nullable=False),
@@ -180,6 +191,7 @@ ROW_TABLES: tuple[Table, ...] = (
     decision_agencies,
     voids,
     reviews,
+    inspections,
     promotions,
     keys,
     key_revocations,
@@ -189,7 +201,8 @@ ROW_TABLES: tuple[Table, ...] = (
 
 def guard_names() -> frozenset[str]:
     """Return the names of the triggers that keep the tables append-only."""
-    return frozenset(f"{table}_{what}" for table in metadata.tables for what in ("no_update", "no_delete"))
+    guarded = (log, payloads, *ROW_TABLES)
+    return frozenset(f"{table.name}_{what}" for table in guarded for what in ("no_update", "no_delete"))
 
 
 @dataclass(frozen=True, slots=True)

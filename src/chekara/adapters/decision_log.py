@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import ColumnElement, Connection, delete, select
 
 from chekara.adapters import database as tables
 from chekara.adapters.chain_writer import ChainWriter, Clock, now
@@ -17,14 +17,25 @@ from chekara.domain.review import Review
 from chekara.service.payload import (
     Plain,
     decision_from,
+    inspection_from,
     parsed,
     plain_decision,
+    plain_inspection_record,
     plain_review,
     review_from,
     scoring_from,
 )
 from chekara.service.ports import Floats, LabelCipher
-from chekara.service.records import Chain, DecisionFilter, DecisionPage, DecisionRecord, KnownRevision, Scoring
+from chekara.service.records import (
+    Chain,
+    DecisionFilter,
+    DecisionPage,
+    DecisionRecord,
+    InspectionRecord,
+    KnownInspection,
+    KnownRevision,
+    Scoring,
+)
 
 
 class SqlDecisionLog:
@@ -86,6 +97,11 @@ class SqlDecisionLog:
         """Return the reviews of a decision, oldest first."""
         with self._database.reading() as connection:
             return _Reader(connection, self._cipher).reviews(chain, decision_id)
+
+    def results(self, chain: Chain, crossing_id: str) -> tuple[InspectionRecord, ...]:
+        """Return the results of a crossing, each inspection in its newest revision, in log order."""
+        with self._database.reading() as connection:
+            return _Reader(connection, self._cipher).results(chain, crossing_id)
 
     def ranked_margins(self, model_digest: str, limit: int) -> Floats:
         """Return the newest margins that count in a model's rank window, oldest first; float64 of shape (n,)."""
@@ -185,6 +201,31 @@ class SqlLogTransaction:
         """Append a review."""
         self._writer.append(chain, "review", plain_review(review))
 
+    def known_inspections(self, chain: Chain, inspection_ids: Sequence[str]) -> dict[str, list[KnownInspection]]:
+        """Return what is stored of these inspections, revisions ascending; earlier appends count."""
+        self.flush()
+        t = tables.inspections
+        query = (
+            select(t.c.inspection_id, t.c.revision, t.c.crossing_id, t.c.domain, t.c.content)
+            .where(t.c.chain == chain.value, t.c.inspection_id.in_(list(inspection_ids)))
+            .order_by(t.c.revision)
+        )
+        found: dict[str, list[KnownInspection]] = {}
+        for row in self._connection.execute(query).mappings():
+            found.setdefault(row["inspection_id"], []).append(KnownInspection(**row))
+        return found
+
+    def inspection(self, chain: Chain, inspection_id: str, revision: int) -> InspectionRecord | None:
+        """Return a stored result, or None; earlier appends count."""
+        self.flush()
+        return _Reader(self._connection, self._cipher).inspection(chain, inspection_id, revision)
+
+    def append_inspection(self, record: InspectionRecord, *, content: str) -> InspectionRecord:
+        """Append a result; returns it as it will be read, with its log position."""
+        plain = plain_inspection_record(record, content=content)
+        position = self._writer.append(record.chain, "inspection", plain)
+        return inspection_from(plain, chain=record.chain, position=position)
+
     def flush(self) -> None:
         """Send collected rows to the database; they become durable with the transaction."""
         self._writer.flush()
@@ -243,3 +284,27 @@ class _Reader:
             .order_by(t.c.position)
         )
         return tuple(review_from(parsed(body)) for body in self._connection.execute(query).scalars())
+
+    def inspection(self, chain: Chain, inspection_id: str, revision: int) -> InspectionRecord | None:
+        t = tables.inspections
+        found = self._inspections(chain, (t.c.inspection_id == inspection_id) & (t.c.revision == revision))
+        return found[0] if found else None
+
+    def results(self, chain: Chain, crossing_id: str) -> tuple[InspectionRecord, ...]:
+        newest: dict[str, InspectionRecord] = {}
+        for record in self._inspections(chain, tables.inspections.c.crossing_id == crossing_id):
+            stored = newest.get(record.inspection.inspection_id)
+            if stored is None or stored.inspection.revision < record.inspection.revision:
+                newest[record.inspection.inspection_id] = record
+        return tuple(sorted(newest.values(), key=lambda record: record.position))
+
+    def _inspections(self, chain: Chain, wanted: ColumnElement[bool]) -> list[InspectionRecord]:
+        t, p = tables.inspections, tables.payloads
+        query = (
+            select(t.c.position, p.c.body)
+            .join(p, (p.c.chain == t.c.chain) & (p.c.position == t.c.position))
+            .where(t.c.chain == chain.value, wanted)
+            .order_by(t.c.position)
+        )
+        rows = self._connection.execute(query)
+        return [inspection_from(parsed(body), chain=chain, position=position) for position, body in rows]

@@ -100,6 +100,7 @@ _MAKERS: Mapping[str, Callable[[Plain], Rows]] = {
     "decision": _decision,
     "void": _only("voids", "crossing_id", "revision", "decision_id", "content"),
     "review": _only("reviews", "review_id", "decision_id", "agency", "action", "lane"),
+    "inspection": _only("inspections", "inspection_id", "revision", "crossing_id", "domain", "known_at", "content"),
     "promotion": _promotion,
     "key_added": _only("keys", "key_id", "key_sha256", "holder", "agency", "role", "scopes", "is_test"),
     "key_revoked": _only("key_revocations", "key_id", "revoked_at"),

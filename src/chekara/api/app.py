@@ -12,9 +12,11 @@ from chekara.api.context import Context
 from chekara.api.envelope import RequestEnvelope
 from chekara.api.metrics import Metrics
 from chekara.api.parse import ReviewParser, ScoreParser
+from chekara.api.parse_inspection import InspectionParser
 from chekara.api.problems import install_problem_handlers
 from chekara.api.routes import health, models
 from chekara.api.routes.decisions import decisions_router
+from chekara.api.routes.inspections import inspections_router
 from chekara.api.routes.scores import scores_router
 from chekara.service.records import ClockMode
 from chekara.settings import Settings
@@ -61,10 +63,12 @@ def build_app(
         metrics=counted,
         score_parser=ScoreParser(settings.limits),
         review_parser=ReviewParser(settings.limits),
+        inspection_parser=InspectionParser(settings.limits),
     )
     app.state.keys = KeyRing(house.accounts.actor_for_key)
     app.include_router(scores_router(settings.limits))
     app.include_router(decisions_router(settings.limits))
+    app.include_router(inspections_router(settings.limits))
     app.include_router(models.router)
     app.include_router(health.router)
     install_problem_handlers(app)

@@ -12,6 +12,7 @@ from chekara import messages
 from chekara.adapters.assembly import House
 from chekara.api.metrics import Metrics
 from chekara.api.parse import ReviewParser, ScoreParser
+from chekara.api.parse_inspection import InspectionParser
 from chekara.service.records import ClockMode
 from chekara.settings import Settings
 
@@ -34,6 +35,7 @@ class Context:
     metrics : Metrics
     score_parser : ScoreParser
     review_parser : ReviewParser
+    inspection_parser : InspectionParser
     now : callable
         The clock.
     """
@@ -44,6 +46,7 @@ class Context:
     metrics: Metrics
     score_parser: ScoreParser
     review_parser: ReviewParser
+    inspection_parser: InspectionParser
     now: Callable[[], datetime] = utc_now
 
 

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from chekara.api.parse_inspection import BODY_COLUMNS
 from chekara.api.problems import PROBLEM_JSON, PROBLEM_TYPE
 from chekara.data.schema import EXTENSION_PREFIX, HEADER_COLUMNS, ITEM_COLUMNS, LARGEST_INTEGER, LARGEST_NUMBER, Column
 from chekara.domain.vocabulary import Lane, ReviewAction
@@ -25,6 +26,7 @@ from chekara.errors import (
     TooManyItemsError,
     TooManyRequestsError,
     UnauthenticatedError,
+    UnknownCrossingError,
     UnsupportedMediaTypeError,
 )
 from chekara.settings import Limits
@@ -55,6 +57,18 @@ CROSSING_EXAMPLE: Final[Schema] = {
     "labels": {"plate": "01 KG 123 ABC"},
 }
 
+INSPECTION_EXAMPLE: Final[Schema] = {
+    "inspection_id": "INS-2026-004711",
+    "crossing_id": "KG-2026-000123",
+    "domain": "revenue_fraud",
+    "inspected_at": "2026-11-24T11:05:00+06:00",
+    "found": True,
+    "method": "partial",
+    "result": "confirmed",
+    "item_no": 1,
+    "revenue_recovered": 840.0,
+}
+
 # What any route with a key can answer, and what any route that scores can.
 KEY_ERRORS: Final[tuple[ErrorClass, ...]] = (UnauthenticatedError, ForbiddenError, ChekaraError)
 BODY_ERRORS: Final[tuple[ErrorClass, ...]] = (
@@ -76,6 +90,17 @@ SCORE_ERRORS: Final[tuple[ErrorClass, ...]] = (
     DeadlineExceededError,
 )
 READ_ERRORS: Final[tuple[ErrorClass, ...]] = (*KEY_ERRORS, NotFoundError, InvalidRequestError)
+INSPECTION_ERRORS: Final[tuple[ErrorClass, ...]] = (
+    *KEY_ERRORS,
+    *BODY_ERRORS,
+    TextTooLongError,
+    UnknownCrossingError,
+    RevisionConflictError,
+    SupersededRevisionError,
+    TooManyRequestsError,
+    LogUnavailableError,
+    DeadlineExceededError,
+)
 REVIEW_ERRORS: Final[tuple[ErrorClass, ...]] = (
     *KEY_ERRORS,
     *BODY_ERRORS,
@@ -160,6 +185,12 @@ def score_body_schema(limits: Limits) -> Schema:
     return header | {"title": "Crossing"}
 
 
+def inspection_body_schema(limits: Limits) -> Schema:
+    """Write the body of ``POST /v1/inspections`` as JSON Schema: one result, or an array of them."""
+    one = _object_schema(BODY_COLUMNS, limits, takes_extensions=False) | {"title": "Inspection"}
+    return {"oneOf": [one, {"type": "array", "items": one, "maxItems": limits.batch_rows}]}
+
+
 def review_body_schema(limits: Limits) -> Schema:
     """Write the body of a review as JSON Schema."""
     return {
@@ -177,19 +208,18 @@ def review_body_schema(limits: Limits) -> Schema:
     }
 
 
-def _object_schema(columns: Iterable[Column], limits: Limits) -> Schema:
+def _object_schema(columns: Iterable[Column], limits: Limits, *, takes_extensions: bool = True) -> Schema:
     columns = tuple(columns)
+    extension = {
+        "type": ["number", "string", "null"],
+        "maxLength": limits.text_characters,
+        "description": f"National extension ({EXTENSION_PREFIX}…): ignored unless a model names it",
+    }
     return {
         "type": "object",
         "properties": {column.name: _column_schema(column, limits) for column in columns},
         "required": [column.name for column in columns if column.required],
-        "patternProperties": {
-            EXTENSION_PATTERN: {
-                "type": ["number", "string", "null"],
-                "maxLength": limits.text_characters,
-                "description": f"National extension ({EXTENSION_PREFIX}…): ignored unless a model names it",
-            }
-        },
+        **({"patternProperties": {EXTENSION_PATTERN: extension}} if takes_extensions else {}),
         "additionalProperties": False,
     }
 
@@ -273,6 +303,46 @@ _DOMAIN: Final = _fields(
     contributions={"type": "object", "additionalProperties": _NUMBER},
     evidence={"type": "array", "items": _fields(feature=_STRING, value=_VALUE, expected=_VALUE, text=_STRING)},
 )
+RECORDED: Final = _fields(
+    inspection_id=_STRING,
+    revision={"type": "integer", "minimum": 0},
+    crossing_id=_STRING,
+    domain=_STRING,
+    known_at=_INSTANT,
+)
+_RESULT: Final[Schema] = {
+    **RECORDED,
+    "properties": {
+        **RECORDED["properties"],
+        "inspected_at": _INSTANT,
+        "found": {"type": "boolean"},
+        "status": _STRING,
+        "method": _STRING,
+        "result": _STRING,
+        "item_no": {"type": "integer"},
+        "irregularity": _STRING,
+        "seizure_kind": _STRING,
+    },
+}
+INSPECTION_ANSWER: Final[Schema] = {
+    "title": "RecordedInspections",
+    "oneOf": [
+        RECORDED,
+        {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["row", "status"],
+                "properties": {
+                    "row": {"type": "integer", "minimum": 0, "description": "Place in what was sent, from 0"},
+                    "status": {"type": "integer"},
+                    "inspection": RECORDED,
+                    "problem": {"type": "object"},
+                },
+            },
+        },
+    ],
+}
 DECISION: Final[Schema] = {
     "title": "Decision",
     "type": "object",
@@ -294,6 +364,7 @@ DECISION: Final[Schema] = {
         "rules": {"type": "array", "items": _fields(rule=_STRING, lane=_LANE, text=_STRING)},
         "warnings": {"type": "array", "items": _fields(required=False, code=_STRING, field=_STRING, domain=_STRING)},
         "clock": {"enum": ["replay"], "description": "Only where the time of receipt was taken from the body"},
+        "results": {"type": "array", "items": _RESULT, "description": "What controls found, when read by id"},
         "superseded_by": {"type": "string", "description": "Decision of the newest higher revision, when read by id"},
     },
 }

@@ -7,54 +7,38 @@ plain identifier, because a name can be an attack too.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Any, Final
 
-from chekara.api.fields import (
-    NOT_A_NUMBER,
-    NOT_A_STRING,
-    TOO_LONG,
-    Check,
-    Refusal,
-    check_boolean,
-    check_number,
-    checks_for,
-    text_check,
+from chekara.api.fields import NOT_A_STRING, Refusal, check_boolean, text_check
+from chekara.api.section import (
+    DENIED_FIELD,
+    NOT_AN_ARRAY,
+    NOT_AN_OBJECT,
+    PLAIN_NAME,
+    REQUIRED,
+    TOO_MANY_ITEMS,
+    UNKNOWN_FIELD,
+    Findings,
+    Section,
+    describes_people,
+    note_repeated,
 )
-from chekara.api.strict_json import RepeatedFields, read_json
-from chekara.data.denied import denied_by_name
-from chekara.data.schema import HEADER_COLUMNS, ITEM_COLUMNS, Column, is_extension
+from chekara.api.strict_json import read_json
+from chekara.data.schema import HEADER_COLUMNS, ITEM_COLUMNS, Column
 from chekara.domain.crossing import Crossing, Value
 from chekara.domain.vocabulary import Lane, ReviewAction
-from chekara.errors import FieldProblem, InvalidRequestError, TextTooLongError, TooManyItemsError
 from chekara.settings import Limits
 
 FURTHEST_AHEAD: Final = timedelta(hours=24)
 FURTHEST_AHEAD_PRE_ARRIVAL: Final = timedelta(days=45)
-MOST_PROBLEMS: Final = 500
 MOST_LABELS: Final = 50
 
-_PLAIN_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
-
-NOT_AN_OBJECT: Final = Refusal("not_an_object", "Give a JSON object.")
-NOT_AN_ARRAY: Final = Refusal("not_an_array", "Give a JSON array.")
-UNKNOWN_FIELD: Final = Refusal("unknown_field", "This field is no part of the contract.")
-DENIED_FIELD: Final = Refusal("denied_field", "This describes people; movements are scored, never people.")
-REPEATED_FIELD: Final = Refusal("repeated_field", "This field was given more than once.")
-REQUIRED: Final = Refusal("required", "This field is required.")
 NO_ITEMS: Final = Refusal("no_items", "Give at least one item; without goods, one item with empty fields.")
-TOO_MANY_ITEMS: Final = Refusal("too_many_items", "There are more items than the limit.")
 TOO_MANY_LABELS: Final = Refusal("too_many_labels", "There are more labels than the limit.")
 REPEATED_ITEM: Final = Refusal("repeated_item_no", "Two items have the same item_no.")
-NOT_EXTENSION_VALUE: Final = Refusal("not_an_extension_value", "An extension holds a number or a string.")
-_LIMIT_ERRORS: Final[Mapping[str, type[InvalidRequestError]]] = {
-    TOO_MANY_ITEMS.code: TooManyItemsError,
-    TOO_LONG.code: TextTooLongError,
-}
 TOO_FAR_AHEAD: Final = Refusal(
     "too_far_ahead", "A crossing is lodged at most 24 hours ahead, or 45 days with the stage pre_arrival."
 )
@@ -90,28 +74,6 @@ class ParsedReview:
     reason: str
 
 
-@dataclass(slots=True)
-class Findings:
-    """Problems found so far, in the order of the body; a body full of them is cut at ``MOST_PROBLEMS``."""
-
-    problems: list[FieldProblem] = field(default_factory=list)
-    count: int = 0
-
-    def add(self, where: str, refusal: Refusal) -> None:
-        """Note one refused field."""
-        self.count += 1
-        if len(self.problems) < MOST_PROBLEMS:
-            self.problems.append(FieldProblem(where, refusal.code, refusal.message))
-
-    def raise_if_any(self) -> None:
-        """Raise ``InvalidRequestError``, or the limit's own class where only that limit was broken."""
-        if self.count:
-            fields = "1 field is" if self.count == 1 else f"{self.count} fields are"
-            codes = {problem.code for problem in self.problems}
-            error = _LIMIT_ERRORS.get(codes.pop(), InvalidRequestError) if len(codes) == 1 else InvalidRequestError
-            raise error(f"{fields} not what the contract asks for", problems=tuple(self.problems))
-
-
 class ScoreParser:
     """Parses the body of ``POST /v1/scores``; build once, use from any thread.
 
@@ -133,10 +95,10 @@ class ScoreParser:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._check_text = text_check(limits.text_characters)
-        self._header = _Section(HEADER_COLUMNS, limits.text_characters, beside=("items", "labels", "void"))
+        self._header = Section(HEADER_COLUMNS, limits.text_characters, beside=("items", "labels", "void"))
         # The contract's default, 1, is right for one item; of several, those without a number count as they stand.
         unnumbered = tuple(replace(c, default=None) if c.name == "item_no" else c for c in ITEM_COLUMNS)
-        self._item = _Section(unnumbered, limits.text_characters)
+        self._item = Section(unnumbered, limits.text_characters)
 
     def parse(self, body: bytes, *, received_at: datetime, is_replay: bool = False) -> ParsedScore:
         """Parse and validate one body.
@@ -220,13 +182,13 @@ class ScoreParser:
         if len(value) > MOST_LABELS:
             findings.add("/labels", TOO_MANY_LABELS)
             return {}
-        _note_repeated(value, "/labels", findings)
+        note_repeated(value, "/labels", findings)
         labels: dict[str, str] = {}
         for name, text in value.items():
-            if _PLAIN_NAME.fullmatch(name) is None:
+            if PLAIN_NAME.fullmatch(name) is None:
                 findings.add("/labels", UNKNOWN_FIELD)
                 continue
-            if _describes_people(name):
+            if describes_people(name):
                 findings.add(f"/labels/{name}", DENIED_FIELD)
                 continue
             checked = self._check_text(text)
@@ -255,7 +217,7 @@ class ReviewParser:
             Column(name="until", kind="instant", description="Until when release is delayed, for delay"),
             Column(name="reason", kind="string", required=True, description="Why, in the officer's words"),
         )
-        self._section = _Section(columns, text)
+        self._section = Section(columns, text, takes_extensions=False)
 
     def parse(self, body: bytes) -> ParsedReview:
         """Parse and validate one body; raises as ``ScoreParser.parse`` does."""
@@ -274,71 +236,6 @@ class ReviewParser:
             until=fields.get("until"),
             reason=fields["reason"],
         )
-
-
-class _Section:
-    """The columns of one JSON object: what may stand in it, and what is there when nobody says."""
-
-    def __init__(self, columns: tuple[Column, ...], longest_text: int, beside: tuple[str, ...] = ()) -> None:
-        self._checks: dict[str, Check] = checks_for(columns, longest_text)
-        self._required = tuple(column.name for column in columns if column.required)
-        self._beside = frozenset(beside)
-        self._check_text = text_check(longest_text)
-        # A default in angle brackets copies another column and is filled by who knows that column.
-        self.defaults: dict[str, Value] = {
-            column.name: column.default
-            for column in columns
-            if column.default is not None and not str(column.default).startswith("<")
-        }
-
-    def validate(self, fields: dict[str, Any], where: str, findings: Findings) -> dict[str, Value]:
-        """Check every field of one object; JSON null is the same as leaving the field out."""
-        _note_repeated(fields, where, findings)
-        values = dict(self.defaults)
-        checks = self._checks
-        for name, value in fields.items():
-            check = checks.get(name)
-            if check is None:
-                if name not in self._beside:
-                    self._extension(name, value, where, values, findings)
-                continue
-            if value is None:
-                continue
-            checked = check(value)
-            if type(checked) is Refusal:
-                findings.add(f"{where}/{name}", checked)
-            elif checked is not None:
-                values[name] = checked  # type: ignore[assignment]  # mypy does not narrow on type() is
-        for name in self._required:
-            if fields.get(name) is None:
-                findings.add(f"{where}/{name}", REQUIRED)
-        return values
-
-    def _extension(self, name: str, value: Any, where: str, values: dict[str, Value], findings: Findings) -> None:
-        is_plain = _PLAIN_NAME.fullmatch(name) is not None
-        pointer = f"{where}/{name}" if is_plain else where
-        if not is_plain or not is_extension(name):
-            findings.add(pointer, UNKNOWN_FIELD)
-        elif _describes_people(name):
-            findings.add(pointer, DENIED_FIELD)
-        elif value is not None:
-            checked = self._check_text(value) if type(value) is str else check_number(value)
-            if isinstance(checked, Refusal):
-                findings.add(pointer, NOT_EXTENSION_VALUE if checked is NOT_A_NUMBER else checked)
-            elif checked is not None:
-                values[name] = checked
-
-
-@lru_cache(maxsize=1024)
-def _describes_people(name: str) -> bool:
-    """Hold extensions and labels, whose names anybody may choose, against the words that history files refuse."""
-    return denied_by_name(name) is not None
-
-
-def _note_repeated(fields: dict[str, Any], where: str, findings: Findings) -> None:
-    if isinstance(fields, RepeatedFields):
-        for name in fields.repeated:
-            findings.add(f"{where}/{name}" if _PLAIN_NAME.fullmatch(name) else where, REPEATED_FIELD)
 
 
 def _flag(value: Any, where: str, findings: Findings) -> bool:

@@ -17,10 +17,11 @@ from chekara.domain.decision import Action, DomainScore, Notice, Reason
 from chekara.domain.review import Review
 from chekara.domain.vocabulary import Role
 from chekara.explain.reasons import Item, instruction, sentence
-from chekara.service.records import DecisionRecord
+from chekara.service.records import DecisionRecord, InspectionRecord
 from chekara.service.visibility import own_actions, own_scores, own_warnings
 
 WITHHELD: Final = "withheld"
+_SHOWN_OF_RESULT: Final = ("status", "method", "result", "item_no", "irregularity", "seizure_kind")
 _OFFICERS: Final = frozenset({Role.INSPECTOR, Role.ANALYST, Role.SUPERVISOR})
 
 
@@ -86,6 +87,30 @@ def present_review(review: Review) -> dict[str, Any]:
         "reviewed_at": _instant(review.reviewed_at),
     }
     return {name: value for name, value in body.items() if value is not None}
+
+
+def present_inspection(record: InspectionRecord) -> dict[str, Any]:
+    """Write what was recorded of a result; what selected the crossing is never told here."""
+    inspection = record.inspection
+    return {
+        "inspection_id": inspection.inspection_id,
+        "revision": inspection.revision,
+        "crossing_id": inspection.crossing_id,
+        "domain": inspection.domain,
+        "known_at": _instant(inspection.known_at),
+    }
+
+
+def present_result(record: InspectionRecord) -> dict[str, Any]:
+    """Write a result as readers of the decision see it; fields that were not given are left out."""
+    inspection = record.inspection
+    shown = {name: inspection.details[name] for name in _SHOWN_OF_RESULT if name in inspection.details}
+    return {
+        **present_inspection(record),
+        "inspected_at": _instant(inspection.inspected_at),
+        "found": inspection.found,
+        **shown,
+    }
 
 
 def tells_selection_after_review(actor: Actor) -> bool:

@@ -1,4 +1,4 @@
-"""What a log entry holds of a decision, a review or a promotion: plain data in, the same dataclasses out.
+"""What a log entry holds of a decision, a result, a review or a promotion: plain data in, the same dataclasses out.
 
 Exactness matters more than beauty here: a decision must replay to the same numbers. Floats are written in their
 shortest exact form, and feature matrices and contributions as base64 of little-endian IEEE 754 (float32 and float64).
@@ -15,20 +15,21 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from chekara.data.schema import CROSSING_COLUMNS, columns_by_name
+from chekara.data.schema import CROSSING_COLUMNS, INSPECTION_COLUMNS, columns_by_name
 from chekara.domain.crossing import Crossing, Value
 from chekara.domain.decision import Action, Decision, DomainScore, ModelIdentity, Notice, Reason
+from chekara.domain.inspection import Inspection
 from chekara.domain.review import Review
 from chekara.domain.vocabulary import Lane, ReviewAction
 from chekara.features.build import FeatureTable
 from chekara.features.catalogue import FeatureKind
 from chekara.service.chain import canonical_json, instant_from, instant_text
-from chekara.service.records import Chain, DecisionRecord, Promotion, Scoring
+from chekara.service.records import Chain, DecisionRecord, InspectionRecord, Promotion, Scoring
 
 FORMAT = 1
 Plain = dict[str, Any]
 
-_COLUMNS = columns_by_name(CROSSING_COLUMNS)
+_COLUMNS = columns_by_name(CROSSING_COLUMNS + INSPECTION_COLUMNS)
 
 
 def plain_decision(record: DecisionRecord, *, content: str, sealed_labels: str | None, scoring: Scoring) -> Plain:
@@ -203,7 +204,7 @@ def _unpacked(packed: str, dtype: str) -> npt.NDArray[Any]:
     return np.frombuffer(base64.b64decode(packed), dtype=dtype)
 
 
-def _fields(record: Action | Notice | ModelIdentity | Promotion | Reason | Review) -> Plain:
+def _fields(record: Action | Inspection | Notice | ModelIdentity | Promotion | Reason | Review) -> Plain:
     # `dataclasses.asdict` copies deeply and took half of the time of a group.
     return {name: getattr(record, name) for name in record.__slots__}
 
@@ -275,6 +276,46 @@ def review_from(plain: Plain) -> Review:
             }
         )
     )
+
+
+def plain_inspection(inspection: Inspection) -> Plain:
+    """Write a result as plain data; equal results give equal data, whatever the order or number type of the body."""
+    return _fields(inspection) | {
+        "inspected_at": instant_text(inspection.inspected_at),
+        "known_at": instant_text(inspection.known_at),
+        "propensity": None if inspection.propensity is None else _plain_value(inspection.propensity),
+        "details": {name: _plain_value(value) for name, value in inspection.details.items()},
+    }
+
+
+def plain_inspection_record(record: InspectionRecord, *, content: str) -> Plain:
+    """Write a recorded result, all but its log position, as plain data.
+
+    Parameters
+    ----------
+    record : InspectionRecord
+    content : str
+        Fingerprint of the canonicalised body.
+    """
+    return plain_inspection(record.inspection) | {"recorded_by": record.recorded_by, "content": content}
+
+
+def inspection_from(plain: Plain, *, chain: Chain, position: int) -> InspectionRecord:
+    """Read a recorded result back.
+
+    Parameters
+    ----------
+    plain : dict
+        What `plain_inspection_record` wrote.
+    chain : Chain
+    position : int
+        Where it stands in the log.
+    """
+    given = {name: plain[name] for name in Inspection.__slots__}
+    instants = {name: instant_from(plain[name]) for name in ("inspected_at", "known_at")}
+    details = {name: _value_from(name, value) for name, value in plain["details"].items()}
+    inspection = Inspection(**(given | instants | {"details": details}))
+    return InspectionRecord(inspection=inspection, chain=chain, position=position, recorded_by=plain["recorded_by"])
 
 
 def plain_promotion(promotion: Promotion) -> Plain:

@@ -19,6 +19,8 @@ from chekara.service.records import (
     DecisionFilter,
     DecisionPage,
     DecisionRecord,
+    InspectionRecord,
+    KnownInspection,
     KnownRevision,
     Promotion,
     Scoring,
@@ -80,6 +82,18 @@ class LogTransaction(Protocol):
         """Append a review."""
         ...
 
+    def known_inspections(self, chain: Chain, inspection_ids: Sequence[str]) -> dict[str, list[KnownInspection]]:
+        """Return what is stored of these inspections, revisions ascending; earlier appends count."""
+        ...
+
+    def inspection(self, chain: Chain, inspection_id: str, revision: int) -> InspectionRecord | None:
+        """Return a stored result."""
+        ...
+
+    def append_inspection(self, record: InspectionRecord, *, content: str) -> InspectionRecord:
+        """Append a result; returns it with its log position."""
+        ...
+
 
 class DecisionLog(Protocol):
     """The append-only, hash-chained log."""
@@ -104,6 +118,10 @@ class DecisionLog(Protocol):
 
     def reviews(self, chain: Chain, decision_id: str) -> tuple[Review, ...]:
         """Return the reviews of a decision, oldest first."""
+        ...
+
+    def results(self, chain: Chain, crossing_id: str) -> tuple[InspectionRecord, ...]:
+        """Return the results of a crossing, each inspection in its newest revision, oldest first."""
         ...
 
     def ranked_margins(self, model_digest: str, limit: int) -> Floats:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from chekara.domain.actor import Actor
+from chekara.domain.actor import Actor, sees_domain
 from chekara.domain.review import Review
 from chekara.errors import NotFoundError
+from chekara.policy.policy import Policy
 from chekara.service.ports import DecisionLog
-from chekara.service.records import Chain, DecisionFilter, DecisionPage, DecisionRecord
+from chekara.service.records import Chain, DecisionFilter, DecisionPage, DecisionRecord, InspectionRecord
 
 
 class ReadDecisions:
@@ -17,10 +18,13 @@ class ReadDecisions:
     Parameters
     ----------
     log : DecisionLog
+    policy : Policy
+        Who sees results of a domain that had no model when the crossing was scored.
     """
 
-    def __init__(self, log: DecisionLog) -> None:
+    def __init__(self, log: DecisionLog, policy: Policy) -> None:
         self._log = log
+        self._policy = policy
 
     def decision(self, actor: Actor, decision_id: str) -> DecisionRecord:
         """Return one decision.
@@ -61,3 +65,26 @@ class ReadDecisions:
         """
         record = self.decision(actor, decision_id)
         return self._log.reviews(record.chain, decision_id)
+
+    def results(self, actor: Actor, record: DecisionRecord) -> tuple[InspectionRecord, ...]:
+        """Return the results of a decision's crossing in domains that the actor sees; the newest revision of each.
+
+        Parameters
+        ----------
+        actor : Actor
+        record : DecisionRecord
+            One that the actor may see.
+
+        Raises
+        ------
+        LogUnavailableError
+            The database does not answer.
+        """
+        found = self._log.results(record.chain, record.crossing.crossing_id)
+        return tuple(one for one in found if self._sees(actor, one.inspection.domain, record))
+
+    def _sees(self, actor: Actor, domain: str, record: DecisionRecord) -> bool:
+        if domain not in self._policy.domains:
+            return False
+        agencies = self._policy.agencies(domain, record.decision.crossing_point)
+        return sees_domain(actor, agencies.lead, agencies.informed)

@@ -11,6 +11,7 @@ from typing import Literal
 from chekara.domain.actor import Actor, sees_domain
 from chekara.domain.crossing import Crossing
 from chekara.domain.decision import Decision, ModelIdentity, Notice
+from chekara.domain.inspection import Inspection
 from chekara.domain.vocabulary import COORDINATOR, Lane
 from chekara.features.build import FeatureTable
 
@@ -113,6 +114,67 @@ class DecisionRecord:
             warnings = (*warnings, Notice("void"))
         decision = replace(self.decision, warnings=warnings)
         return replace(self, decision=decision, superseded_by=superseded_by, is_void=is_void)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InspectionRequest:
+    """One result to record, parsed and checked.
+
+    Attributes
+    ----------
+    inspection : Inspection
+        ``known_at`` as sent.
+    actor : Actor
+    received_at : datetime
+        When the service had the body. The result is known at the later of the two; on a replay clock, as sent.
+    answer_by : float or None
+        As in `ScoreRequest`.
+    """
+
+    inspection: Inspection
+    actor: Actor
+    received_at: datetime
+    answer_by: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InspectionRecord:
+    """A stored result.
+
+    Attributes
+    ----------
+    inspection : Inspection
+        With what the service filled in.
+    chain : Chain
+    position : int
+        Place in the log chain.
+    recorded_by : str
+        Agency of the key that sent it.
+    """
+
+    inspection: Inspection
+    chain: Chain
+    position: int
+    recorded_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownInspection:
+    """What the log already holds of one revision of an inspection.
+
+    Attributes
+    ----------
+    inspection_id, crossing_id, domain : str
+    revision : int
+    content : str
+        Fingerprint of the canonicalised body.
+    """
+
+    inspection_id: str
+    revision: int
+    crossing_id: str
+    domain: str
+    content: str
 
 
 Order = Literal["newest", "strictest"]

@@ -16,7 +16,7 @@ from chekara.policy.decide import decide
 from chekara.policy.policy import Policy
 from chekara.service.champions import Champion, Champions
 from chekara.service.payload import content_bytes
-from chekara.service.ports import DecisionLog, EntityTokenizer, LabelCipher, LogTransaction
+from chekara.service.ports import EntityTokenizer, LabelCipher, LogTransaction
 from chekara.service.predict import Prediction, Predictions, predict_all
 from chekara.service.ranks import RankWindows
 from chekara.service.records import Chain, ClockMode, DecisionRecord, ScoreRequest, Scoring
@@ -43,7 +43,6 @@ class ScoreCrossings:
 
     Parameters
     ----------
-    log : DecisionLog
     champions : Champions
     policy : Policy
     tokens : EntityTokenizer
@@ -58,7 +57,6 @@ class ScoreCrossings:
     def __init__(
         self,
         *,
-        log: DecisionLog,
         champions: Champions,
         policy: Policy,
         tokens: EntityTokenizer,
@@ -67,7 +65,6 @@ class ScoreCrossings:
         clock: ClockMode = "live",
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._log = log
         self._champions = champions
         self._policy = policy
         self._tokens = tokens
@@ -76,35 +73,33 @@ class ScoreCrossings:
         self._clock = clock
         self._now = now
 
-    def __call__(self, requests: Sequence[ScoreRequest]) -> list[Outcome]:
-        """Score a group in one transaction.
+    def in_transaction(self, transaction: LogTransaction, requests: Sequence[ScoreRequest]) -> list[Outcome]:
+        """Score requests, in order.
 
         Parameters
         ----------
+        transaction : LogTransaction
         requests : sequence of ScoreRequest
 
         Returns
         -------
         list of DecisionRecord or Exception
-            One per request, in order. By then every decision in it is durable. A request that cannot be scored gets
-            its own error and the others go through.
-
-        Raises
-        ------
-        LogUnavailableError
-            The group could not be made durable: nothing of it is recorded.
+            One per request. A request that cannot be scored gets its own error and the others go through.
+            Once the transaction is over, `settle` or `forget` has to be called.
         """
         outcomes: dict[int, Outcome] = {}
         lodged = [one for place, request in enumerate(requests) for one in self._at_the_door(place, request, outcomes)]
-        try:
-            with self._log.transaction() as transaction:
-                for wave in _waves(lodged):
-                    self._score_wave(transaction, wave, outcomes)
-        except BaseException:
-            self._ranks.forget()
-            raise
-        self._ranks.settle()
+        for wave in _waves(lodged):
+            self._score_wave(transaction, wave, outcomes)
         return [outcomes[place] for place in range(len(requests))]
+
+    def settle(self) -> None:
+        """Keep what the transaction taught: it is durable."""
+        self._ranks.settle()
+
+    def forget(self) -> None:
+        """Forget what the transaction taught: it was taken back."""
+        self._ranks.forget()
 
     def _at_the_door(self, place: int, request: ScoreRequest, outcomes: dict[int, Outcome]) -> Iterator[_Lodged]:
         try:

@@ -9,30 +9,31 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import Any, overload
 
 from chekara.errors import DeadlineExceededError, TooManyRequestsError, UnavailableError
-from chekara.service.records import DecisionRecord, ScoreRequest
-from chekara.service.score import Outcome
+from chekara.service.group import Request, ServeGroup
+from chekara.service.records import DecisionRecord, InspectionRecord, InspectionRequest, ScoreRequest
 
 _IDLE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    request: ScoreRequest
-    answer: Future[DecisionRecord]
+    request: Request
+    answer: Future[Any]
 
 
 class GroupCommitWriter:
-    """A thread that serves scoring requests in groups.
+    """A thread that serves requests to score and results to record, in groups.
 
     While one group is scored and made durable the next one gathers, so groups grow with the load and a lone request
     does not wait for company.
 
     Parameters
     ----------
-    score : callable
-        `ScoreCrossings`: scores a group in one durable transaction.
+    serve : callable
+        `WriteGroup`: serves a group in one durable transaction.
     queue_length : int
         Requests that may wait; more are refused with TooManyRequestsError.
     group_limit : int
@@ -45,14 +46,14 @@ class GroupCommitWriter:
 
     def __init__(
         self,
-        score: Callable[[Sequence[ScoreRequest]], list[Outcome]],
+        serve: ServeGroup,
         *,
         queue_length: int,
         group_limit: int = 256,
         on_group: Callable[[int, float], None] | None = None,
         on_idle: Callable[[], None] | None = None,
     ) -> None:
-        self._score = score
+        self._serve_group = serve
         self._group_limit = group_limit
         self._on_group = on_group
         self._on_idle = on_idle
@@ -70,15 +71,22 @@ class GroupCommitWriter:
         """Start the thread."""
         self._thread.start()
 
-    def submit(self, request: ScoreRequest) -> Future[DecisionRecord]:
+    @overload
+    def submit(self, request: ScoreRequest) -> Future[DecisionRecord]: ...
+
+    @overload
+    def submit(self, request: InspectionRequest) -> Future[InspectionRecord]: ...
+
+    def submit(self, request: Request) -> Future[Any]:
         """Queue a request.
 
         Returns
         -------
-        Future of DecisionRecord
-            Resolves once the decision is durable; holds the request's own error otherwise: DeadlineExceededError
-            when its ``answer_by`` passed before its turn (it was not scored), LogUnavailableError when the group
-            could not be made durable. A cancelled future is not scored if its turn has not come.
+        Future of DecisionRecord or InspectionRecord
+            Resolves once the decision or result is durable; holds the request's own error otherwise:
+            DeadlineExceededError when its ``answer_by`` passed before its turn (it was not served),
+            LogUnavailableError when the group could not be made durable. A cancelled future is not served if its turn
+            has not come.
 
         Raises
         ------
@@ -95,7 +103,7 @@ class GroupCommitWriter:
                 self._queue.put_nowait(waiting)
             except queue.Full:
                 raise TooManyRequestsError(
-                    "too many requests wait to be scored", hint="send it again a little later"
+                    "too many requests wait to be served", hint="send it again a little later"
                 ) from None
         return waiting.answer
 
@@ -144,7 +152,7 @@ class GroupCommitWriter:
             return
         began = time.monotonic()
         try:
-            outcomes = self._score([one.request for one in in_time])
+            outcomes = self._serve_group([one.request for one in in_time])
         except Exception as error:  # noqa: BLE001  # the thread must outlive any group; each asker gets the error
             outcomes = [error] * len(in_time)
         if self._on_group is not None:

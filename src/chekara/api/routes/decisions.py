@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from chekara.api.access import requires
+from chekara.api.batch import json_response
 from chekara.api.body import read_body
 from chekara.api.context import Context, context_of, language_of
 from chekara.api.fields import BAD_INSTANT, Refusal, check_instant, text_check
@@ -26,14 +27,14 @@ from chekara.api.openapi import (
     problem_responses,
     review_body_schema,
 )
-from chekara.api.parse import Findings
-from chekara.api.present import present_decision, present_review, tells_selection_after_review
-from chekara.api.routes.scores import WithContributions, json_response
+from chekara.api.present import present_decision, present_result, present_review, tells_selection_after_review
+from chekara.api.routes.scores import WithContributions
+from chekara.api.section import Findings
 from chekara.domain.actor import Actor, Permission
 from chekara.domain.review import Review
 from chekara.domain.vocabulary import Lane
 from chekara.errors import NotFoundError
-from chekara.service.records import DecisionFilter, DecisionRecord
+from chekara.service.records import DecisionFilter, DecisionRecord, InspectionRecord
 from chekara.service.review import ReviewRequest
 from chekara.settings import Limits
 
@@ -104,13 +105,15 @@ async def read_decision(
     """
     context = context_of(request)
 
-    def read() -> tuple[DecisionRecord, tuple[Review, ...]]:
+    def read() -> tuple[DecisionRecord, tuple[Review, ...], tuple[InspectionRecord, ...]]:
         record = context.house.read.decision(actor, _plain_id(decision_id))
-        return record, _reviews(context, actor, record)
+        return record, _reviews(context, actor, record), context.house.read.results(actor, record)
 
-    record, reviews = await run_in_threadpool(read)
+    record, reviews, results = await run_in_threadpool(read)
     language = language_of(request)
     shown = present_decision(record, actor, language, with_contributions=with_contributions, reviews=reviews)
+    if results:
+        shown["results"] = [present_result(result) for result in results]
     if record.superseded_by is not None:
         shown["superseded_by"] = record.superseded_by
     return json_response(shown, language)

@@ -8,9 +8,9 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from chekara.api.access import requires
+from chekara.api.batch import json_response
 from chekara.api.context import context_of, language_of
 from chekara.api.openapi import KEY_ERRORS, MODELS, json_answer, problem_responses
-from chekara.api.routes.scores import json_response
 from chekara.domain.actor import Actor, Permission
 
 router = APIRouter(prefix="/v1", tags=["models"])

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
-import msgspec
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from chekara.api.access import requires
+from chekara.api.batch import NDJSON, answer_batch, json_response, row_value, rows_of
 from chekara.api.body import JSON, media_type_of, read_body
 from chekara.api.context import Context, context_of, language_of
 from chekara.api.openapi import (
@@ -27,16 +27,11 @@ from chekara.api.openapi import (
 )
 from chekara.api.parse import ParsedScore
 from chekara.api.present import present_decision
-from chekara.api.problems import problem_of
-from chekara.api.strict_json import read_json
 from chekara.domain.actor import Actor, Permission
-from chekara.errors import BodyTooLargeError, ChekaraError, DeadlineExceededError, InvalidRequestError
+from chekara.errors import DeadlineExceededError
 from chekara.service.records import Chain, DecisionRecord, ScoreRequest
 from chekara.settings import Limits
 
-NDJSON: Final = "application/x-ndjson"
-# Rows of a batch that wait at once: one commit's worth, so that a batch never fills the queue of single requests.
-BATCH_GROUP: Final = 64
 MAY_SCORE = Depends(requires(Permission.SCORE))
 
 WithContributions = Annotated[
@@ -120,57 +115,20 @@ async def score_batch(
     context = context_of(request)
     limits = context.settings.limits
     body = await read_body(request, limits.batch_bytes, (JSON, NDJSON))
-    rows = _rows_of(body, is_ndjson=media_type_of(request) == NDJSON, limits=limits)
     received_at = context.now()
     language = language_of(request)
 
-    async def answer(number: int, row: Any) -> dict[str, Any]:
-        try:
-            record = await _decide_row(context, actor, row, received_at)
-        except ChekaraError as error:
-            problem = problem_of(error, request_id=request.state.request_id, language=language)
-            return {"row": number, "status": error.status, "problem": problem}
-        shown = present_decision(record, actor, language, with_contributions=with_contributions)
-        return {"row": number, "status": 200, "decision": shown}
+    async def answer(row: Any) -> dict[str, Any]:
+        record = await _decide_row(context, actor, row, received_at)
+        return {"decision": present_decision(record, actor, language, with_contributions=with_contributions)}
 
-    answers: list[dict[str, Any]] = []
-    for start in range(0, len(rows), BATCH_GROUP):
-        group = enumerate(rows[start : start + BATCH_GROUP], start)
-        answers += await asyncio.gather(*(answer(number, row) for number, row in group))
-    if media_type_of(request) == NDJSON:
-        lines = b"".join(msgspec.json.encode(row) + b"\n" for row in answers)
-        return Response(lines, media_type=NDJSON, headers=_language_headers(language))
-    return json_response(answers, language)
-
-
-def json_response(content: Any, language: str) -> Response:
-    """Answer with JSON that was written in a language."""
-    return Response(msgspec.json.encode(content), media_type=JSON, headers=_language_headers(language))
-
-
-def _language_headers(language: str) -> dict[str, str]:
-    return {"Content-Language": language, "Vary": "Accept-Language"}
-
-
-def _rows_of(body: bytes, *, is_ndjson: bool, limits: Limits) -> list[Any]:
-    """Split a batch into rows: bytes of a line, or values that were read already."""
-    rows: Any = [line for line in body.split(b"\n") if line.strip()] if is_ndjson else read_json(body)
-    if not isinstance(rows, list):
-        raise InvalidRequestError("a batch is a JSON array, or one JSON object per line")
-    if len(rows) > limits.batch_rows:
-        raise BodyTooLargeError(f"the batch has more than {limits.batch_rows} rows", hint="send several batches")
-    return rows
+    return await answer_batch(request, rows_of(body, media_type_of(request), limits), answer)
 
 
 async def _decide_row(context: Context, actor: Actor, row: Any, received_at: datetime) -> DecisionRecord:
     is_replay = context.clock == "replay"
-    parser = context.score_parser
-    if isinstance(row, bytes):
-        if len(row) > context.settings.limits.body_bytes:
-            raise BodyTooLargeError(f"the row is over {context.settings.limits.body_bytes} bytes")
-        parsed = parser.parse(row, received_at=received_at, is_replay=is_replay)
-    else:
-        parsed = parser.validate(row, received_at=received_at, is_replay=is_replay)
+    value = row_value(row, context.settings.limits)
+    parsed = context.score_parser.validate(value, received_at=received_at, is_replay=is_replay)
     return await _decide(context, actor, parsed, received_at, time.monotonic() + context.settings.limits.answer_seconds)
 
 

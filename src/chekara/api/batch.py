@@ -1,0 +1,106 @@
+"""Many at once: an array, or one object per line; each row is answered as if it had been posted alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from chekara.api.body import JSON, media_type_of
+from chekara.api.context import language_of
+from chekara.api.problems import problem_of
+from chekara.api.strict_json import read_json
+from chekara.errors import BodyTooLargeError, ChekaraError, InvalidRequestError
+from chekara.settings import Limits
+
+NDJSON: Final = "application/x-ndjson"
+# Rows of a batch that wait at once: one commit's worth, so that a batch never fills the queue of single requests.
+BATCH_GROUP: Final = 64
+
+
+def json_response(content: Any, language: str) -> Response:
+    """Answer with JSON that was written in a language."""
+    return Response(msgspec.json.encode(content), media_type=JSON, headers=_language_headers(language))
+
+
+def rows_of(body: bytes, media_type: str, limits: Limits) -> list[Any]:
+    """Split a batch into rows: bytes of a line, or values that were read already.
+
+    Parameters
+    ----------
+    body : bytes
+    media_type : str
+        ``application/x-ndjson`` is one object per line, anything else an array.
+    limits : Limits
+        ``batch_rows`` binds here.
+
+    Raises
+    ------
+    InvalidRequestError
+        Not an array.
+    BodyTooLargeError
+        More rows than the limit.
+    """
+    is_ndjson = media_type == NDJSON
+    rows: Any = [line for line in body.split(b"\n") if line.strip()] if is_ndjson else read_json(body)
+    if not isinstance(rows, list):
+        raise InvalidRequestError("a batch is a JSON array, or one JSON object per line")
+    if len(rows) > limits.batch_rows:
+        raise BodyTooLargeError(f"the batch has more than {limits.batch_rows} rows", hint="send several batches")
+    return rows
+
+
+def row_value(row: Any, limits: Limits) -> Any:
+    """Read the JSON value of a row.
+
+    Raises
+    ------
+    BodyTooLargeError
+        The line alone is over the limit of a single body.
+    MalformedBodyError
+        The line is not JSON.
+    """
+    if not isinstance(row, bytes):
+        return row
+    if len(row) > limits.body_bytes:
+        raise BodyTooLargeError(f"the row is over {limits.body_bytes} bytes")
+    return read_json(row)
+
+
+async def answer_batch(
+    request: Request, rows: list[Any], answer: Callable[[Any], Awaitable[dict[str, Any]]]
+) -> Response:
+    """Answer every row, in order: with what ``answer`` makes of it, or with its own problem.
+
+    Parameters
+    ----------
+    request : Request
+    rows : list
+    answer : callable
+        From a row to the fields of its answer; a ChekaraError becomes the row's problem.
+    """
+    language = language_of(request)
+
+    async def answered(number: int, row: Any) -> dict[str, Any]:
+        try:
+            return {"row": number, "status": 200} | await answer(row)
+        except ChekaraError as error:
+            problem = problem_of(error, request_id=request.state.request_id, language=language)
+            return {"row": number, "status": error.status, "problem": problem}
+
+    answers: list[dict[str, Any]] = []
+    for start in range(0, len(rows), BATCH_GROUP):
+        group = enumerate(rows[start : start + BATCH_GROUP], start)
+        answers += await asyncio.gather(*(answered(number, row) for number, row in group))
+    if media_type_of(request) == NDJSON:
+        lines = b"".join(msgspec.json.encode(row) + b"\n" for row in answers)
+        return Response(lines, media_type=NDJSON, headers=_language_headers(language))
+    return json_response(answers, language)
+
+
+def _language_headers(language: str) -> dict[str, str]:
+    return {"Content-Language": language, "Vary": "Accept-Language"}

@@ -1,0 +1,182 @@
+"""Record what inspections found: results change what is known of traders and carriers, never a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from chekara.domain.actor import Actor, Permission, may, sees_domain
+from chekara.domain.inspection import Inspection
+from chekara.domain.review import Review
+from chekara.domain.vocabulary import Lane, ReviewAction
+from chekara.errors import (
+    ChekaraError,
+    FieldProblem,
+    ForbiddenError,
+    InvalidRequestError,
+    NotFoundError,
+    RevisionConflictError,
+    SupersededRevisionError,
+    UnknownCrossingError,
+)
+from chekara.policy.policy import Policy
+from chekara.service.chain import canonical_json
+from chekara.service.payload import plain_inspection
+from chekara.service.ports import LabelCipher, LogTransaction
+from chekara.service.records import (
+    Chain,
+    ClockMode,
+    DecisionRecord,
+    InspectionRecord,
+    InspectionRequest,
+    KnownInspection,
+)
+
+
+class RecordInspections:
+    """The use case behind ``POST /v1/inspections``; run by the writer thread.
+
+    Parameters
+    ----------
+    policy : Policy
+        Which agency may send results of which domain.
+    cipher : LabelCipher
+        Fingerprints bodies.
+    clock : {'live', 'replay'}
+        ``replay`` believes the ``known_at`` of the body.
+    """
+
+    def __init__(self, *, policy: Policy, cipher: LabelCipher, clock: ClockMode = "live") -> None:
+        self._policy = policy
+        self._cipher = cipher
+        self._clock = clock
+
+    def in_transaction(
+        self, transaction: LogTransaction, requests: Sequence[InspectionRequest]
+    ) -> list[InspectionRecord | Exception]:
+        """Record results, in order.
+
+        Parameters
+        ----------
+        transaction : LogTransaction
+        requests : sequence of InspectionRequest
+
+        Returns
+        -------
+        list of InspectionRecord or Exception
+            One per request. A repeated body gets the stored record; a request that cannot be recorded gets its own
+            error: ForbiddenError, InvalidRequestError, UnknownCrossingError, RevisionConflictError,
+            SupersededRevisionError.
+        """
+        outcomes: list[InspectionRecord | Exception] = []
+        for request in requests:
+            try:
+                outcomes.append(self._record(transaction, request))
+            except ChekaraError as error:
+                outcomes.append(error)
+        return outcomes
+
+    def _record(self, transaction: LogTransaction, request: InspectionRequest) -> InspectionRecord:
+        sent, actor = request.inspection, request.actor
+        if not may(actor, Permission.RECORD_INSPECTION):
+            raise ForbiddenError("the key's role does not record results", hint="use a key of a role that does")
+        chain = Chain.of(actor)
+        decision = self._newest_decision(transaction, chain, sent.crossing_id)
+        self._refuse_other_agencies(actor, sent.domain, decision.decision.crossing_point)
+        content = self._cipher.fingerprint(canonical_json(plain_inspection(sent)))
+        stored = transaction.known_inspections(chain, [sent.inspection_id]).get(sent.inspection_id, [])
+        if _is_repeated(sent, content, stored):
+            return transaction.inspection(chain, sent.inspection_id, sent.revision) or _removed()
+        known_at = sent.known_at if self._clock == "replay" else max(sent.known_at, request.received_at)
+        selected_by = sent.selected_by or channel_of(
+            decision, transaction.reviews(chain, decision.decision.decision_id), sent.domain, actor.agency
+        )
+        record = InspectionRecord(
+            inspection=replace(sent, known_at=known_at, selected_by=selected_by),
+            chain=chain,
+            position=0,
+            recorded_by=actor.agency,
+        )
+        return transaction.append_inspection(record, content=content)
+
+    def _newest_decision(self, transaction: LogTransaction, chain: Chain, crossing_id: str) -> DecisionRecord:
+        known = transaction.known_revisions(chain, [crossing_id]).get(crossing_id, [])
+        decisions = [one.decision_id for one in known if not one.is_void]
+        record = transaction.decision(chain, decisions[-1]) if decisions else None
+        if record is None:
+            raise UnknownCrossingError(
+                "no crossing of this id was scored or loaded", where="crossing_id", hint="score it first"
+            )
+        return record
+
+    def _refuse_other_agencies(self, actor: Actor, domain: str, crossing_point: str) -> None:
+        if domain not in self._policy.domains:
+            problem = FieldProblem("/domain", "unknown_domain", "The policy has no such risk domain.")
+            raise InvalidRequestError("1 field is not what the contract asks for", problems=(problem,))
+        agencies = self._policy.agencies(domain, crossing_point)
+        if not sees_domain(actor, agencies.lead, agencies.informed):
+            raise ForbiddenError(
+                "the key's agency neither leads this domain nor is informed of it",
+                where="domain",
+                hint="results come from an agency that sees the domain",
+            )
+
+
+def channel_of(record: DecisionRecord, reviews: Iterable[Review], domain: str, agency: str) -> str:
+    """Tell what sent a crossing to a control of a domain, from its decision and what officers did with it.
+
+    Parameters
+    ----------
+    record : DecisionRecord
+        The newest decision of the crossing.
+    reviews : iterable of Review
+        Of that decision, oldest first; the newest of an agency counts.
+    domain : str
+    agency : str
+        Agency that made the control.
+
+    Returns
+    -------
+    str
+        ``referral`` where another agency handed the crossing to this one; ``officer`` where a person of the lead
+        agency chose another lane, or where nobody had asked for a control of the domain; else what the decision
+        itself was made by (``model``, ``rule``, ``random`` ...).
+    """
+    newest = {review.agency: review for review in reviews}
+    for review in newest.values():
+        if review.action is ReviewAction.REFER and review.refer_to == agency:
+            return "referral"
+    asked = [action for action in record.decision.actions if action.domain == domain and action.role == "lead"]
+    lead = newest.get(record.leads().get(domain, agency))
+    is_overridden = lead is not None and lead.action is ReviewAction.OVERRIDE
+    if is_overridden or all(action.lane is Lane.GREEN for action in asked):
+        return "officer"
+    return record.decision.selected_by or "officer"
+
+
+def _is_repeated(sent: Inspection, content: str, stored: Sequence[KnownInspection]) -> bool:
+    """Whether this very body is stored; raises where it cannot follow what is stored."""
+    if any((one.crossing_id, one.domain) != (sent.crossing_id, sent.domain) for one in stored):
+        raise RevisionConflictError(
+            "an inspection of this id is stored for another crossing or domain",
+            where="inspection_id",
+            hint="each control of each domain has an id of its own",
+        )
+    for one in stored:
+        if one.revision == sent.revision:
+            if one.content == content:
+                return True
+            raise RevisionConflictError(
+                "this revision of the result is stored with other content",
+                where="revision",
+                hint="send a changed result with a higher revision",
+            )
+    if any(one.revision > sent.revision for one in stored):
+        raise SupersededRevisionError(
+            "a higher revision of this result is stored", where="revision", hint="send it with a higher revision"
+        )
+    return False
+
+
+def _removed() -> InspectionRecord:
+    raise NotFoundError("what this result held was removed when its retention ended", where="inspection_id")
