@@ -64,6 +64,22 @@ def map_command(
 
 
 @app.command()
+def score(
+    directory: History,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="File to write: .parquet or .csv.")],
+    since: Annotated[
+        str | None, typer.Option(metavar="INSTANT", help="Report only crossings known from here on; values are alike.")
+    ] = None,
+) -> None:
+    """Score a history as it would have gone live, with the models that serve; the live store is not touched."""
+    from chekara.adapters.score_folder import score_folder
+    from chekara.data.labels import parse_instant
+
+    instant = None if since is None else parse_instant(since, where="--since")
+    score_folder(Settings.from_environment(), directory, out, since=instant, console=Console())
+
+
+@app.command()
 def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8000,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
