@@ -8,14 +8,16 @@ test asserts that it is there. The sentence an officer reads lies in the message
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from chekara.errors import ConfigurationError
+from chekara.features.profile_measures import REFERENCE_LEVEL, REFERENCE_PRICE, parse_profile_name
 
 Array: TypeAlias = npt.NDArray[Any]
 FeatureKind = Literal["number", "category"]
@@ -126,3 +128,74 @@ def feature(
         return function
 
     return register
+
+
+def find_feature(name: str) -> Feature | None:
+    """Find a feature: one of the static catalogue, or one that the grammar of profiles names.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    Feature or None
+        A profile feature reads the column of its own name, which the profile engine lays beside the goods lines;
+        where nobody laid it, it is missing.
+
+    Examples
+    --------
+    >>> find_feature("importer_hit_rate_contraband").unit
+    'fraction'
+    >>> find_feature("importer_shoe_size") is None
+    True
+    """
+    return FEATURES.get(name) or _profile_feature(name)
+
+
+@cache
+def _profile_feature(name: str) -> Feature | None:
+    parsed = parse_profile_name(name)
+    if parsed is None:
+        return None
+    told = {"kind": parsed.kind.name, "domain": parsed.domain}
+    return Feature(
+        name=name,
+        kind="number",
+        unit=parsed.measure.unit,
+        source="profile",
+        reads=(name,),
+        explanation=parsed.measure.explanation.format(**told),
+        sensitive=False,
+        compute=lambda items: items.number(name),
+    )
+
+
+def laid_columns(names: Iterable[str]) -> tuple[str, ...]:
+    """Tell which columns the profile engine must lay beside goods lines before some features can be computed.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Features of a model, of any source; unknown names are passed over.
+
+    Returns
+    -------
+    tuple of str
+        Each once: what ``profile_columns``, ``ProfileStream`` and ``LiveProfiles`` are asked for.
+
+    Examples
+    --------
+    >>> laid_columns(["origin_country", "importer_volume_long"])
+    ('importer_volume_long',)
+    """
+    wanted: dict[str, None] = {}
+    for name in names:
+        found = find_feature(name)
+        if found is None:
+            continue
+        if found.source == "profile" and parse_profile_name(name) is not None:
+            wanted[name] = None
+        elif REFERENCE_PRICE in found.reads:
+            wanted |= dict.fromkeys((REFERENCE_PRICE, REFERENCE_LEVEL))
+    return tuple(wanted)
