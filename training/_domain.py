@@ -18,9 +18,11 @@ from chekara.modelling.baselines import Baseline, score_baselines
 from chekara.modelling.bundle import load_signing_key, write_bundle
 from chekara.modelling.card import CardFacts, fill_card, number_block, plain_frame
 from chekara.modelling.dataset import Dataset, Protocol, build_dataset
-from chekara.modelling.judgement import Judgement, judge_recipe
+from chekara.modelling.judgement import Judgement, compare_parts, judge_recipe
 from chekara.modelling.model import Model
 from chekara.modelling.recipe import Progress, RecipeScores, evaluate_recipe, refit_on_everything
+from chekara.modelling.selective import SelectiveFacts, selective_facts
+from chekara.modelling.selective_page import inspector_page
 from chekara.modelling.spec import ModelSpec
 from chekara.service.records import Promotion
 from chekara.settings import Settings
@@ -123,19 +125,24 @@ def train_domain(
     checks = check_domain(order.history, spec.target, order.seed, order.findings)
     screen.show_findings(checks)
     with screen.progress() as progress:
-        judged = [_judge(spec, order, checks, protocol, progress) for protocol in protocols_for(order, checks)]
+        progress("the lot by intention", 0.0)
+        facts = selective_facts(order.history, spec, order.until, seed=order.seed)
+        judged = [_judge(spec, order, checks, protocol, facts, progress) for protocol in protocols_for(order, checks)]
         served = judged[-1]
         model = refit_on_everything(served.dataset, spec, order.seed, progress)
     screen.show_judgements([judgement for each in judged for judgement in each.judgements])
+    screen.show_selective(facts, compare_parts(served.judgements))
     name = f"{spec.domain} until {order.until:%Y-%m-%d}"
     with tracker.run(spec.domain, name) as run, screen.progress() as progress:
         progress("writing down what was learned", 0.0)
-        numbers = _numbers(spec, order, run.run_id, judged, model, checks)
+        numbers = _numbers(spec, order, run.run_id, judged, model, checks, facts)
         card = fill_card(_frame_of(spec, order), numbers, where=f"models/{spec.domain}/CARD.md")
         _track(run, spec, order, judged, card)
+        run.log_metrics(facts.metrics())
+        run.log_text("restricted/inspectors.md", inspector_page(facts, spec.title))
         progress("drawing", 0.3)
         for picture, figure in picture_model(
-            spec, served.scores, served.baselines, served.dataset, model, order.seed
+            spec, served.scores, served.baselines, served.judgements, served.dataset, model, order.seed
         ).items():
             run.log_figure(picture, figure)
         progress("registering", 0.7)
@@ -171,7 +178,12 @@ def promote_shortcut(trained: TrainedModel, trained_by: str, tracker: ModelTrack
 
 
 def _judge(
-    spec: ModelSpec, order: TrainingOrder, checks: DomainChecks, protocol: Protocol, progress: Progress
+    spec: ModelSpec,
+    order: TrainingOrder,
+    checks: DomainChecks,
+    protocol: Protocol,
+    facts: SelectiveFacts,
+    progress: Progress,
 ) -> Judged:
     progress(f"features ({protocol.replace('_', ' ')})", 0.0)
     dataset = build_dataset(
@@ -180,7 +192,7 @@ def _judge(
     scores = evaluate_recipe(dataset, spec, order.seed, progress)
     progress("judging beside baselines", 1.0)
     baselines = score_baselines(scores)
-    judgements = judge_recipe(scores, baselines, seed=order.seed)
+    judgements = judge_recipe(scores, baselines, facts, seed=order.seed)
     return Judged(dataset=dataset, scores=scores, baselines=baselines, judgements=judgements)
 
 
@@ -196,6 +208,7 @@ def _numbers(
     judged: Sequence[Judged],
     model: Model,
     checks: DomainChecks,
+    facts: SelectiveFacts,
 ) -> str:
     served = judged[-1]
     return number_block(
@@ -210,6 +223,7 @@ def _numbers(
             scores=served.scores,
             calibration=model.calibration,
             judgements=[judgement for each in judged for judgement in each.judgements],
+            selective=facts,
             findings=[finding.sentence for finding in checks.findings],
             notes=list(dict.fromkeys([*served.dataset.notes, *served.scores.notes])),
         )

@@ -12,6 +12,8 @@ from chekara.evaluation.calibration import reliability
 from chekara.evaluation.plots import (
     beeswarm_plot,
     gain_plot,
+    harm_plot,
+    naive_plot,
     precision_recall_plot,
     reliability_plot,
     top_reasons_plot,
@@ -19,6 +21,7 @@ from chekara.evaluation.plots import (
 from chekara.explain.reasons import feature_label
 from chekara.modelling.baselines import Baseline
 from chekara.modelling.dataset import Dataset
+from chekara.modelling.judgement import Judgement, compare_parts
 from chekara.modelling.model import Model
 from chekara.modelling.recipe import RecipeScores
 from chekara.modelling.spec import ModelSpec
@@ -30,6 +33,7 @@ def picture_model(
     spec: ModelSpec,
     scores: RecipeScores,
     baselines: Sequence[Baseline],
+    judgements: Sequence[Judgement],
     dataset: Dataset,
     model: Model,
     seed: int,
@@ -43,6 +47,8 @@ def picture_model(
         On the later crossings that the recipe was judged on.
     baselines : sequence of Baseline
         On the same crossings; chance is a line of its own in each picture.
+    judgements : sequence of Judgement
+        Of the same scores: naive figures and those corrected by the lot.
     dataset : Dataset
         Goods lines to explain are drawn from it.
     model : Model
@@ -53,14 +59,15 @@ def picture_model(
     Returns
     -------
     dict of str to matplotlib.figure.Figure
-        By name: gain, precision_recall, reliability, beeswarm, top_reasons.
+        By name: gain, precision_recall, reliability, beeswarm, top_reasons; harm where amounts are known, and
+        naive_and_corrected where the lot is large enough.
     """
     judged = {"model": scores.margin, **{b.title: b.score for b in baselines if b.scorer != "chance"}}
     name = short_title(spec)
     on = f"{name}: {len(scores.test.hit):,} later crossings, {int(scores.test.hit.sum()):,} hits"
     names, values, contributions = explain_sample(dataset, model, seed)
     sample = f"{name}: {len(values):,} goods lines of the training history"
-    return {
+    pictures = {
         "gain": gain_plot(scores.test.hit, judged, title=f"How many hits are found?\n{on}"),
         "precision_recall": precision_recall_plot(
             scores.test.hit, judged, title=f"How many inspections are hits?\n{on}"
@@ -71,6 +78,29 @@ def picture_model(
         "beeswarm": beeswarm_plot(names, values, contributions, title=f"How do values move scores?\n{sample}"),
         "top_reasons": top_reasons_plot(names, contributions, title=f"What moves scores most?\n{sample}"),
     }
+    return pictures | _selective_pictures(scores, judgements, name, on)
+
+
+def _selective_pictures(scores: RecipeScores, judgements: Sequence[Judgement], name: str, on: str) -> dict[str, Figure]:
+    """Draw what money adds to the count of hits, and what past selection hides."""
+    pictures: dict[str, Figure] = {}
+    drawn = next((judgement for judgement in judgements if judgement.part == "lot"), None)
+    if scores.test.amount.sum() > 0:
+        weight = None if drawn is None else drawn.weight
+        pictures["harm"] = harm_plot(
+            scores.test.hit,
+            scores.margin,
+            scores.test.amount,
+            lot_weight=weight,
+            title=f"How much of the harm is found?\n{on}",
+        )
+    if figures := compare_parts(judgements):
+        n = drawn.model.n_crossings if drawn else 0
+        hits = drawn.model.n_hits if drawn else 0
+        pictures["naive_and_corrected"] = naive_plot(
+            figures, title=f"What does past selection hide?\n{on}; in the lot {n:,} and {hits:,}"
+        )
+    return pictures
 
 
 def short_title(spec: ModelSpec) -> str:

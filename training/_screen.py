@@ -12,8 +12,11 @@ from chekara.data.history_checks import DomainChecks
 from chekara.data.history_screen import show_findings, show_history
 from chekara.data.sources import History
 from chekara.evaluation.report import show_comparison
+from chekara.evaluation.selective import ComparedFigure, naive_table
 from chekara.modelling.judgement import Judgement
 from chekara.modelling.recipe import Progress as ProgressOf
+from chekara.modelling.selective import SelectiveFacts
+from chekara.modelling.selective_page import selective_sentences, shown_months
 
 
 class Screen:
@@ -52,7 +55,10 @@ class Screen:
     def show_judgements(self, judgements: Sequence[Judgement]) -> None:
         """Print the table of each judgement and, where both protocols were judged, what the leak is worth."""
         for judgement in judgements:
-            show_comparison(self.console, judgement.title, judgement.evaluations)
+            if judgement.part == "without_valuation":
+                self._show_beyond_price(judgement)
+            else:
+                show_comparison(self.console, judgement.title, judgement.evaluations)
         by_protocol = {j.protocol: j.model.ranking.auc.value for j in judgements if j.part == "inspected"}
         if {"as_given", "leak_free"} <= by_protocol.keys():
             given, leak_free = by_protocol["as_given"], by_protocol["leak_free"]
@@ -60,6 +66,30 @@ class Screen:
                 f"[bold]The leak is worth {given - leak_free:+.3f} of AUC.[/] As given the model reaches {given:.3f} "
                 f"because earlier rows come back, label included; on rows that it cannot have seen it reaches "
                 f"{leak_free:.3f}. Only the second number says what it would do at the border.",
+                highlight=False,
+            )
+
+    def _show_beyond_price(self, judgement: Judgement) -> None:
+        """Say in one line what remains without hits that a price list finds."""
+        ranking = judgement.model.ranking
+        self.console.print(
+            f"Without hits about the price alone: AUC {ranking.auc.value:.3f}, recall at 10 % "
+            f"{ranking.capacity[-1].recall.value:.3f} ({judgement.model.n_hits:,} hits left).",
+            highlight=False,
+        )
+
+    def show_selective(self, facts: SelectiveFacts, figures: tuple[ComparedFigure, ...]) -> None:
+        """Print naive beside corrected figures, and how long the lot has to go on."""
+        if figures:
+            self.console.print(naive_table("What past selection hides, the model alone", figures))
+        for sentence in selective_sentences(facts):
+            self.console.print(sentence, style="dim", highlight=False)
+        if facts.rate is not None and facts.months is not None:
+            low, high = facts.rate.bounds_95
+            self.console.print(
+                f"Prevalence by the lot {facts.rate.rate.value:.4f} (between {low:.4f} and {high:.4f}, unknown draws "
+                f"included). Months until it is known to 25 %: {shown_months(facts.months.months_until_precise)}; "
+                f"until 50 hits of the lot: {shown_months(facts.months.months_until_hits)}.",
                 highlight=False,
             )
 

@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 
 from chekara.evaluation import plots
 from chekara.evaluation.calibration import reliability
+from chekara.evaluation.report import evaluate_scorer
+from chekara.evaluation.selective import ComparedFigure, Figure95, compare_naive
 
 rng = np.random.default_rng(0)
 MARGIN = rng.normal(size=300)
@@ -19,6 +21,14 @@ NAMES = [f"feature {j}" for j in range(20)]
 VALUES = rng.normal(size=(300, 20))
 VALUES[:, 3] = np.nan
 CONTRIBUTIONS = rng.normal(size=(300, 20)) * np.arange(20) / 20
+AMOUNT = rng.lognormal(size=300) * HIT
+LOT = np.where(rng.random(300) < 0.5, 20.0, 0.0)
+COMPARED = compare_naive(
+    evaluate_scorer("model", "model", HIT, MARGIN, amount=AMOUNT, replicates=20),
+    evaluate_scorer("model", "model", HIT[LOT > 0], MARGIN[LOT > 0], amount=AMOUNT[LOT > 0], replicates=20),
+)
+UNKNOWN = (float("nan"), float("nan"))
+NO_INTERVAL = ComparedFigure("auc", "AUC", Figure95(0.5, UNKNOWN, UNKNOWN), Figure95(0.4, UNKNOWN, UNKNOWN))
 
 
 def figures() -> dict[str, Figure]:
@@ -30,6 +40,10 @@ def figures() -> dict[str, Figure]:
         "top_reasons": plots.top_reasons_plot(NAMES, CONTRIBUTIONS, title="t"),
         "one reason": plots.top_reasons_plot(NAMES[:1], CONTRIBUTIONS[:, :1], title="t"),
         "beeswarm": plots.beeswarm_plot(NAMES, VALUES, CONTRIBUTIONS, title="t"),
+        "harm": plots.harm_plot(HIT, MARGIN, AMOUNT, title="t"),
+        "harm of all traffic": plots.harm_plot(HIT, MARGIN, AMOUNT, lot_weight=LOT, title="t"),
+        "naive": plots.naive_plot(COMPARED, title="t"),
+        "one naive figure without interval": plots.naive_plot((NO_INTERVAL,), title="t"),
         "small beeswarm": plots.beeswarm_plot(NAMES[:2], VALUES[:4, :2], CONTRIBUTIONS[:4, :2], title="t"),
     }
 
@@ -47,6 +61,14 @@ def test_top_reasons_are_the_largest_first() -> None:
     shown = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     strength = np.abs(CONTRIBUTIONS).mean(axis=0)
     assert shown[::-1] == [NAMES[j] for j in np.argsort(strength)[::-1][:5]]
+
+
+def test_naive_and_corrected_figures_are_all_shown() -> None:
+    axes = plots.naive_plot(COMPARED, title="t").axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == [figure.title for figure in COMPARED]
+    naive, corrected = (container.lines[0].get_xdata() for container in axes.containers)
+    np.testing.assert_allclose(naive, [figure.naive.value for figure in COMPARED])
+    np.testing.assert_allclose(corrected, [figure.corrected.value for figure in COMPARED])
 
 
 def test_gain_says_what_five_and_ten_per_cent_find() -> None:

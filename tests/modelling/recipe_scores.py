@@ -6,10 +6,16 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
+from chekara.data.valuation import HitKinds
+from chekara.evaluation.inspectors import compare_inspectors
+from chekara.evaluation.intention import draws_by_group, lot_rate
+from chekara.evaluation.months import months_until_known
 from chekara.features.catalogue import ItemColumns
 from chekara.modelling.calibration import Calibration
 from chekara.modelling.recipe import RecipeScores, Slice
+from chekara.modelling.selective import SelectiveFacts
 
 Floats = npt.NDArray[np.float64]
 
@@ -79,4 +85,39 @@ def made_scores(
         windows={"train": (day, day + np.timedelta64(200, "D")), "test": (day, day + np.timedelta64(300, "D"))},
         protocol=protocol,
         notes=("x_lane is not in this history",),
+    )
+
+
+def made_facts(scores: RecipeScores, *, unknown: int = 30, valuation_only: int = 20) -> SelectiveFacts:
+    """Make a lot of the judged crossings that were drawn, and some draws beside them that came to nothing."""
+    drawn = np.flatnonzero(scores.is_random)
+    hit = np.concatenate([scores.test.hit[drawn], np.full(unknown, np.nan)])
+    n = len(hit)
+    draws = pd.DataFrame(
+        {
+            "crossing_id": [*scores.test.crossing_ids[drawn], *(f"undone {j}" for j in range(unknown))],
+            "propensity": np.where(np.arange(n) % 2 == 0, 0.02, 0.05),
+            "hit": hit,
+            "as_of": pd.Timestamp(scores.windows["test"][0], tz="UTC") + pd.to_timedelta(np.arange(n) % 90, unit="D"),
+            "post": np.where(np.arange(n) % 3 == 0, "MANAS", "TORUGART"),
+            "shift": np.where(np.arange(n) % 5 < 2, "night", "day"),
+        }
+    )
+    known = draws["hit"].notna().to_numpy()
+    rate = lot_rate(hit, 1 / draws["propensity"], draws["post"], replicates=50) if n else None
+    hits = scores.test.crossing_ids[scores.test.hit > 0]
+    return SelectiveFacts(
+        draws=draws,
+        rate=rate,
+        by_post=draws_by_group(draws["post"].to_numpy(object), known),
+        by_shift=draws_by_group(draws["shift"].to_numpy(object), known),
+        months=None
+        if rate is None
+        else months_until_known(
+            rate.rate.value, draws_done=n - unknown, hits_so_far=rate.hits, months_so_far=3.0, design_effect=1.2
+        ),
+        hits=HitKinds(frozenset(map(str, hits[:valuation_only])), len(hits), 3),
+        inspectors=compare_inspectors(
+            hit[known], [f"officer {j % 3}" for j in range(known.sum())], draws["post"][known].to_numpy(object)
+        ),
     )

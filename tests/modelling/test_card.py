@@ -21,7 +21,7 @@ from chekara.modelling.card import (
     read_numbers,
 )
 from chekara.modelling.judgement import Judgement, judge_recipe
-from tests.modelling.recipe_scores import made_scores
+from tests.modelling.recipe_scores import made_facts, made_scores
 
 MODELS = Path(__file__).parents[2] / "models"
 
@@ -29,7 +29,7 @@ MODELS = Path(__file__).parents[2] / "models"
 @pytest.fixture(scope="module")
 def judgements() -> tuple[Judgement, ...]:
     scores = made_scores(seed=1)
-    return judge_recipe(scores, score_baselines(scores), seed=1, replicates=20)
+    return judge_recipe(scores, score_baselines(scores), made_facts(scores), seed=1, replicates=20)
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +47,7 @@ def card(judgements: tuple[Judgement, ...]) -> str:
             scores=scores,
             calibration=scores.calibration,
             judgements=judgements,
+            selective=made_facts(scores),
             findings=("Rows were copied.",),
             notes=scores.notes,
         )
@@ -55,15 +56,17 @@ def card(judgements: tuple[Judgement, ...]) -> str:
 
 
 def metrics_of(judgements: tuple[Judgement, ...]) -> dict[str, float]:
-    return {name: value for judgement in judgements for name, value in judgement.metrics().items()}
+    figures = {name: value for judgement in judgements for name, value in judgement.metrics().items()}
+    return figures | made_facts(made_scores(seed=1)).metrics()
 
 
 def test_the_card_equals_its_run(card: str, judgements: tuple[Judgement, ...]) -> None:
     assert compare_numbers(card, metrics_of(judgements), run_id="run-1") == ()
     shown = read_numbers(card).figures
     assert len(shown) > 100
-    assert {name.split("/")[1] for name in shown} == {"inspected", "lot"}
-    assert {name.split("/")[2] for name in shown} == {"model", "chance", "best_column", "logistic_regression"}
+    assert {name.split("/")[1] for name in shown} == {"inspected", "without_valuation", "lot"}
+    judged = {name.split("/")[2] for name in shown if not name.startswith("selective/")}
+    assert judged >= {"model", "chance", "best_column", "logistic_regression"}
 
 
 def test_a_changed_figure_and_another_run_are_told(card: str, judgements: tuple[Judgement, ...]) -> None:
@@ -81,6 +84,29 @@ def test_a_changed_figure_and_another_run_are_told(card: str, judgements: tuple[
 def test_the_card_says_where_its_numbers_come_from(card: str) -> None:
     for part in ("run-1", "sha256:abc", "2026-01-01", "as_given", "Rows were copied.", "x_lane", "random lot"):
         assert part in card
+
+
+def test_every_figure_of_the_lot_is_checked(card: str, judgements: tuple[Judgement, ...]) -> None:
+    metrics = metrics_of(judgements)
+    for name in (
+        "drawn",
+        "unknown",
+        "hits",
+        "prevalence",
+        "draws_needed",
+        "months_until_precise",
+        "valuation_only_hits",
+    ):
+        changed = {**metrics, f"selective/lot/{name}": metrics[f"selective/lot/{name}"] + 1.0}
+        (difference,) = compare_numbers(card, changed)
+        assert difference.startswith(f"selective/lot/{name}: ")
+
+
+def test_naive_and_corrected_stand_side_by_side_and_inspectors_nowhere(card: str) -> None:
+    row = next(line for line in card.split("### Naive and corrected")[1].splitlines() if line.startswith("| AUC"))
+    assert row.count("–") == 3
+    assert "restricted folder" in card
+    assert "officer" not in card
 
 
 def test_frames_without_markers_are_refused() -> None:

@@ -14,6 +14,7 @@ from chekara.modelling.card import compare_numbers
 from chekara.modelling.dataset import build_dataset
 from chekara.modelling.judgement import judge_recipe
 from chekara.modelling.recipe import evaluate_recipe
+from chekara.modelling.selective import selective_facts
 from chekara.modelling.spec import load_spec
 from training._history import just_after_newest
 
@@ -28,8 +29,10 @@ def test_the_card_of_revenue_fraud_can_be_made_again(tmp_path: Path) -> None:
     simulate_border(tmp_path / "history", months=MONTHS, per_day=PER_DAY, seed=SEED)
     history, spec = load_history(tmp_path / "history"), load_spec(CARD.with_name("model.toml"))
     assert find_leakage(history, rule=spec.target, seed=SEED).leaking_tuple is None
-    dataset = build_dataset(history, spec, just_after_newest(history))
+    until = just_after_newest(history)
+    dataset, facts = build_dataset(history, spec, until), selective_facts(history, spec, until, seed=SEED)
     scores = evaluate_recipe(dataset, spec, SEED)
-    judgements = judge_recipe(scores, score_baselines(scores), seed=SEED)
+    judgements = judge_recipe(scores, score_baselines(scores), facts, seed=SEED)
     metrics = {name: value for judgement in judgements for name, value in judgement.metrics().items()}
+    metrics |= facts.metrics()
     assert compare_numbers(card, metrics, tolerance=0.01) == (), "make the card again: the commands stand in it"

@@ -18,6 +18,7 @@ from matplotlib.ticker import PercentFormatter
 
 from chekara.evaluation.calibration import Reliability
 from chekara.evaluation.order import CAPACITY_SHARES, curves_of, rank_outcomes
+from chekara.evaluation.selective import ComparedFigure
 
 Floats = npt.NDArray[np.float64]
 _INK, _FAINT, _MODEL = "#1d2733", "#9aa5b1", "#0b5fa5"
@@ -62,6 +63,82 @@ def gain_plot(hit: npt.ArrayLike, scores: Mapping[str, npt.ArrayLike], *, title:
         )
     _percent(axes)
     axes.legend(loc="lower right", frameon=False)
+    return figure
+
+
+def harm_plot(
+    hit: npt.ArrayLike,
+    score: npt.ArrayLike,
+    amount: npt.ArrayLike,
+    *,
+    title: str,
+    lot_weight: npt.ArrayLike | None = None,
+) -> Figure:
+    """Plot the share of the money found beside the share of hits found.
+
+    Parameters
+    ----------
+    hit : array-like of bool, shape (n,)
+    score : array-like of float, shape (n,)
+    amount : array-like of float, shape (n,)
+        Revenue recovered and value seized, currency.
+    title : str
+    lot_weight : array-like of float, shape (n,), optional
+        How many crossings each one of the lot stands for, 0 outside it: adds curves for all traffic.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure, axes = _canvas(title, "crossings inspected, highest scores first", "share found")
+    axes.plot([0, 1], [0, 1], color=_FAINT, linewidth=1, linestyle=(0, (4, 3)), label="chance")
+    parts: list[tuple[str, npt.ArrayLike | None, Any]] = [("inspected crossings", None, "-")]
+    if lot_weight is not None:
+        parts.append(("all traffic, by the lot", lot_weight, (0, (5, 2))))
+    for name, weight, line in parts:
+        curves = curves_of(rank_outcomes(hit, score, amount=amount, weight=weight))
+        axes.plot(curves.inspected_share, curves.recall, color=_MODEL, linestyle=line, label=f"hits, {name}")
+        if curves.amount_recall is not None:
+            axes.plot(
+                curves.inspected_share, curves.amount_recall, color=_TOWARDS, linestyle=line, label=f"amount, {name}"
+            )
+    _percent(axes)
+    axes.legend(loc="lower right", frameon=False)
+    return figure
+
+
+def naive_plot(figures: Sequence[ComparedFigure], *, title: str) -> Figure:
+    """Plot each figure on inspected crossings beside the same figure on all traffic, with 95 % intervals.
+
+    Parameters
+    ----------
+    figures : sequence of ComparedFigure
+    title : str
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    shown = [figure for figure in figures if np.isfinite([figure.naive.value, figure.corrected.value]).all()]
+    figure, axes = _canvas(title, "share (AUC: probability that a hit scores above a miss)", "", height=_tall(shown))
+    places = np.arange(len(shown))[::-1].astype(np.float64)
+    sides = (
+        ("naive: inspected crossings, as if they were all traffic", "naive", 0.16, _FAINT, "o"),
+        ("corrected: the random lot, weighted to all traffic", "corrected", -0.16, _MODEL, "D"),
+    )
+    for label, side, shift, colour, marker in sides:
+        told = [getattr(each, side) for each in shown]
+        values = np.array([each.value for each in told])
+        bounds = np.array([each.interval for each in told]).reshape(-1, 2)
+        spread = np.nan_to_num(np.clip([values - bounds[:, 0], bounds[:, 1] - values], 0, None))
+        axes.errorbar(
+            values, places + shift, xerr=spread, fmt=marker, color=colour, capsize=3, markersize=5, label=label
+        )
+    axes.set_yticks(places, [each.title for each in shown])
+    axes.set_ylim(-0.6, len(shown) - 0.4)
+    axes.set_xlim(0, 1.02)
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), frameon=False, fontsize=9)
     return figure
 
 
@@ -218,6 +295,10 @@ def _canvas(title: str, x_label: str, y_label: str, *, height: float = 4.8) -> t
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     return figure, axes
+
+
+def _tall(rows: Sequence[object]) -> float:
+    return 0.36 * len(rows) + 1.8
 
 
 def _styles(n: int) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from chekara.errors import TrainingError
 from chekara.evaluation.bootstrap import REPLICATES, Estimate, bootstrap, estimates
+from chekara.evaluation.closed_form import ClosedForm, closed_form
 from chekara.evaluation.order import CAPACITY_SHARES, Floats, RankingStatistics, rank_outcomes
 
 
@@ -54,6 +55,8 @@ class RankingQuality:
         Weighted counts, and hits over crossings.
     capacity : tuple of CapacityRow
     auc, average_precision : Estimate
+    closed_form : ClosedForm
+        95 % intervals without resampling, at the same capacities.
     """
 
     crossings: float
@@ -62,6 +65,7 @@ class RankingQuality:
     capacity: tuple[CapacityRow, ...]
     auc: Estimate
     average_precision: Estimate
+    closed_form: ClosedForm
 
 
 def judge_ranking(
@@ -115,6 +119,7 @@ def judge_ranking(
         capacity=_rows(shares, statistics, flat[2:]),
         auc=flat[0],
         average_precision=flat[1],
+        closed_form=closed_form(ranking, shares),
     )
 
 
