@@ -331,6 +331,20 @@ def test_checkpoints_themselves_cannot_be_forged_or_thinned(house: SmallHouse) -
     assert {code for code, _, _ in codes(house)} == {"unsigned_checkpoint"}
 
 
+@pytest.mark.parametrize("kept", [1, 40, -2, -1])
+def test_what_a_power_cut_left_of_a_checkpoint_is_no_tampering(house: SmallHouse, kept: int) -> None:
+    path = checkpoint_file(house.settings.home)
+    whole = path.read_bytes()
+    *before, last = whole.splitlines(keepends=True)
+    path.write_bytes(b"".join(before) + last[:kept])
+    assert codes(house) == set()
+    assert verify(house).checkpoints == len(before)
+    house.checkpoints().sign()
+    numbers = [json.loads(line)["number"] for line in path.read_bytes().splitlines()]
+    assert numbers == list(range(1, len(before) + 2)), "the next signature takes its place"
+    assert codes(house) == set()
+
+
 def test_the_report_reads_well(house: SmallHouse) -> None:
     with Tampering(house) as connection:
         delete_entry(connection, 4)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from chekara.adapters.accounts import Accounts
 from chekara.adapters.audit_source import SqlAuditSource
@@ -23,7 +24,7 @@ from chekara.service.inspect import RecordInspections
 from chekara.service.promote import PromoteModel
 from chekara.service.ranks import RankWindows
 from chekara.service.read import ReadDecisions
-from chekara.service.records import ClockMode
+from chekara.service.records import ClockMode, Promotion
 from chekara.service.review import RecordReview
 from chekara.service.score import ScoreCrossings
 from chekara.service.writer import GroupCommitWriter
@@ -124,20 +125,54 @@ def open_house(
     )
 
 
-def promotion_desk(settings: Settings) -> PromoteModel:
-    """Open what a promotion needs, for training programs.
+@dataclass(frozen=True, slots=True)
+class PromotionDesk:
+    """Promotes bundles from programs beside the service; the database is open while it does, and no longer.
+
+    Attributes
+    ----------
+    settings : Settings
+    policy : Policy
+    """
+
+    settings: Settings
+    policy: Policy
+
+    def __call__(
+        self, bundle: Path, *, approved_by: str, assessment_id: str | None, is_shortcut: bool = False
+    ) -> Promotion:
+        """Verify a bundle, put it in its place and record the promotion durably, as `PromoteModel` does.
+
+        Parameters
+        ----------
+        bundle, approved_by, assessment_id, is_shortcut : as in `PromoteModel`
+
+        Raises
+        ------
+        LogUnavailableError
+            The database does not answer.
+        """
+        settings = self.settings
+        database = open_database(settings)
+        try:
+            register = SqlPromotions(database, signing=lambda: signed_after(settings, database))
+            promote = PromoteModel(
+                register=register, shelf=BundleStore(settings), policy=self.policy, is_dev=settings.is_dev
+            )
+            return promote(bundle, approved_by=approved_by, assessment_id=assessment_id, is_shortcut=is_shortcut)
+        finally:
+            database.close()
+
+
+def promotion_desk(settings: Settings) -> PromotionDesk:
+    """Return what a promotion needs, for training programs.
 
     Raises
     ------
     ConfigurationError
-        A setting or the policy is wrong.
-    LogUnavailableError
-        The database does not answer.
+        The policy is wrong.
     """
-    policy = load_policy(settings.policy_path)
-    database = open_database(settings)
-    register = SqlPromotions(database, signing=lambda: signed_after(settings, database))
-    return PromoteModel(register=register, shelf=BundleStore(settings), policy=policy, is_dev=settings.is_dev)
+    return PromotionDesk(settings, load_policy(settings.policy_path))
 
 
 def verify_log_of(settings: Settings) -> AuditReport:

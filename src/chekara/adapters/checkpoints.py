@@ -4,6 +4,9 @@ One file, ``checkpoints/checkpoints.jsonl``, one JSON object a line, appended an
 own number, the chain, its position and hash, and the instant, in the encoding of `signed_text`. Several processes may
 sign at once: the file is locked while a head is read and signed. Ship it to another machine: who can write it can also
 cut its end.
+
+A line counts once its line feed is there. What a power cut left of one was signed for nobody, so it is no sign of
+tampering: the next signature cuts it off and takes its number.
 """
 
 from __future__ import annotations
@@ -139,13 +142,17 @@ class CheckpointBook:
 
     def _catch_up(self) -> None:
         """Read what other processes signed since the last look."""
-        with self._path.open("rb") as stream:
+        with self._path.open("r+b") as stream:
             stream.seek(self._read_up_to)
-            for line in _parsed(stream.read()):
+            content = stream.read()
+            whole = _whole_lines(content)
+            if len(whole) < len(content):
+                stream.truncate(self._read_up_to + len(whole))
+            for line in _parsed(whole):
                 if line is not None:
                     self._number = max(self._number, line.number)
                     self._signed[line.chain] = line.position
-            self._read_up_to = stream.tell()
+            self._read_up_to += len(whole)
 
     def _append(self, descriptor: int, chain: str, position: int, head: str) -> None:
         number, signed_at = self._number + 1, instant_text(self._clock())
@@ -192,7 +199,8 @@ def read_checkpoints(path: Path, key: Ed25519PublicKey | None) -> list[Checkpoin
         None verifies nothing, so that every checkpoint counts as unsigned.
     """
     found: list[Checkpoint] = []
-    for number, line in enumerate(_parsed(path.read_bytes() if path.exists() else b""), start=1):
+    content = _whole_lines(path.read_bytes()) if path.exists() else b""
+    for number, line in enumerate(_parsed(content), start=1):
         if line is None:
             found.append(Checkpoint(number, "", 0, "", "", is_signed=False))
         else:
@@ -201,6 +209,11 @@ def read_checkpoints(path: Path, key: Ed25519PublicKey | None) -> list[Checkpoin
                 Checkpoint(line.number, line.chain, line.position, line.hash, line.signed_at, is_signed=is_signed)
             )
     return found
+
+
+def _whole_lines(content: bytes) -> bytes:
+    """Leave out what a power cut left of the last line."""
+    return content[: content.rfind(b"\n") + 1]
 
 
 def _parsed(content: bytes) -> list[_Line | None]:
