@@ -115,6 +115,7 @@ def test_tuple_lookup_appears_where_copies_were_left_in() -> None:
         "chance",
         "best_column",
         "logistic_regression",
+        "plain_lightgbm",
         "tuple_lookup",
     ]
     leak_free = made_scores(seed=9, keys=keys, protocol="leak_free")

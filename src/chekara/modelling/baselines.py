@@ -1,4 +1,4 @@
-"""What a model must beat: chance, the best single column, logistic regression, and a look-up of copied tuples.
+"""What a model must beat: chance, the best single column, logistic regression, plain boosting, a look-up of tuples.
 
 Each baseline learns from the same goods lines as the model and scores the same later crossings; a crossing scores
 as its highest line, as for the model. A model that does not beat the best single column has not earned its
@@ -19,9 +19,11 @@ from sklearn.preprocessing import OneHotEncoder, QuantileTransformer, StandardSc
 
 from chekara.evaluation.ranking import auc
 from chekara.modelling.fit import crossing_margins
+from chekara.modelling.plain import CATBOOST_MOST_LINES, catboost, declared_matrix, has_catboost, plain_lightgbm
 from chekara.modelling.recipe import RecipeScores, Slice
 
 Floats = npt.NDArray[np.float64]
+_MOST_LINES = 50_000  # a logistic regression learns nothing more from more of them, but takes minutes
 _CHOICE_SHARE = 0.3  # newest part of the training crossings, on which the best column is chosen
 _SMOOTHING_LINES = 10.0  # how many lines the overall rate weighs as, in the rate of one code
 _RAREST_CODE = 20  # goods lines; rarer codes share one column of the regression
@@ -59,10 +61,12 @@ def score_baselines(scores: RecipeScores) -> tuple[Baseline, ...]:
     Returns
     -------
     tuple of Baseline
-        Chance, best single column, logistic regression, and the tuple look-up where a leaking tuple was found and
-        its copies were left in.
+        Chance, best single column, logistic regression, plain LightGBM on declared columns and raw ids, CatBoost on
+        the same where it is installed and the history is small, and the tuple look-up where a leaking tuple was
+        found and its copies were left in.
     """
     found = [chance(scores.train, scores.test), best_single_column(scores), logistic_regression(scores)]
+    found += plain_boosting(scores)
     if scores.train.tuple_key is not None and scores.protocol == "as_given":
         found.append(tuple_lookup(scores.train, scores.test))
     return tuple(found)
@@ -85,10 +89,11 @@ def best_single_column(scores: RecipeScores) -> Baseline:
     is_earlier = train.crossing_of_item < cut
     later = np.arange(len(train.hit)) >= cut
     best, best_auc, best_sign = 0, -np.inf, 1.0
+    X, crossing = train.X[~is_earlier], train.crossing_of_item[~is_earlier]
     for j, kind in enumerate(scores.feature_kinds):
         for sign in (1.0,) if kind == "category" else (1.0, -1.0):
-            line_score = _column_score(train, is_earlier, j, kind, sign, train.X[:, j])
-            crossing_score = crossing_margins(line_score, train.crossing_of_item, len(train.hit))
+            line_score = _column_score(train, is_earlier, j, kind, sign, X[:, j])
+            crossing_score = crossing_margins(line_score, crossing, len(train.hit))
             reached = auc(train.hit[later], crossing_score[later])
             if reached > best_auc:
                 best, best_auc, best_sign = j, reached, sign
@@ -104,8 +109,9 @@ def logistic_regression(scores: RecipeScores) -> Baseline:
     train, test = scores.train, scores.test
     numbers = [j for j, kind in enumerate(scores.feature_kinds) if kind != "category"]
     codes = [j for j, kind in enumerate(scores.feature_kinds) if kind == "category"]
-    pipeline = _logistic_pipeline(numbers, codes, n_lines=len(train.item_label))
-    pipeline.fit(train.X, train.item_label > 0.5, regression__sample_weight=train.item_weight)
+    pipeline = _logistic_pipeline(numbers, codes, n_lines=min(len(train.item_label), _MOST_LINES))
+    rows, weight = _sampled(train)
+    pipeline.fit(train.X[rows], train.item_label[rows] > 0.5, regression__sample_weight=weight)
     probability: Floats = pipeline.predict_proba(test.X)[:, 1]
     return Baseline(
         "logistic_regression",
@@ -113,6 +119,22 @@ def logistic_regression(scores: RecipeScores) -> Baseline:
         crossing_margins(probability, test.crossing_of_item, len(test.hit)),
         is_probability=True,
     )
+
+
+def plain_boosting(scores: RecipeScores) -> list[Baseline]:
+    """Score by boosted trees over declared columns and raw ids: LightGBM, and CatBoost where it is installed."""
+    train, test = scores.train, scores.test
+    matrix = declared_matrix(scores.items, train.lines, test.lines)
+    peers = [("plain_lightgbm", "plain LightGBM, raw ids", plain_lightgbm)]
+    if has_catboost() and matrix.names and len(train.lines) <= CATBOOST_MOST_LINES:
+        peers.append(("catboost", "CatBoost, raw ids", catboost))
+    label = (train.item_label > 0.5).astype(np.float64)
+    found = []
+    for scorer, title, fit in peers:
+        line_score = fit(matrix, label, train.item_weight)
+        score = crossing_margins(line_score, test.crossing_of_item, len(test.hit))
+        found.append(Baseline(scorer, title, score, is_probability=True))
+    return found
 
 
 def tuple_lookup(train: Slice, test: Slice) -> Baseline:
@@ -124,6 +146,18 @@ def tuple_lookup(train: Slice, test: Slice) -> Baseline:
         line_score = _rate_by_value(train.tuple_key, train.item_label, train.item_weight, test.tuple_key)
     score = crossing_margins(line_score, test.crossing_of_item, len(test.hit))
     return Baseline("tuple_lookup", "tuple look-up", score, is_probability=True)
+
+
+def _sampled(train: Slice) -> tuple[npt.NDArray[np.int64], Floats]:
+    """Lines to fit on: all or, where they are very many, every hit and a sample of misses that stand for all."""
+    hits, misses = np.flatnonzero(train.item_label > 0.5), np.flatnonzero(train.item_label <= 0.5)
+    wanted = max(_MOST_LINES - len(hits), len(hits))
+    if len(misses) <= wanted:
+        return np.arange(len(train.item_label)), train.item_weight
+    drawn = np.sort(np.random.default_rng(0).choice(misses, size=wanted, replace=False))
+    rows = np.concatenate([hits, drawn])
+    scale = np.concatenate([np.ones(len(hits)), np.full(wanted, len(misses) / wanted)])
+    return rows, train.item_weight[rows] * scale
 
 
 def _column_score(train: Slice, rows: npt.NDArray[np.bool_], j: int, kind: str, sign: float, values: Floats) -> Floats:
