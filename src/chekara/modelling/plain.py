@@ -19,7 +19,7 @@ from chekara.features.catalogue import ItemColumns
 from chekara.modelling.fit import Floats, Ints
 
 ROUNDS, LEAVES, LEARNING_RATE = 200, 31, 0.05
-CATBOOST_MOST_LINES = 30_000  # beyond it, ordered boosting on raw ids takes minutes
+CATBOOST_MOST_LINES = 10_000  # beyond it, ordered boosting on raw ids takes longer than all that is judged here
 _NOT_DECLARED = frozenset({"crossing_id", "item_no", "revision", "declaration_id", "journey_id", "goods_description"})
 _SENSITIVE = frozenset(column.name for column in (*HEADER_COLUMNS, *ITEM_COLUMNS) if column.sensitive)
 _KNOWN = frozenset(column.name for column in (*HEADER_COLUMNS, *ITEM_COLUMNS))
