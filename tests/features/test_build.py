@@ -161,3 +161,11 @@ def test_an_unknown_name_is_refused() -> None:
 def test_a_comparison_without_its_reference_is_refused_not_missing() -> None:
     with pytest.raises(ConfigurationError, match="frozen reference"):
         build_features(ItemColumns({}, 1), ["unit_price_vs_reference"], {})
+
+
+def test_a_feature_is_computed_once_for_all_who_ask() -> None:
+    items = ItemColumns({"declared_value": np.array([30.0]), "net_mass_kg": np.array([10.0])}, 1)
+    first = build_features(items, ["value_per_kg"], {})
+    second = build_features(items, ["net_mass_kg", "value_per_kg"], {})
+    assert second.values["value_per_kg"] is first.values["value_per_kg"]
+    assert build_features(ItemColumns(items.values, 1), ["value_per_kg"], {}).values["value_per_kg"].tolist() == [3.0]

@@ -124,3 +124,12 @@ def test_codes_number_the_common_and_mark_the_rare(values: list[str | None], min
         assert (code >= 0) == (given_names.count(name) >= minimum)
     told = sorted(code for code in codes.values() if code >= 0)
     assert told == list(range(len(told)))
+
+
+@settings(deadline=None)
+@given(categories)
+def test_many_lines_are_coded_as_few_are(values: list[str | None]) -> None:
+    few = _table(hs6=values)
+    many = few.take(np.resize(np.arange(len(values)), 700))
+    encoder = Encoder(names=("hs6",), codes={"hs6": {"610910": 0, "61": 1, "610990": -1, MISSING: 2}}, stand_ins={})
+    np.testing.assert_array_equal(encoder.encode(many)[:, 0], np.resize(encoder.encode(few)[:, 0], 700))

@@ -20,7 +20,7 @@ from chekara.data.schema import CROSSING_COLUMNS, columns_by_name, is_extension
 from chekara.domain.crossing import Crossing, Value
 from chekara.errors import ConfigurationError
 from chekara.features import declared
-from chekara.features.catalogue import FEATURES, Array, FeatureKind, ItemColumns
+from chekara.features.catalogue import FEATURES, Array, Feature, FeatureKind, ItemColumns
 from chekara.features.reference import PriceReference
 
 Layout: TypeAlias = tuple[ItemColumns, npt.NDArray[np.int64]]
@@ -193,15 +193,24 @@ def build_features(
             found = FEATURES[name]
             if found.source == "reference" and declared.REFERENCE_PRICE not in items.values:
                 raise ConfigurationError("this feature compares with a frozen reference; give one", where=name)
-            kind, column = found.kind, found.compute(items)
+            kind, column = found.kind, _computed_once(found, items)
         elif is_extension(name) and name in extensions:
             kind = extensions[name]
             column = _extension(items, name, kind)
+            column = _narrow(column) if kind == "number" else column
         else:
             raise ConfigurationError("no such feature", where=name, hint="see docs/features.md")
         kinds.append(kind)
-        values[name] = _narrow(column) if kind == "number" else column
+        values[name] = column
     return FeatureTable(wanted, tuple(kinds), values, items.n_items)
+
+
+def _computed_once(found: Feature, items: ItemColumns) -> Array:
+    column = items.computed.get(found.name)
+    if column is None:
+        column = found.compute(items)
+        column = items.computed[found.name] = _narrow(column) if found.kind == "number" else column
+    return column
 
 
 def _narrow(column: Array) -> npt.NDArray[np.float32]:

@@ -9,7 +9,7 @@ test asserts that it is there. The sentence an officer reads lies in the message
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal, TypeAlias
 
@@ -35,10 +35,13 @@ class ItemColumns:
         object arrays with None for missing; instants and dates are ``datetime64[us]`` in UTC with NaT.
         A column that nobody gave may be absent.
     n_items : int
+    computed : dict of str to ndarray of shape (n_items,)
+        Features of these very lines that somebody asked for already: the models of several domains ask for the same.
     """
 
     values: dict[str, Array]
     n_items: int
+    computed: dict[str, Array] = field(default_factory=dict, compare=False, repr=False)
 
     def number(self, name: str) -> npt.NDArray[np.float64]:
         """Return a numeric column, all NaN where nobody gave it; shape (n_items,)."""

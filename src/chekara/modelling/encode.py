@@ -20,6 +20,8 @@ from chekara.features.catalogue import FEATURES, ItemColumns
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
+_MANY_LINES = 256  # from here on it pays to number the values of a column first
+
 MISSING = "(missing)"
 """Stands for a value that was not given: a category of its own, since a field left empty says something."""
 
@@ -154,7 +156,12 @@ def _shows_one_column(name: str) -> bool:
 
 
 def _coded(column: npt.NDArray[np.object_], codes: Mapping[str, int]) -> Floats:
-    coded = np.array([codes.get(MISSING if v is None else v, -1) for v in column], dtype=np.float64)
+    if len(column) < _MANY_LINES:
+        coded = np.array([codes.get(MISSING if v is None else v, -1) for v in column], dtype=np.float64)
+    else:
+        # Looked up once per value instead of once per line; a missing one is numbered -1, the last place.
+        numbers, values = pd.factorize(column)
+        coded = np.array([codes.get(v, -1) for v in [*values, MISSING]], dtype=np.float64)[numbers]
     return np.where(coded < 0, np.nan, coded)
 
 
