@@ -21,6 +21,7 @@ from chekara.errors import HistoryError, NotReadyError
 from chekara.features.build import items_from_crossings
 from chekara.policy import decide, load_policy
 from chekara.policy.decide import Floor, LaneDecision
+from chekara.service import score_history as score_history_module
 from chekara.service.champions import Champion
 from chekara.service.predict import predict
 from chekara.service.ranks import RankWindows
@@ -139,23 +140,30 @@ def test_the_future_changes_nothing() -> None:
         assert row == by_key[row["crossing_id"], row["revision"]]
 
 
-def test_columns_beside_the_lines_belong_to_them() -> None:
+def test_profiles_are_laid_beside_their_own_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     history = dirty_history()
     asked: list[int] = []
 
-    def beside(lines: np.ndarray) -> dict[str, np.ndarray]:
-        asked.extend(lines.tolist())
-        return {"declared_value": np.full(len(lines), 5e6)}
+    class Stream:
+        """Tells each line its own position instead of its value."""
 
-    table = table_of(history, beside=beside, chunk_size=13)
+        def __init__(self, of: History, names: Sequence[str], *, domains: Sequence[str]) -> None:
+            assert (of, names, domains) == (history, ("declared_value",), tuple(POLICY.domains))
+
+        def columns(self, rows: np.ndarray) -> dict[str, np.ndarray]:
+            asked.extend(rows.tolist())
+            return {"declared_value": rows.astype(np.float64)}
+
+    monkeypatch.setattr(score_history_module, "ProfileStream", Stream)
+    monkeypatch.setattr(score_history_module, "laid_columns", lambda _names: ("declared_value",))
+    table = table_of(history, chunk_size=13)
     assert asked == plan_scores(history).rows.tolist()
-    values = {
-        r["value"]
-        for row in table["reasons_revenue_fraud"].to_pylist()
-        for r in row or ()
-        if r["feature"] == "declared_value"
-    }
-    assert set(map(float, values)) == {5e6}
+    lines = history.crossings.reset_index().set_index(["crossing_id", "revision", "item_no"])["index"]
+    for row in table.to_pylist():
+        for reason in row["reasons_revenue_fraud"] or ():
+            if reason["feature"] == "declared_value":
+                key = (row["crossing_id"], row["revision"], row["item_no_revenue_fraud"])
+                assert float(reason["value"]) == lines[key]
 
 
 def test_progress_ends_at_all_of_it() -> None:

@@ -22,8 +22,9 @@ from chekara.data.sources import History
 from chekara.domain.vocabulary import Lane
 from chekara.errors import HistoryError, NotReadyError
 from chekara.features.build import items_from_frame
-from chekara.features.catalogue import Array, ItemColumns
+from chekara.features.catalogue import Array, ItemColumns, laid_columns
 from chekara.features.declared import CROSSING_INDEX
+from chekara.features.profiles import ProfileStream
 from chekara.policy.decide import strictest_lanes
 from chekara.policy.policy import Policy
 from chekara.service.champions import Champion, Floats
@@ -70,7 +71,6 @@ def score_history(
     policy: Policy,
     *,
     since: datetime | None = None,
-    beside: Columns | None = None,
     progress: Progress | None = None,
     chunk_size: int = CHUNK,
     threads: int = 2,
@@ -85,8 +85,6 @@ def score_history(
     policy : Policy
     since : datetime with offset, optional
         Report only crossings that were known at or after it; values do not change.
-    beside : callable, optional
-        Profile columns; called for chunk after chunk in the order of scoring.
     progress : callable, optional
     chunk_size : int
         Scorings at a time; results do not depend on it.
@@ -108,7 +106,29 @@ def score_history(
         raise NotReadyError("no domain has a verified champion", hint="train and promote a model first")
     if history.crossings.empty:
         raise HistoryError("no usable crossing", where="crossings", hint="run `chekara check DIR`")
-    return _tables(history, dict(champions), policy, plan_scores(history, since), beside, progress, chunk_size, threads)
+    plan, beside = plan_scores(history, since), profiles_of(history, champions, policy)
+    return _tables(history, dict(champions), policy, plan, beside, progress, chunk_size, threads)
+
+
+def profiles_of(history: History, champions: Mapping[str, Champion], policy: Policy) -> Columns:
+    """Begin the fold of a history that lays profiles beside its lines, for the features that some champions need.
+
+    Parameters
+    ----------
+    history : History
+    champions : mapping of str to Champion
+    policy : Policy
+        Its domains are kept in the sums.
+
+    Returns
+    -------
+    callable
+        To be asked for chunk after chunk, in the order of ``known_at``.
+    """
+    names = laid_columns(name for champion in champions.values() for name in champion.names)
+    if not names:
+        return lambda _lines: {}
+    return ProfileStream(history, names, domains=tuple(policy.domains)).columns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +164,7 @@ def _tables(
     champions: Mapping[str, Champion],
     policy: Policy,
     plan: ScorePlan,
-    beside: Columns | None,
+    beside: Columns,
     progress: Progress | None,
     chunk_size: int,
     threads: int,
@@ -173,15 +193,17 @@ def _begin(
     champions: Mapping[str, Champion],
     plan: ScorePlan,
     scorings: slice,
-    beside: Columns | None,
+    beside: Columns,
     pool: ThreadPoolExecutor,
 ) -> _Chunk:
     lines = plan.lines(scorings)
     items = items_from_frame(history.crossings.iloc[lines])
     starts = plan.starts[scorings.start : scorings.stop + 1] - plan.starts[scorings.start]
     index = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
-    laid = {CROSSING_INDEX: index, **(beside(lines) if beside is not None else {})}
+    laid = {CROSSING_INDEX: index, **beside(lines)}
     items = ItemColumns(items.values | laid, items.n_items)
+    for champion in champions.values():
+        champion.features(items)  # once for all, while the threads are in kernels; they find them computed
     reported = plan.is_reported[scorings]
     first = starts[:-1][reported]
     header = {"crossing_id": items.text("crossing_id")[first], "revision": items.number("revision")[first]}
