@@ -44,8 +44,11 @@ def test_counts_rates_and_bounds_are_plain() -> None:
     assert sum(row.controls for row in report.rows) == report.controls == len(hit)
     assert sum(row.hits for row in report.rows) == report.hits == hit.sum()
     assert sum(row.expected for row in report.rows) == pytest.approx(report.hits)
+    own_rate = {name: hit[np.array(post) == name].mean() for name in set(post)}
+    posts = dict(zip(who, post, strict=True))
     for row in report.rows:
         bounds = binomtest(row.hits, row.controls).proportion_ci(0.95, method="wilson")
+        assert row.expected == pytest.approx(row.controls * own_rate[posts[row.inspector]])
         assert row.interval_95 == (pytest.approx(bounds.low, abs=1e-9), pytest.approx(bounds.high, abs=1e-9))
         # Shrinking moves towards what is expected, never beyond it.
         assert abs(row.shrunk_ratio - 1) <= abs(row.hits / row.expected - 1) + 1e-12
