@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 START_SECONDS = 300
 SEED = 7
 MONTHS = 6
-PER_DAY = 40
+PER_DAY = 70
 
 # Name in `Server.keys` -> agency, role, scopes, whether it is a test key.
 KEYS: dict[str, tuple[str, str, tuple[str, ...], bool]] = {

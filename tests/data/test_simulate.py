@@ -1,4 +1,4 @@
-"""The simulated border: same seed same bytes, no violation, and a truth that can be learned from what is declared."""
+"""The simulated border: same seed same bytes, no violation; truth, bias and delay as promised."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ import pandas as pd
 import pytest
 
 from chekara.data.labels import TargetRule, label_crossings
-from chekara.data.simulate import simulate_border
-from chekara.data.simulate_controls import LOT_PROPENSITY
-from chekara.data.simulate_harms import DOMAINS
+from chekara.data.simulate import BAYES_FILE, simulate_border
+from chekara.data.simulator.world import DOMAINS
 from chekara.data.sources import History, load_history
 from chekara.errors import ConfigurationError
 from chekara.evaluation.ranking import auc
@@ -21,7 +20,7 @@ from chekara.evaluation.ranking import auc
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("border")
-    simulate_border(out, months=6, per_day=60, seed=5)
+    simulate_border(out, months=9, per_day=120, seed=5)
     return out
 
 
@@ -32,7 +31,12 @@ def history(folder: Path) -> History:
 
 @pytest.fixture(scope="module")
 def truth(folder: Path) -> pd.DataFrame:
-    return pd.read_parquet(folder / "truth.parquet")
+    return pd.read_parquet(folder / "truth.parquet").set_index("crossing_id")
+
+
+@pytest.fixture(scope="module")
+def bayes(folder: Path) -> pd.DataFrame:
+    return pd.read_parquet(folder / BAYES_FILE).set_index("crossing_id")
 
 
 def bytes_of(folder: Path) -> dict[str, str]:
@@ -44,7 +48,8 @@ def test_same_seed_same_bytes_other_seed_other_bytes(tmp_path: Path) -> None:
         simulate_border(tmp_path / name, months=1, per_day=20, seed=seed)
     a, b, c = (bytes_of(tmp_path / name) for name in "abc")
     assert a == b
-    assert list(a) == ["crossing_points.parquet", "crossings.parquet", "inspections.parquet", "truth.parquet"]
+    tables = ["bayes", "crossing_points", "crossings", "inspections", "truth"]
+    assert list(a) == [f"{table}.parquet" for table in tables]
     assert all(a[name] != c[name] for name in a if name != "crossing_points.parquet")
 
 
@@ -62,37 +67,54 @@ def test_the_smallest_border_is_made(tmp_path: Path) -> None:
 def test_meets_the_contract_without_a_violation(history: History) -> None:
     assert history.refusals == ()
     assert not any(history.ignored_columns.values())
-    assert history.crossings["crossing_id"].nunique() == 183 * 60
+    assert history.crossings["crossing_id"].nunique() == pytest.approx(274 * 120, rel=0.05)
     assert set(history.crossings["crossing_point"]) <= set(history.crossing_points["code"])
 
 
 def test_truth_holds_every_domain_of_every_crossing(history: History, truth: pd.DataFrame) -> None:
-    assert list(truth.columns) == ["crossing_id", *DOMAINS]
-    assert set(truth["crossing_id"]) == set(history.crossings["crossing_id"])
-    assert all(0.002 < truth[domain].mean() < 0.15 for domain in DOMAINS)
+    assert list(truth.columns) == list(DOMAINS)
+    assert set(truth.index) == set(history.crossings["crossing_id"])
+    assert all(0.001 < truth[domain].mean() < 0.08 for domain in DOMAINS)
 
 
-def test_value_and_mass_of_a_declaration_tell_revenue_fraud(history: History, truth: pd.DataFrame) -> None:
-    lines = history.newest_revisions()
-    price = np.log(lines["declared_value"] / lines["net_mass_kg"])
-    cheap = price.groupby(lines["hs_code"]).transform("median") - price
-    heavy = lines["weighed_mass_kg"] / lines.groupby("crossing_id")["gross_mass_kg"].transform("sum") - 1
-    score = cheap.clip(lower=0) + 5 * heavy.clip(lower=0).replace(np.inf, 0).fillna(0)
-    by_crossing = score.groupby(lines["crossing_id"]).max().reindex(truth["crossing_id"]).fillna(0)
-    assert auc(truth["revenue_fraud"], by_crossing) > 0.8
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_bayes_is_calibrated_and_a_high_ceiling(domain: str, truth: pd.DataFrame, bayes: pd.DataFrame) -> None:
+    assert list(bayes.index) == list(truth.index)
+    chance = 1 / (1 + np.exp(-bayes[domain]))
+    harmed = truth[domain].to_numpy()
+    assert auc(harmed, chance) > 0.85
+    spread = np.sqrt((chance * (1 - chance)).sum())
+    assert abs(harmed.sum() - chance.sum()) < 4 * spread
+    likely = chance.to_numpy() > 0.3
+    gap = abs(harmed[likely].mean() - chance[likely].mean())
+    assert gap < 4 * np.sqrt((chance * (1 - chance))[likely].sum()) / likely.sum() + 0.05
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_no_declared_column_comes_near_the_observer(
+    domain: str, history: History, truth: pd.DataFrame, bayes: pd.DataFrame
+) -> None:
+    newest = history.newest_revisions()
+    harmed = truth[domain].to_numpy()
+    ceiling = auc(harmed, bayes[domain])
+    numbers = newest.select_dtypes("number").drop(columns=["revision"])
+    for name in numbers:
+        by_crossing = numbers[name].groupby(newest["crossing_id"]).mean().reindex(truth.index)
+        score = by_crossing.fillna(by_crossing.median()).fillna(0).to_numpy()
+        alone = auc(harmed, score)
+        assert max(alone, 1 - alone) < ceiling - 0.04, name
 
 
 def test_selection_is_biased_and_the_lot_is_not(history: History, truth: pd.DataFrame) -> None:
-    harm = truth.set_index("crossing_id")["revenue_fraud"]
-    own = history.inspections[
-        (history.inspections["domain"] == "revenue_fraud") & (history.inspections["revision"] == 0)
-    ]
-    selected = own[own["selected_by"] != "random"]["crossing_id"]
-    assert harm[selected].mean() > 1.5 * harm.mean()
+    for domain in DOMAINS:
+        harm = truth[domain]
+        own = history.inspections[(history.inspections["domain"] == domain) & (history.inspections["revision"] == 0)]
+        assert harm[own[own["selected_by"] != "random"]["crossing_id"]].mean() > 1.3 * harm.mean()
     lot = history.inspections[history.inspections["selected_by"] == "random"]
-    assert set(lot["propensity"]) == {LOT_PROPENSITY}
-    assert lot["crossing_id"].nunique() == pytest.approx(LOT_PROPENSITY * len(harm), rel=0.25)
-    assert not lot["found"].all()
+    assert lot["propensity"].nunique() == 1
+    expected = lot["propensity"].iloc[0] * len(truth)
+    # Whoever is drawn is drawn for every domain that applies to the crossing.
+    assert abs(lot["crossing_id"].nunique() - expected) < 4 * np.sqrt(expected)
     assert set(lot["status"]) == {"done", "not_done"}
     assert history.inspections.loc[history.inspections["selected_by"] != "random", "propensity"].isna().all()
 
@@ -102,9 +124,9 @@ def test_results_come_late_miss_some_and_are_sometimes_overturned(history: Histo
     assert (controls["known_at"] > controls["inspected_at"]).all()
     assert (controls["result"] == "overturned").sum() > 3
     labels = label_crossings(controls, TargetRule(domain="revenue_fraud"))
-    real = labels["crossing_id"].map(truth.set_index("crossing_id")["revenue_fraud"])
-    assert 0.6 < labels["hit"][real].mean() < 0.9
-    assert labels["hit"][~real].mean() < 0.02
+    real = labels["crossing_id"].map(truth["revenue_fraud"])
+    assert 0.5 < labels["hit"][real].mean() < 0.9
+    assert labels["hit"][~real].mean() < 0.01
     assert (labels["revenue_recovered"][labels["hit"]] > 0).mean() > 0.9
 
 
@@ -116,6 +138,7 @@ def test_a_hit_names_an_item_that_is_there(history: History) -> None:
 
 def test_masses_and_duty_fit_together(history: History) -> None:
     goods = history.crossings[history.crossings["hs_code"].notna()]
-    assert (goods["gross_mass_kg"] >= goods["net_mass_kg"]).all()
-    assert (goods[["declared_value", "net_mass_kg", "packages"]] > 0).all(axis=None)
-    assert np.allclose(goods["duty_amount"], goods["declared_value"] * goods["duty_rate"], atol=0.01)
+    shown = goods.dropna(subset=["gross_mass_kg", "net_mass_kg"])
+    assert (shown["gross_mass_kg"] >= shown["net_mass_kg"]).mean() > 0.99  # the rest are slips of the pen
+    valued = goods.dropna(subset=["declared_value"])
+    assert np.allclose(valued["duty_amount"], valued["declared_value"] * valued["duty_rate"], atol=0.01)

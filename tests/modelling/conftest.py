@@ -23,7 +23,7 @@ UNTIL = datetime(2100, 1, 1, tzinfo=UTC)
 @pytest.fixture(scope="session")
 def history(tmp_path_factory: pytest.TempPathFactory) -> History:
     folder = tmp_path_factory.mktemp("small-world")
-    simulate_border(folder, months=8, per_day=50, seed=11)
+    simulate_border(folder, months=8, per_day=110, seed=11)
     return load_history(folder)
 
 

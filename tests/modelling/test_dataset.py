@@ -119,7 +119,8 @@ def test_a_declaration_mended_after_its_result_is_not_learned_from(
     history: History, spec: ModelSpec, dataset: Dataset
 ) -> None:
     inspected = dataset.crossing_ids[np.flatnonzero(~np.isnan(dataset.hit))[:20]]
-    mended = history.crossings[history.crossings["crossing_id"].isin(inspected)].copy()
+    newest = history.newest_revisions()
+    mended = newest[newest["crossing_id"].isin(inspected)].copy()
     mended["revision"] = mended["revision"] + 1
     mended["known_at"] = pd.Timestamp(dataset.until) - pd.Timedelta(microseconds=1)
     mended["declared_value"] = 1e9
