@@ -152,37 +152,64 @@ def evaluate_recipe(
         minimum_hits=spec.minimum_hits,
         test_from=test_from,
     )
-    calibration, rounds = _calibrate(dataset, spec, split.blocks, seed, tell)
+    calibration, rounds = calibrate_recipe(dataset, spec, split.blocks, seed, tell)
     tell("fit on everything before the test", 0.7)
     learned = learn(dataset, spec, split.train, dataset.as_of < split.begins_at, rounds, seed)
     test = judgeable(dataset, learned.lines, split.test)
     require_hits(dataset.hit[test], 1, "among test crossings that may be judged")
     tell("judge later crossings", 0.9)
-    X, index = matrix_of(learned, dataset, spec, test)
-    raw = np.asarray(learned.booster.predict(X, raw_score=True, num_threads=1), dtype=np.float64)
-    margin = crossing_margins(raw, index, int(test.sum()))
+    scores = score_later(dataset, spec, learned, test, calibration, rounds)
     parts = {"train": split.train, "embargo": split.embargo, "calibrate": split.calibrate, "test": test}
-    scores = RecipeScores(
+    tell("judged", 1.0)
+    return replace(scores, windows={name: _window(dataset, part) for name, part in parts.items() if part.any()})
+
+
+def score_later(
+    dataset: Dataset, spec: ModelSpec, learned: Learned, crossings: Mask, calibration: Calibration, rounds: int
+) -> RecipeScores:
+    """Score crossings with what was learned before them.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    spec : ModelSpec
+    learned : Learned
+        Fitted on none of them.
+    crossings : ndarray of bool, shape (n_crossings,)
+        Inspected or not; where the outcome is unknown, ``hit`` is NaN.
+    calibration : Calibration
+    rounds : int
+        Trees of the fit.
+
+    Returns
+    -------
+    RecipeScores
+        ``test`` holds the crossings asked for.
+    """
+    X, index = matrix_of(learned, dataset, spec, crossings)
+    raw = np.asarray(learned.booster.predict(X, raw_score=True, num_threads=1), dtype=np.float64)
+    margin = crossing_margins(raw, index, int(crossings.sum()))
+    return RecipeScores(
         feature_names=learned.encoder.names,
         feature_kinds=tuple(
             "category" if name in learned.encoder.codes else "number" for name in dataset.feature_names
         ),
         items=dataset.items,
         train=_train_slice(dataset, learned),
-        test=_test_slice(dataset, X, index, test),
+        test=_test_slice(dataset, X, index, crossings),
         margin=margin,
         probability=calibration.probability(margin),
         calibration=calibration,
         rounds=rounds,
-        is_random=np.asarray(dataset.selected_by[test] == "random", dtype=bool),
-        windows={
-            name: (dataset.as_of[part].min(), dataset.as_of[part].max()) for name, part in parts.items() if part.any()
-        },
+        is_random=np.asarray(dataset.selected_by[crossings] == "random", dtype=bool),
+        windows={"test": _window(dataset, crossings)},
         protocol=dataset.protocol,
         notes=dataset.notes,
     )
-    tell("judged", 1.0)
-    return scores
+
+
+def _window(dataset: Dataset, crossings: Mask) -> Window:
+    return dataset.as_of[crossings].min(), dataset.as_of[crossings].max()
 
 
 def refit_on_everything(dataset: Dataset, spec: ModelSpec, seed: int, progress: Progress | None = None) -> Model:
@@ -211,7 +238,7 @@ def refit_on_everything(dataset: Dataset, spec: ModelSpec, seed: int, progress: 
     labelled = ~np.isnan(dataset.hit)
     require_hits(dataset.hit, spec.minimum_hits, f"known in {spec.domain}")
     blocks = forward_blocks(dataset.as_of, dataset.known_at, dataset.hit, spec.training.forward_blocks)
-    calibration, rounds = _calibrate(dataset, spec, blocks, seed, tell)
+    calibration, rounds = calibrate_recipe(dataset, spec, blocks, seed, tell)
     tell("fit on everything known", 0.7)
     everything = np.ones(dataset.n_crossings, dtype=bool)
     learned = learn(dataset, spec, labelled, everything, rounds, seed)
@@ -251,10 +278,31 @@ def _silent(stage: str, fraction: float) -> None:
     """Tell nobody."""
 
 
-def _calibrate(
-    dataset: Dataset, spec: ModelSpec, blocks: tuple[Block, ...], seed: int, tell: Progress
+def calibrate_recipe(
+    dataset: Dataset, spec: ModelSpec, blocks: tuple[Block, ...], seed: int, progress: Progress | None = None
 ) -> tuple[Calibration, int]:
-    """Score forward blocks that were not learned from; choose the number of trees and fit the calibration on them."""
+    """Score forward blocks that were not learned from; choose the number of trees and fit the calibration on them.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    spec : ModelSpec
+    blocks : tuple of Block
+        Of `chekara.modelling.split.forward_blocks`.
+    seed : int
+    progress : callable, optional
+
+    Returns
+    -------
+    Calibration, int
+        And how many trees to fit.
+
+    Raises
+    ------
+    NotEnoughHitsError
+        There is nothing to calibrate on.
+    """
+    tell = progress or _silent
     choices = spec.training.rounds
     margins: list[list[Floats]] = [[] for _ in choices]
     judged: list[Ints] = []
