@@ -78,28 +78,25 @@ def picture_model(
         "beeswarm": beeswarm_plot(names, values, contributions, title=f"How do values move scores?\n{sample}"),
         "top_reasons": top_reasons_plot(names, contributions, title=f"What moves scores most?\n{sample}"),
     }
-    return pictures | _selective_pictures(scores, judgements, name, on)
+    return pictures | _selective_pictures(scores, judgements, on)
 
 
 def _selective_pictures(scores: RecipeScores, judgements: Sequence[Judgement], name: str, on: str) -> dict[str, Figure]:
     """Draw what money adds to the count of hits, and what past selection hides."""
     pictures: dict[str, Figure] = {}
     drawn = next((judgement for judgement in judgements if judgement.part == "lot"), None)
+    if drawn is not None:
+        on = f"{on}; in the lot {drawn.model.n_crossings:,} and {drawn.model.n_hits:,}"
     if scores.test.amount.sum() > 0:
-        weight = None if drawn is None else drawn.weight
         pictures["harm"] = harm_plot(
             scores.test.hit,
             scores.margin,
             scores.test.amount,
-            lot_weight=weight,
+            lot_weight=None if drawn is None else drawn.weight,
             title=f"How much of the harm is found?\n{on}",
         )
     if figures := compare_parts(judgements):
-        n = drawn.model.n_crossings if drawn else 0
-        hits = drawn.model.n_hits if drawn else 0
-        pictures["naive_and_corrected"] = naive_plot(
-            figures, title=f"What does past selection hide?\n{on}; in the lot {n:,} and {hits:,}"
-        )
+        pictures["naive_and_corrected"] = naive_plot(figures, title=f"What does past selection hide?\n{on}")
     return pictures
 
 

@@ -86,7 +86,7 @@ def test_naive_figures_are_far_off(trials: list[dict[str, tuple[Figure95, Figure
     known = truth()
     naive = {name: np.mean([trial[name][0].value for trial in trials]) for name in known}
     assert naive["base_rate"] > 1.6 * known["base_rate"]
-    assert naive["auc"] < known["auc"] - 0.03
+    assert naive["auc"] < known["auc"] - 0.015
     assert naive["recall_at_10pct"] < known["recall_at_10pct"] - 0.05
 
 
