@@ -69,6 +69,29 @@ def test_tokens_differ_by_type_and_by_secret_and_hide_the_id() -> None:
     assert all(len(token) == 36 for token in tokens)
 
 
+@given(entity=ENTITIES, raw=st.text(max_size=20))
+def test_the_token_of_a_token_is_itself(entity: EntityType, raw: str) -> None:
+    token = TOKENS.token(entity, raw)
+    assert TOKENS.token(entity, token) == token
+    assert TOKENS.token(entity, canonical_id(entity, token)) == token, "a file reader has spelt it already"
+    assert not token or EntityTokens(bytes(32)).token(entity, token) != token, "but only under its own secret"
+
+
+@given(
+    entity=ENTITIES,
+    letters=st.text("abcdefghijklmnopqrstuvwxyz234567", min_size=32, max_size=32),
+    place=st.integers(0, 31),
+)
+def test_what_only_looks_like_a_token_is_an_id_like_any_other(entity: EntityType, letters: str, place: int) -> None:
+    own = TOKENS.token(entity, "an id")
+    forged = own[:4] + letters
+    assert TOKENS.token(entity, forged) != forged or forged == own
+    changed = own[: 4 + place] + ("a" if own[4 + place] != "a" else "b") + own[5 + place :]
+    assert TOKENS.token(entity, changed) not in (changed, own)
+    other: EntityType = "carrier" if entity != "carrier" else "importer"
+    assert TOKENS.token(other, own) != own, "a token of one type is none of another"
+
+
 def test_agencies_see_short_tokens_that_do_not_join() -> None:
     token = TOKENS.token("importer", "77")
     customs, agriculture = TOKENS.display("customs", token), TOKENS.display("agriculture", token)
