@@ -81,7 +81,7 @@ def picture_model(
     return pictures | _selective_pictures(scores, judgements, on)
 
 
-def _selective_pictures(scores: RecipeScores, judgements: Sequence[Judgement], name: str, on: str) -> dict[str, Figure]:
+def _selective_pictures(scores: RecipeScores, judgements: Sequence[Judgement], on: str) -> dict[str, Figure]:
     """Draw what money adds to the count of hits, and what past selection hides."""
     pictures: dict[str, Figure] = {}
     drawn = next((judgement for judgement in judgements if judgement.part == "lot"), None)
