@@ -41,9 +41,9 @@ def gain_plot(hit: npt.ArrayLike, scores: Mapping[str, npt.ArrayLike], *, title:
     -------
     matplotlib.figure.Figure
     """
-    figure, axes = _canvas(title, "crossings inspected, highest scores first", "share of all hits found")
+    figure, axes = canvas(title, "crossings inspected, highest scores first", "share of all hits found")
     axes.plot([0, 1], [0, 1], color=_FAINT, linewidth=1, linestyle=(0, (4, 3)), label="chance")
-    for (name, score), style in zip(scores.items(), _styles(len(scores)), strict=True):
+    for (name, score), style in zip(scores.items(), line_styles(len(scores)), strict=True):
         curves = curves_of(rank_outcomes(hit, score))
         axes.plot(curves.inspected_share, curves.recall, label=name, **style)
     first = curves_of(rank_outcomes(hit, next(iter(scores.values()))))
@@ -90,7 +90,7 @@ def harm_plot(
     -------
     matplotlib.figure.Figure
     """
-    figure, axes = _canvas(title, "crossings inspected, highest scores first", "share found")
+    figure, axes = canvas(title, "crossings inspected, highest scores first", "share found")
     axes.plot([0, 1], [0, 1], color=_FAINT, linewidth=1, linestyle=(0, (4, 3)), label="chance")
     parts: list[tuple[str, npt.ArrayLike | None, Any]] = [("inspected crossings", None, "-")]
     if lot_weight is not None:
@@ -120,7 +120,7 @@ def naive_plot(figures: Sequence[ComparedFigure], *, title: str) -> Figure:
     matplotlib.figure.Figure
     """
     shown = [figure for figure in figures if np.isfinite([figure.naive.value, figure.corrected.value]).all()]
-    figure, axes = _canvas(title, "share (AUC: probability that a hit scores above a miss)", "", height=_tall(shown))
+    figure, axes = canvas(title, "share (AUC: probability that a hit scores above a miss)", "", height=_tall(shown))
     places = np.arange(len(shown))[::-1].astype(np.float64)
     sides = (
         ("naive: inspected crossings, as if they were all traffic", "naive", 0.16, _FAINT, "o"),
@@ -152,10 +152,10 @@ def precision_recall_plot(hit: npt.ArrayLike, scores: Mapping[str, npt.ArrayLike
     hit, scores, title
         As in `gain_plot`.
     """
-    figure, axes = _canvas(title, "share of all hits found (recall)", "hits among the inspected (precision)")
+    figure, axes = canvas(title, "share of all hits found (recall)", "hits among the inspected (precision)")
     base = float(np.mean(np.asarray(hit, dtype=np.float64)))
     axes.axhline(base, color=_FAINT, linewidth=1, linestyle=(0, (4, 3)), label=f"chance ({base:.1%})")
-    for (name, score), style in zip(scores.items(), _styles(len(scores)), strict=True):
+    for (name, score), style in zip(scores.items(), line_styles(len(scores)), strict=True):
         curves = curves_of(rank_outcomes(hit, score))
         axes.plot(curves.recall, curves.precision, label=name, **style)
     _percent(axes)
@@ -175,7 +175,7 @@ def reliability_plot(reliability: Reliability, *, title: str) -> Figure:
     -------
     matplotlib.figure.Figure
     """
-    figure, axes = _canvas(title, "probability said (mean of the bin)", "share that were hits")
+    figure, axes = canvas(title, "probability said (mean of the bin)", "share that were hits")
     said = np.array([b.mean_probability for b in reliability.bins])
     happened = np.array([b.hit_rate for b in reliability.bins])
     bounds = np.array([b.interval_90 for b in reliability.bins])
@@ -221,7 +221,7 @@ def top_reasons_plot(names: Sequence[str], contributions: Floats, *, title: str,
     towards = np.clip(contributions, 0, None).mean(axis=0)
     away = -np.clip(contributions, None, 0).mean(axis=0)
     order = np.argsort(towards + away, kind="stable")[::-1][:limit][::-1]
-    figure, axes = _canvas(title, "mean contribution to the score, log-odds", "", height=0.36 * len(order) + 1.6)
+    figure, axes = canvas(title, "mean contribution to the score, log-odds", "", height=0.36 * len(order) + 1.6)
     places = np.arange(len(order))
     axes.barh(places, towards[order], color=_TOWARDS, label="towards a hit")
     axes.barh(places, -away[order], color=_AWAY, label="away from a hit")
@@ -256,7 +256,7 @@ def beeswarm_plot(
     import shap  # noqa: PLC0415  # slow to import, and needed by this picture alone
 
     shown = min(limit, contributions.shape[1])
-    figure, axes = _canvas(title, "", "", height=0.36 * shown + 1.8)
+    figure, axes = canvas(title, "", "", height=0.36 * shown + 1.8)
     explanation = shap.Explanation(
         values=contributions, base_values=np.zeros(len(values)), data=values, feature_names=list(names)
     )
@@ -281,7 +281,21 @@ def beeswarm_plot(
     return figure
 
 
-def _canvas(title: str, x_label: str, y_label: str, *, height: float = 4.8) -> tuple[Figure, Axes]:
+def canvas(title: str, x_label: str, y_label: str, *, height: float = 4.8) -> tuple[Figure, Axes]:
+    """Begin a picture: a question above, what it is about below, two axes without a box.
+
+    Parameters
+    ----------
+    title : str
+        The question; after a line break, what the picture is about.
+    x_label, y_label : str
+    height : float
+        Inches.
+
+    Returns
+    -------
+    matplotlib.figure.Figure, matplotlib.axes.Axes
+    """
     question, _, what = title.partition("\n")
     foot = 0.05 if what else 0.0
     figure = Figure(figsize=(8.2, height), layout=ConstrainedLayoutEngine(rect=(0.0, foot, 1.0, 1.0 - foot)))
@@ -301,7 +315,8 @@ def _tall(rows: Sequence[object]) -> float:
     return 0.36 * len(rows) + 1.8
 
 
-def _styles(n: int) -> list[dict[str, Any]]:
+def line_styles(n: int) -> list[dict[str, Any]]:
+    """Return how n lines are drawn: the first, the model, strong; the others apart from each other."""
     model: dict[str, Any] = {"color": _MODEL, "linewidth": 2.4, "zorder": 5}
     return [model, *({"color": _OTHERS[j % len(_OTHERS)], "linewidth": 1.3} for j in range(n - 1))]
 
