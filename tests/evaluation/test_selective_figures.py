@@ -12,7 +12,7 @@ from rich.console import Console
 from chekara.evaluation.intention import intention_weights
 from chekara.evaluation.order import rank_outcomes
 from chekara.evaluation.report import Evaluation, evaluate_scorer
-from chekara.evaluation.selective import Figure95, compare_naive, naive_table, written
+from chekara.evaluation.selective import Figure95, compare_naive, height_verdict, naive_table, written
 
 SHARES = (0.05, 0.1)
 LOT = 0.1
@@ -88,6 +88,24 @@ def test_naive_figures_are_far_off(trials: list[dict[str, tuple[Figure95, Figure
     assert naive["base_rate"] > 1.6 * known["base_rate"]
     assert naive["auc"] < known["auc"] - 0.015
     assert naive["recall_at_10pct"] < known["recall_at_10pct"] - 0.05
+
+
+@pytest.mark.parametrize(("said", "where"), [(0.2, "inside"), (0.6, "above"), (0.01, "below")])
+def test_probabilities_are_held_against_the_lots_hit_rate(said: float, where: str) -> None:
+    hits = np.arange(100) % 5 == 0
+    lot = evaluate_scorer("model", "", hits, np.arange(100), probability=np.full(100, said), replicates=1)
+    assert where in height_verdict(lot)
+    assert height_verdict(evaluate_scorer("chance", "", hits, np.arange(100), replicates=1)) == ""
+
+
+def test_figures_that_one_side_lacks_are_left_out() -> None:
+    hits = np.arange(100) % 5 == 0
+    one = evaluate_scorer("model", "", hits, hits, probability=np.full(100, 0.2), amount=hits, replicates=1)
+    other = evaluate_scorer("model", "", hits, ~hits, probability=np.full(100, 0.2), replicates=1)
+    figures = {figure.name: figure for figure in compare_naive(one, other)}
+    assert "amount_recall_at_5pct" not in figures
+    assert (figures["auc"].naive.value, figures["auc"].corrected.value) == (1.0, 0.0)
+    assert figures["mean_probability"].naive.value == pytest.approx(0.2)
 
 
 def test_the_table_shows_both_and_a_dash_where_nothing_is_known() -> None:

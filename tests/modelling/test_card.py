@@ -107,6 +107,16 @@ def test_naive_and_corrected_stand_side_by_side_and_inspectors_nowhere(card: str
     assert row.count("–") == 3
     assert "restricted folder" in card
     assert "officer" not in card
+    assert re.search(r"Probabilities average 0\.\d+ over all traffic, (inside|above|below) the 95 % interval", card)
+
+
+def test_a_slope_needs_hits(card: str, judgements: tuple[Judgement, ...]) -> None:
+    few = {j.part for j in judgements if j.model.n_hits < 200}
+    assert few
+    for judgement in judgements:
+        table = card.partition(f"(`as_given/{judgement.part}`)")[2].partition("###")[0]
+        row = next(line for line in table.splitlines() if line.startswith("| calibration slope"))
+        assert ("insufficient data" in row) == (judgement.part in few)
 
 
 def test_frames_without_markers_are_refused() -> None:

@@ -19,6 +19,7 @@ from chekara.errors import TrainingError
 Floats = npt.NDArray[np.float64]
 Z90 = 1.6448536269514722  # 95 % quantile of the normal: a two-sided 90 % interval
 Z95 = 1.959963984540054
+FEWEST_HITS = 200  # below it the slope of a reliability curve is noise: insufficient data
 _NEWTON_STEPS = 100
 _CLOSE_ENOUGH = 1e-10
 _LARGEST_STEP = 5.0

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import PercentFormatter
 
-from chekara.evaluation.calibration import Reliability
+from chekara.evaluation.calibration import FEWEST_HITS, Reliability
 from chekara.evaluation.order import CAPACITY_SHARES, curves_of, rank_outcomes
 from chekara.evaluation.selective import ComparedFigure
 
@@ -188,8 +188,10 @@ def reliability_plot(reliability: Reliability, *, title: str) -> Figure:
     axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     per_point = round(sum(b.crossings for b in reliability.bins) / len(reliability.bins))
+    hits = sum(b.crossings * b.hit_rate for b in reliability.bins)
+    slope = f"slope {reliability.slope:.2f} (1 is right)" if hits >= FEWEST_HITS else "too few hits for a slope"
     axes.annotate(
-        f"about {per_point:,} crossings per point; slope {reliability.slope:.2f} (1 is right)",
+        f"about {per_point:,} crossings per point; {slope}",
         (0.98, 0.04),
         xycoords="axes fraction",
         ha="right",

@@ -72,10 +72,35 @@ def compare_naive(naive: Evaluation, corrected: Evaluation) -> tuple[ComparedFig
     Returns
     -------
     tuple of ComparedFigure
-        Hit rate, AUC, then precision, recall and share of the amount at each capacity.
+        Hit rate, mean probability, AUC, then precision, recall and share of the amount at each capacity.
     """
-    figures = zip(_figures(naive), _figures(corrected), strict=False)
-    return tuple(ComparedFigure(name, title, one, other) for (name, title, one), (_, _, other) in figures)
+    others = {name: figure for name, _, figure in _figures(corrected)}
+    return tuple(
+        ComparedFigure(name, title, figure, others[name]) for name, title, figure in _figures(naive) if name in others
+    )
+
+
+def height_verdict(corrected: Evaluation) -> str:
+    """Say whether probabilities are as high as the hit rate of all traffic.
+
+    Parameters
+    ----------
+    corrected : Evaluation
+        On the lot, weighted to all traffic.
+
+    Returns
+    -------
+    str
+        Empty for a scorer without probabilities.
+    """
+    if corrected.reliability is None:
+        return ""
+    said, (low, high) = corrected.reliability.mean_probability, corrected.ranking.closed_form.base_rate
+    where = "inside" if low <= said <= high else "above" if said > high else "below"
+    return (
+        f"Probabilities average {said:.4f} over all traffic, {where} the 95 % interval of the lot's hit rate "
+        f"({low:.4f} to {high:.4f})."
+    )
 
 
 def naive_table(title: str, figures: tuple[ComparedFigure, ...]) -> Table:
@@ -116,6 +141,9 @@ def written(figure: Figure95) -> str:
 def _figures(evaluation: Evaluation) -> Iterator[tuple[str, str, Figure95]]:
     ranking, closed = evaluation.ranking, evaluation.ranking.closed_form
     yield "base_rate", "hit rate", Figure95(ranking.base_rate, _UNKNOWN, closed.base_rate)
+    if evaluation.reliability is not None:
+        said = evaluation.reliability.mean_probability
+        yield "mean_probability", "mean probability", Figure95(said, _UNKNOWN, _UNKNOWN)
     yield "auc", "AUC", _figure(ranking.auc, closed.auc)
     at = [(f"{row.share * 100:g}", row, place) for place, row in enumerate(ranking.capacity)]
     for share, row, place in at:

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from chekara.errors import ConfigurationError
+from chekara.evaluation.calibration import FEWEST_HITS
+from chekara.evaluation.selective import height_verdict
 from chekara.modelling.calibration import Calibration
 from chekara.modelling.judgement import Judgement, compare_parts
 from chekara.modelling.recipe import RecipeScores
@@ -53,6 +55,9 @@ _FIGURE_OF_LABEL = {label: figure for figure, label in FIGURES.items()} | {
 }
 # Not every installation has it, and a card must be the same wherever it is made again.
 _NOT_SHOWN = frozenset({"catboost"})
+# The shape of a reliability curve needs more hits than its height.
+_OF_SHAPE = frozenset({"calibration_slope", "calibration_intercept"})
+_TOO_FEW = "insufficient data"
 
 
 _BASIS = {
@@ -285,6 +290,11 @@ def _table(judgement: Judgement) -> list[str]:
     rows.append("|---" * (len(metrics) + 1) + "|")
     for figure, label in FIGURES.items():
         cells = [_cell(found, figure) for _, found in metrics]
+        if figure in _OF_SHAPE:
+            cells = [
+                cell and (cell if e.n_hits >= FEWEST_HITS else _TOO_FEW)
+                for cell, (e, _) in zip(cells, metrics, strict=True)
+            ]
         if any(cells):
             rows.append(f"| {label} | " + " | ".join(cell or "–" for cell in cells) + " |")
     return rows
@@ -295,7 +305,9 @@ def _selective(facts: CardFacts) -> list[str]:
     lines = []
     for protocol in dict.fromkeys(judgement.protocol for judgement in facts.judgements):
         figures = compare_parts([judgement for judgement in facts.judgements if judgement.protocol == protocol])
-        lines += [*naive_table(protocol, figures), ""] if figures else []
+        if figures:
+            lot = next(j for j in facts.judgements if (j.protocol, j.part) == (protocol, "lot"))
+            lines += [*naive_table(protocol, figures), "", height_verdict(lot.model), ""]
     if not lines:
         lines += ["**Naive figures only**: the lot holds fewer than five hits among the crossings judged.", ""]
     lines += [*lot_table(facts.selective), ""]
