@@ -7,6 +7,7 @@ when and how it decays: ``docs/profiles.md``.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
@@ -14,6 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from chekara.data.sources import History
+from chekara.errors import ConfigurationError
+from chekara.features.profile_fold import HistoryFold
+from chekara.features.profile_frames import lay_out_history
+from chekara.features.profile_plan import plan_columns
+from chekara.features.profile_state import ProfileLayout
 
 Floats32: TypeAlias = npt.NDArray[np.float32]
 Progress: TypeAlias = Callable[[int, int], None]
@@ -55,7 +61,15 @@ def profile_columns(
     ConfigurationError
         A name that the engine does not know, or of a domain that is not kept.
     """
-    raise NotImplementedError
+    stream = ProfileStream(history, names, domains=domains, rows=rows)
+    wanted = np.ones(len(history.crossings), dtype=bool) if rows is None else rows
+    place = np.cumsum(wanted) - 1
+    out = np.empty((len(stream.names), int(wanted.sum())), dtype=np.float32)
+    for told_rows, told in stream.pieces():
+        out[:, place[told_rows]] = told
+        if progress is not None:
+            progress(stream.rows_done, len(wanted))
+    return dict(zip(stream.names, out, strict=True))
 
 
 class ProfileStream:
@@ -67,6 +81,13 @@ class ProfileStream:
     names : sequence of str
         As of `profile_columns`.
     domains : sequence of str
+    rows : ndarray of bool, shape (n_rows,), optional
+        Rows of ``history.crossings`` that will be asked for; default all.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Each once.
 
     Examples
     --------
@@ -74,8 +95,40 @@ class ProfileStream:
     ``stream.columns(rows)``.
     """
 
-    def __init__(self, history: History, names: Sequence[str], *, domains: Sequence[str]) -> None:
-        raise NotImplementedError
+    def __init__(
+        self,
+        history: History,
+        names: Sequence[str],
+        *,
+        domains: Sequence[str],
+        rows: npt.NDArray[np.bool_] | None = None,
+    ) -> None:
+        kept = ProfileLayout.of(domains).domains
+        plan = plan_columns(names, kept)
+        self.names = plan.names
+        self._fold = HistoryFold(lay_out_history(history, plan.kinds, kept), plan, len(kept))
+        self._line_of_row = np.empty(len(history.crossings), dtype=np.int64)
+        self._line_of_row[self._fold.history.row_of_line] = np.arange(len(history.crossings))
+        self._wanted = None if rows is None else rows[self._fold.history.row_of_line]
+        self._pieces: deque[_Piece] = deque()
+
+    @property
+    def rows_done(self) -> int:
+        """Rows folded so far, wanted or not."""
+        return self._fold.lines_done
+
+    def pieces(self) -> Iterator[tuple[npt.NDArray[np.int64], Floats32]]:
+        """Fold to the end, telling every wanted row, piece by piece as the fold comes by.
+
+        Yields
+        ------
+        rows : ndarray of shape (n,), int64
+            Positions in ``history.crossings``.
+        columns : float32 ndarray of shape (n_names, n)
+        """
+        while not self._fold.is_done:
+            lines, told = self._fold.advance(self._wanted)
+            yield self._fold.history.row_of_line[lines], told
 
     def columns(self, rows: npt.NDArray[np.int64]) -> dict[str, Floats32]:
         """Return columns of some rows of ``history.crossings``.
@@ -94,9 +147,41 @@ class ProfileStream:
         Raises
         ------
         ConfigurationError
-            A row was told before.
+            A row was told before, or was not to be asked for.
         """
-        raise NotImplementedError
+        lines = self._line_of_row[rows]
+        while not self._fold.is_done and self._fold.lines_done <= lines.max(initial=-1):
+            told_lines, told = self._fold.advance(self._wanted)
+            self._pieces.append(_Piece(told_lines, told))
+        out = np.empty((len(self.names), len(rows)), dtype=np.float32)
+        n_told = sum(piece.tell(lines, out) for piece in self._pieces)
+        if n_told < len(rows):
+            raise ConfigurationError("a row was told before, or was not to be asked for", where="ProfileStream")
+        while self._pieces and self._pieces[0].is_told:
+            self._pieces.popleft()
+        return dict(zip(self.names, out, strict=True))
+
+
+class _Piece:
+    """Columns of a run of lines that wait until they are asked for."""
+
+    def __init__(self, lines: npt.NDArray[np.int64], columns: Floats32) -> None:
+        self._lines, self._columns = lines, columns
+        self._left = len(lines)
+
+    @property
+    def is_told(self) -> bool:
+        return self._left == 0
+
+    def tell(self, lines: npt.NDArray[np.int64], out: Floats32) -> int:
+        """Fill in the columns of those lines that are here; how many."""
+        places = np.searchsorted(self._lines, lines)
+        here = places < len(self._lines)
+        here[here] = self._lines[places[here]] == lines[here]
+        out[:, here] = self._columns[:, places[here]]
+        n_here = int(here.sum())
+        self._left -= n_here
+        return n_here
 
 
 class FoldedHistory:
