@@ -23,6 +23,7 @@ from chekara.errors import TrainingError
 from chekara.evaluation.calibration import Z95, wilson_interval
 
 FEWEST_CONTROLS = 30  # controls below which a rate is not shown
+FEWEST_HITS = 10  # hits of all inspectors below which nothing can be told of their differences
 FEWEST_EXPECTED = 1.0  # hits that colleagues would have made on the same controls, below which it is not shown
 PERMUTATIONS = 2_000
 
@@ -70,8 +71,8 @@ class InspectorReport:
     controls, hits : int
         Of all of them.
     p_value : float
-        Chance of differences at least as large if every hit had fallen on the controls of its post at random;
-        NaN where nobody has enough data.
+        Chance of differences at least as large if every hit had fallen on the controls of its post at random, over
+        all inspectors; NaN under ten hits.
     spread : float
         Variance of true ratios between inspectors that chance does not explain; 0 where it explains all.
     """
@@ -130,7 +131,7 @@ def compare_inspectors(
     rate_of_post = np.bincount(where, weights=y) / np.bincount(where)
     expected = np.bincount(who, weights=rate_of_post[where], minlength=len(names)).astype(np.float64)
     has_enough = (controls >= FEWEST_CONTROLS) & (expected >= FEWEST_EXPECTED)
-    spread = _spread(hits[has_enough], expected[has_enough])
+    spread = _spread(hits[expected > 0], expected[expected > 0])
     rows = [
         InspectorRow(
             inspector=str(names[j]),
@@ -148,7 +149,7 @@ def compare_inspectors(
         rows=tuple(sorted(rows, key=lambda row: (-row.controls, row.inspector))),
         controls=len(y),
         hits=int(y.sum()),
-        p_value=_p_value(y, who, where, expected, has_enough, permutations, seed),
+        p_value=_p_value(y, who, where, expected, permutations, seed),
         spread=spread,
     )
 
@@ -174,13 +175,13 @@ def _p_value(
     who: npt.NDArray[np.int64],
     where: npt.NDArray[np.int64],
     expected: npt.NDArray[np.float64],
-    shown: npt.NDArray[np.bool_],
     permutations: int,
     seed: int,
 ) -> float:
-    """Permute hits within posts; the statistic is Pearson's sum over the inspectors with enough data."""
-    if not shown.any() or hit.sum() == 0:
+    """Permute hits within posts; the statistic is Pearson's sum over inspectors."""
+    if hit.sum() < FEWEST_HITS:
         return float("nan")
+    shown = expected > 0
 
     def differences(hits: npt.NDArray[np.int64] | npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         told: npt.NDArray[np.float64] = ((hits[..., shown] - expected[shown]) ** 2 / expected[shown]).sum(axis=-1)
