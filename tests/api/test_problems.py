@@ -12,9 +12,11 @@ import structlog
 from fastapi import FastAPI, Query, Request
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.responses import Response
 from structlog.testing import capture_logs
 
 from chekara import errors, messages
+from chekara.api.batch import answer_batch
 from chekara.api.body import read_body
 from chekara.api.envelope import RequestEnvelope
 from chekara.api.metrics import Metrics
@@ -96,6 +98,13 @@ def app() -> FastAPI:
     async def body(request: Request) -> int:
         return len(await read_body(request, 10))
 
+    @app.post("/batch")
+    async def batch(request: Request) -> Response:
+        async def answer(row: int) -> dict[str, float]:
+            return {"quotient": 12 / row}
+
+        return await answer_batch(request, [3, 0, 4], answer)
+
     install_problem_handlers(app)
     app.add_middleware(RequestEnvelope, metrics=Metrics())
     return app
@@ -148,9 +157,19 @@ def test_an_unexpected_error_is_one_log_line_without_its_text(app: FastAPI) -> N
         call(app, "/broken", x_request_id="abc")
     assert [line["event"] for line in lines] == ["unexpected_error", "request"]
     assert lines[0]["error"] == "ValueError"
+    assert lines[0]["place"].startswith(f"{__name__}:")
     assert lines[0]["request_id"] == "abc"
     assert SECRET not in json.dumps(lines)
     assert "forged" not in json.dumps(lines)
+
+
+def test_what_nobody_expected_of_one_row_of_a_batch_is_that_rows_problem(app: FastAPI) -> None:
+    with capture_logs() as lines:
+        answer = call(app, "/batch", method="POST", x_request_id="abc")
+    first, broken, last = json.loads(answer.body)
+    assert (first["quotient"], last["quotient"]) == (4, 3)
+    assert (broken["row"], broken["status"], broken["problem"]["type"]) == (1, 500, "urn:chekara:problem:error")
+    assert [(line["event"], line["error"]) for line in lines[:-1]] == [("unexpected_error", "ZeroDivisionError")]
 
 
 def test_bodies_over_the_limit_or_of_another_kind(app: FastAPI) -> None:

@@ -42,6 +42,17 @@ TABLE: list[tuple[str, bytes, int, str]] = [
     ("repeated key", b'{"mode": "' + SECRET.encode() + b'", ' + json.dumps(crossing("x")).encode()[1:], 422, "/mode"),
     ("naive time", json.dumps(crossing(SECRET, occurred_at="2026-01-01T00:00:00")).encode(), 422, "/occurred_at"),
     ("far ahead", json.dumps(crossing(SECRET, occurred_at="2099-01-01T00:00:00Z")).encode(), 422, "/occurred_at"),
+    *(
+        (
+            f"the year {year}",
+            json.dumps(crossing(SECRET, **{name: f"{year}-06-01T00:00:00Z"})).encode(),
+            422,
+            f"/{name}",
+        )
+        for name in ("occurred_at", "known_at")
+        for year in ("0001", "0500", "0999", "1899", "2200", "9999")
+        if name == "known_at" or year < "2200"
+    ),
     ("bad enum", json.dumps(crossing(SECRET, mode=SECRET)).encode(), 422, "/mode"),
     ("bad pattern", with_item(hs_code=SECRET), 422, "/items/0/hs_code"),
     ("2,001 items", json.dumps(crossing(SECRET, items=[{}] * 2001)).encode(), 422, "/items"),

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from chekara.api.body import JSON, media_type_of
 from chekara.api.context import language_of
+from chekara.api.logs import log_unexpected
 from chekara.api.problems import problem_of
 from chekara.api.strict_json import read_json
 from chekara.errors import BodyTooLargeError, ChekaraError, InvalidRequestError
@@ -81,16 +82,21 @@ async def answer_batch(
     request : Request
     rows : list
     answer : callable
-        From a row to the fields of its answer; a ChekaraError becomes the row's problem.
+        From a row to the fields of its answer; its error becomes the row's problem, and no other row's.
     """
     language = language_of(request)
 
     async def answered(number: int, row: Any) -> dict[str, Any]:
+        request_id = request.state.request_id
         try:
             return {"row": number, "status": 200} | await answer(row)
         except ChekaraError as error:
-            problem = problem_of(error, request_id=request.state.request_id, language=language)
-            return {"row": number, "status": error.status, "problem": problem}
+            refused = error
+        except Exception as error:  # noqa: BLE001  # the other rows of the batch are answered all the same
+            log_unexpected(error, request_id)
+            refused = ChekaraError("unexpected")
+        problem = problem_of(refused, request_id=request_id, language=language)
+        return {"row": number, "status": refused.status, "problem": problem}
 
     answers: list[dict[str, Any]] = []
     for start in range(0, len(rows), BATCH_GROUP):

@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chekara import messages
+from chekara.api.logs import log_unexpected
 from chekara.api.metrics import Metrics
 from chekara.api.problems import problem_response
 from chekara.errors import ChekaraError
@@ -52,7 +53,7 @@ class RequestEnvelope:
         except ClientDisconnect:
             request.status = CLIENT_GONE
         except Exception as error:  # noqa: BLE001  # process edge: the service lives on, the asker gets a 500 problem
-            log.error("unexpected_error", request_id=request.id, error=type(error).__name__, at=_place_of(error))
+            log_unexpected(error, request.id)
             if request.status is None:
                 await self._fail(scope, receive, request)
         finally:
@@ -103,11 +104,3 @@ class _Observed:
             headers.setdefault("X-Content-Type-Options", "nosniff")
             headers.setdefault("Cache-Control", "no-store")
         await self._send(message)
-
-
-def _place_of(error: BaseException) -> str:
-    """Return module and line where an exception was raised; nothing of its text."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return "unknown" if trace is None else f"{trace.tb_frame.f_globals.get('__name__')}:{trace.tb_lineno}"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
-from chekara.data.schema import LARGEST_INTEGER, LARGEST_NUMBER, Column
+from chekara.data.schema import EARLIEST, LARGEST_INTEGER, LARGEST_NUMBER, LATEST, Column
 from chekara.domain.crossing import Value
 
 # C0 and C1 controls, line and paragraph separators, bidirectional marks, overrides and isolates, and surrogates
@@ -50,6 +50,7 @@ NOT_ALLOWED: Final = Refusal("not_allowed", "This is none of the values that the
 BAD_PATTERN: Final = Refusal("bad_pattern", "The value does not have the form that the contract asks for.")
 EMPTY: Final = Refusal("empty", "A required field must not be empty.")
 BAD_INSTANT: Final = Refusal("bad_instant", "Give an instant such as 2026-11-24T08:30:00+06:00.")
+INSTANT_OUT_OF_RANGE: Final = Refusal("out_of_range", "An instant lies from the year 1900 up to the year 2199, in UTC.")
 NAIVE_INSTANT: Final = Refusal("naive_instant", "An instant needs its offset from UTC, such as +06:00 or Z.")
 BAD_DATE: Final = Refusal("bad_date", "Give a calendar day such as 2019-05-31.")
 
@@ -202,9 +203,12 @@ def check_instant(value: Any) -> Value | Refusal:
     if match["offset"] is None:
         return NAIVE_INSTANT
     try:
-        return datetime.fromisoformat(value.upper()).astimezone(UTC)
-    except (ValueError, OverflowError):
+        instant = datetime.fromisoformat(value.upper()).astimezone(UTC)
+    except ValueError:
         return BAD_INSTANT
+    except OverflowError:
+        return INSTANT_OUT_OF_RANGE
+    return instant if EARLIEST <= instant < LATEST else INSTANT_OUT_OF_RANGE
 
 
 def _check_date(value: Any) -> Value | Refusal:

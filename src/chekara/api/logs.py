@@ -38,6 +38,26 @@ def configure_logs(level: int = logging.INFO) -> None:
         logging.getLogger(name).propagate = True
 
 
+def log_unexpected(error: Exception, request_id: str) -> None:
+    """Log an exception that nobody expected: its class and its place, not its text, for that may quote data.
+
+    Parameters
+    ----------
+    error : Exception
+    request_id : str
+    """
+    log = structlog.get_logger("chekara.request")
+    log.error("unexpected_error", request_id=request_id, error=type(error).__name__, place=_place_of(error))
+
+
+def _place_of(error: BaseException) -> str:
+    """Return module and line where an exception was raised; nothing of its text."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "unknown" if trace is None else f"{trace.tb_frame.f_globals.get('__name__')}:{trace.tb_lineno}"
+
+
 class _ToStructlog(logging.Handler):
     """Carries what libraries log with the standard library over to the same lines."""
 

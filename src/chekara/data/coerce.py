@@ -22,13 +22,10 @@ import pandas as pd
 import pyarrow as arrow
 import pyarrow.compute as pc
 
-from chekara.data.schema import Column, Kind
+from chekara.data.schema import EARLIEST, LATEST, Column, Kind
 from chekara.errors import HistoryError
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
-
-EARLIEST = pd.Timestamp("1900-01-01", tz="UTC")
-LATEST = pd.Timestamp("2200-01-01", tz="UTC")
 
 VALUE_REASONS: dict[str, str] = {
     "not_text": "a number with decimals, an instant or a boolean where text belongs",
@@ -244,7 +241,7 @@ def _instant(array: Any, _column: Column) -> Coerced:
         _record(problems, "naive_instant" if is_time else "not_an_instant", present)
         parsed = pd.Series(pd.NaT, index=range(len(array)), dtype="datetime64[us, UTC]")
     parsed = parsed.dt.as_unit("us")
-    outside = ((parsed < EARLIEST) | (parsed >= LATEST)).to_numpy(dtype=bool)
+    outside = ((parsed < pd.Timestamp(EARLIEST)) | (parsed >= pd.Timestamp(LATEST))).to_numpy(dtype=bool)
     _record(problems, "out_of_range", outside)
     return Coerced(parsed.mask(outside), problems)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final, Literal
 
 from chekara.domain import vocabulary as words
@@ -67,6 +68,11 @@ COUNTRY = "[A-Z]{2}"
 # float32 features would no longer be finite.
 LARGEST_NUMBER: Final = 1e15
 LARGEST_INTEGER: Final = 2**31 - 1
+
+# Instants of files and requests lie from the first up to, and not at, the second: no clock of a border is further off,
+# and what is reckoned from an instant (a due date, a half-life, a local time) stays an instant.
+EARLIEST: Final = datetime(1900, 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 
 HEADER_COLUMNS: tuple[Column, ...] = (
     Column(name="crossing_id", kind="string", required=True, description="Global identity of the crossing"),

@@ -82,8 +82,11 @@ def instant_text(instant: datetime) -> str:
     --------
     >>> instant_text(datetime(2026, 11, 24, 10, 42, tzinfo=UTC))
     '2026-11-24T10:42:00.000000Z'
+    >>> instant_text(datetime(999, 1, 2, tzinfo=UTC))
+    '0999-01-02T00:00:00.000000Z'
     """
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # Not strftime: its %Y does not pad years before 1000 everywhere.
+    return f"{instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def instant_from(text: str) -> datetime:
