@@ -38,6 +38,7 @@ def weekly_plot(weeks: Weeks, recall: Mapping[str, Floats], *, title: str) -> Fi
     for (name, values), style in zip(recall.items(), line_styles(len(recall)), strict=True):
         axes.plot(weeks, values, label=name, marker="o", markersize=3, **style)
     _by_week(axes)
+    _room_for_legend(axes)
     axes.legend(loc="upper left", frameon=False, fontsize=9, ncols=2)
     return figure
 
@@ -90,6 +91,7 @@ def drift_plot(weeks: Weeks, index: Mapping[str, Floats], *, title: str) -> Figu
         axes.plot(weeks, values, label=name, marker="o", markersize=3, **style)
     axes.set_ylim(bottom=0)
     _by_week(axes, is_share=False)
+    _room_for_legend(axes)
     axes.legend(loc="upper left", frameon=False, fontsize=8, ncols=2)
     return figure
 
@@ -122,3 +124,7 @@ def _by_week(axes: Axes, *, is_share: bool = True) -> None:
     if is_share:
         axes.set_ylim(bottom=0)
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+
+
+def _room_for_legend(axes: Axes) -> None:
+    axes.set_ylim(top=axes.get_ylim()[1] * 1.3)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, TypeAlias, TypedDict
 
@@ -90,6 +90,16 @@ class Dataset:
     def n_crossings(self) -> int:
         """Crossings, inspected or not."""
         return len(self.as_of)
+
+    def with_labels(self, labels: pd.DataFrame) -> Dataset:
+        """Return the same crossings with other outcomes, such as those known at an earlier instant.
+
+        Parameters
+        ----------
+        labels : DataFrame
+            Of `chekara.data.labels.label_crossings`.
+        """
+        return replace(self, **_outcomes(labels, self.crossing_ids))
 
 
 def build_dataset(
