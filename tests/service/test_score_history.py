@@ -147,7 +147,8 @@ def test_profiles_are_laid_beside_their_own_lines(monkeypatch: pytest.MonkeyPatc
     class Stream:
         """Tells each line its own position instead of its value."""
 
-        def __init__(self, of: History, names: Sequence[str], *, domains: Sequence[str]) -> None:
+        def __init__(self, of: History, names: Sequence[str], *, domains: Sequence[str], rows: np.ndarray) -> None:
+            assert np.flatnonzero(rows).tolist() == sorted(plan_scores(history).rows)
             assert (of, names, domains) == (history, ("declared_value",), tuple(POLICY.domains))
 
         def columns(self, rows: np.ndarray) -> dict[str, np.ndarray]:

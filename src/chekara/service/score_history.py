@@ -106,16 +106,20 @@ def score_history(
         raise NotReadyError("no domain has a verified champion", hint="train and promote a model first")
     if history.crossings.empty:
         raise HistoryError("no usable crossing", where="crossings", hint="run `chekara check DIR`")
-    plan, beside = plan_scores(history, since), profiles_of(history, champions, policy)
+    plan = plan_scores(history, since)
+    beside = profiles_of(history, plan, champions, policy)
     return _tables(history, dict(champions), policy, plan, beside, progress, chunk_size, threads)
 
 
-def profiles_of(history: History, champions: Mapping[str, Champion], policy: Policy) -> Columns:
+def profiles_of(history: History, plan: ScorePlan, champions: Mapping[str, Champion], policy: Policy) -> Columns:
     """Begin the fold of a history that lays profiles beside its lines, for the features that some champions need.
 
     Parameters
     ----------
     history : History
+        Revisions that are not scored are folded all the same.
+    plan : ScorePlan
+        The lines that will be asked for.
     champions : mapping of str to Champion
     policy : Policy
         Its domains are kept in the sums.
@@ -123,12 +127,14 @@ def profiles_of(history: History, champions: Mapping[str, Champion], policy: Pol
     Returns
     -------
     callable
-        To be asked for chunk after chunk, in the order of ``known_at``.
+        To be asked for the lines of chunk after chunk.
     """
     names = laid_columns(name for champion in champions.values() for name in champion.names)
     if not names:
         return lambda _lines: {}
-    return ProfileStream(history, names, domains=tuple(policy.domains)).columns
+    asked = np.zeros(len(history.crossings), dtype=bool)
+    asked[plan.rows] = True
+    return ProfileStream(history, names, domains=tuple(policy.domains), rows=asked).columns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
