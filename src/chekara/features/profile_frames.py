@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -18,6 +17,7 @@ import pandas as pd
 from chekara.data.sources import History
 from chekara.features import declared
 from chekara.features.catalogue import ItemColumns
+from chekara.features.profile_keys import COLUMN_OF_FIELD, field_reader, neighbourhoods
 from chekara.features.profile_kinds import ProfileKind
 from chekara.features.profile_state import EVENT, LINE, RESULT, REVISION, Ints, Records, days_of
 from chekara.features.profile_step import Ledger
@@ -27,16 +27,8 @@ Codes: TypeAlias = npt.NDArray[np.int64]
 Field: TypeAlias = tuple[Codes, Texts]
 """Code of each line, -1 for missing, and the text of each code."""
 
-_ENTITIES = ("importer", "exporter", "declarant", "carrier", "vehicle", "trailer")
-COLUMN_OF_FIELD = {
-    **{name: f"{name}_id" for name in _ENTITIES},
-    **dict.fromkeys(("hs6", "hs4", "hs_chapter"), "hs_code"),
-    "origin": "origin_country",
-    "crossing_point": "crossing_point",
-    "neighbour_and_regime": "crossing_point",
-}
-"""Contract column that a field is read from."""
-_HS_DIGITS = {"hs6": 6, "hs4": 4, "hs_chapter": 2}
+DECLARED_NUMBERS = ("declared_value", "net_mass_kg", "gross_mass_kg", "weighed_mass_kg")
+"""Contract columns that tell of prices and masses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,24 +57,6 @@ class Events:
     fields: dict[str, Field]
     crossing_ids: Texts
     inspection_ids: Texts
-
-
-def neighbourhoods(crossing_points: pd.DataFrame) -> dict[str, str]:
-    """Return neighbour and border regime of each crossing point, such as ``"CN external"``.
-
-    Parameters
-    ----------
-    crossing_points : DataFrame
-        ``History.crossing_points``; rows that lack neighbour or regime are left out.
-
-    Examples
-    --------
-    >>> points = pd.DataFrame({"code": ["TOR", "X"], "neighbour": ["CN", None], "border_regime": ["external", "union"]})
-    >>> neighbourhoods(points)
-    {'TOR': 'CN external'}
-    """
-    known = crossing_points[["code", "neighbour", "border_regime"]].dropna()
-    return {str(code): f"{neighbour} {regime}" for code, neighbour, regime in known.itertuples(index=False)}
 
 
 def lay_out_history(history: History, kinds: Sequence[ProfileKind], domains: Sequence[str]) -> Events:
@@ -132,14 +106,14 @@ def _revisions(frame: pd.DataFrame, crossing: Codes) -> tuple[Codes, Records]:
     """Enumerate the revisions by their first row, and lay them out without their lines."""
     number = frame["revision"].to_numpy(np.int64)
     group, found = pd.factorize(crossing * (int(number.max(initial=0)) + 1) + number)
-    rows = _first_places(group, len(found))
+    rows = first_places(group, len(found))
     out = np.zeros(len(found), dtype=REVISION)
     out["crossing"], out["mark"], out["number"] = crossing[rows], crossing[rows] + 1, number[rows]
     out["at"] = days_of(_instants(frame["known_at"]))[rows]
     return group.astype(np.int64), out
 
 
-def _first_places(codes: Codes, n_codes: int) -> Ints:
+def first_places(codes: Codes, n_codes: int) -> Ints:
     """Return where each code appears first."""
     first = np.zeros(n_codes, dtype=np.int64)
     first[codes[::-1]] = np.arange(len(codes))[::-1]  # the last to be written is the first in the row
@@ -183,22 +157,8 @@ def _events(revisions: Records, results: Records) -> tuple[Records, Ints]:
 
 def _fields(frame: pd.DataFrame, row_of_line: Ints, used: set[str], neighbours: Mapping[str, str]) -> dict[str, Field]:
     """Enumerate the texts that keys are made of."""
-    columns = {COLUMN_OF_FIELD[name] for name in used}
-    coded = {name: _factorised(frame, name, row_of_line) for name in columns}
-    out: dict[str, Field] = {}
-    for name in used:
-        if name in _HS_DIGITS:
-            out[name] = _renamed(coded["hs_code"], partial(prefix, digits=_HS_DIGITS[name]))
-        elif name == "neighbour_and_regime":
-            out[name] = _renamed(coded["crossing_point"], neighbours.get)
-        else:
-            out[name] = coded[COLUMN_OF_FIELD[name]]
-    return out
-
-
-def prefix(code: str, digits: int) -> str | None:
-    """Return the first digits of a goods code; None where it is shorter."""
-    return code[:digits] if len(code) >= digits else None
+    coded = {name: _factorised(frame, name, row_of_line) for name in {COLUMN_OF_FIELD[name] for name in used}}
+    return {name: _renamed(coded[COLUMN_OF_FIELD[name]], field_reader(name, neighbours)) for name in used}
 
 
 def _factorised(frame: pd.DataFrame, name: str, row_of_line: Ints) -> Field:
@@ -242,9 +202,10 @@ def _codes(kind: ProfileKind, fields: Mapping[str, Field], n_lines: int) -> Code
 
 def _lines(frame: pd.DataFrame, row_of_line: Ints, revision: Codes) -> Records:
     """Lay out what lines declare; ``revision``: number of each line's revision."""
-    names = ("declared_value", "net_mass_kg", "gross_mass_kg", "weighed_mass_kg")
     columns: dict[str, npt.NDArray[Any]] = {
-        name: frame[name].to_numpy(np.float64, na_value=np.nan)[row_of_line] for name in names if name in frame.columns
+        name: frame[name].to_numpy(np.float64, na_value=np.nan)[row_of_line]
+        for name in DECLARED_NUMBERS
+        if name in frame.columns
     }
     columns[declared.CROSSING_INDEX] = revision
     out = np.zeros(len(row_of_line), dtype=LINE)

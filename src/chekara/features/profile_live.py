@@ -16,18 +16,42 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from chekara.domain.crossing import Crossing
 from chekara.domain.inspection import Inspection
+from chekara.errors import ConfigurationError
+from chekara.features.profile_keys import neighbourhoods
+from chekara.features.profile_ledger import GroupEvent, GroupLedger, StateKey
+from chekara.features.profile_lines import lines_of_crossings, result_of_inspection
+from chekara.features.profile_plan import ColumnPlan, plan_columns
+from chekara.features.profile_records import (
+    Pending,
+    PendingEvent,
+    StoredResult,
+    StoredRevision,
+    read_pending,
+    read_record,
+    write_bytes,
+)
+from chekara.features.profile_state import ProfileLayout, days_of
+from chekara.features.profile_step import States
 
-StateKey: TypeAlias = tuple[str, int]
-"""Name of the kind, and a signed 64-bit key (BLAKE2b of the entity's text): ``("importer", -42)``."""
+__all__ = [
+    "CrossingEvent",
+    "EventGroup",
+    "GroupOutcome",
+    "LiveProfiles",
+    "ProfileEvent",
+    "ResultEvent",
+    "StateKey",
+    "VoidEvent",
+    "neighbourhoods",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +157,10 @@ class LiveProfiles:
     layout_digest: str
 
     def __init__(self, names: Sequence[str], *, domains: Sequence[str], neighbourhoods: Mapping[str, str]) -> None:
-        raise NotImplementedError
+        self._layout = ProfileLayout.of(domains)
+        self._plan = plan_columns(names, self._layout.domains, every_kind=True)
+        self._neighbourhoods = neighbourhoods
+        self.layout_digest = self._layout.digest
 
     def group(self, events: Sequence[ProfileEvent], pending: bytes = b"") -> EventGroup:
         """Begin the fold of a group of events.
@@ -144,8 +171,13 @@ class LiveProfiles:
             In any order: the fold sorts them by (known_at, crossings before results, revision, position).
         pending : bytes
             Of the group before; empty at the very first.
+
+        Raises
+        ------
+        ConfigurationError
+            ``pending`` is of another layout.
         """
-        raise NotImplementedError
+        return EventGroup(self._layout, self._plan, self._neighbourhoods, events, pending)
 
 
 class EventGroup:
@@ -159,6 +191,27 @@ class EventGroup:
 
     crossing_ids: tuple[str, ...]
 
+    def __init__(
+        self,
+        layout: ProfileLayout,
+        plan: ColumnPlan,
+        neighbours: Mapping[str, str],
+        events: Sequence[ProfileEvent],
+        pending: bytes,
+    ) -> None:
+        self._layout, self._plan = layout, plan
+        before = read_pending(pending)
+        ats = days_of(np.array([_known_at(event) for event in events], dtype="datetime64[us]"))
+        self._late = tuple(event.position for event, at in zip(events, ats, strict=True) if at < before.at)
+        given = [_pending_again(event, before.at) for event in before.events]
+        given += _laid_out(events, np.maximum(ats, before.at).tolist(), layout.domains, neighbours)
+        self._events = sorted(given, key=lambda one: one[:4])
+        # What is known at the newest instant waits until a later one comes.
+        self._newest = max((one.at for one in given if one.counts), default=before.at)
+        self._n_told = sum(len(event.crossing.items) for event in events if isinstance(event, CrossingEvent))
+        self._ledger: GroupLedger | None = None
+        self.crossing_ids = tuple(dict.fromkeys(one.crossing_id for one in self._events))
+
     def state_keys(self, records: Mapping[str, bytes]) -> list[StateKey]:
         """Tell which states are needed.
 
@@ -166,8 +219,15 @@ class EventGroup:
         ----------
         records : mapping of str to bytes
             Stored records of `crossing_ids`; one that is absent was never seen.
+
+        Raises
+        ------
+        ConfigurationError
+            A record is of another layout.
         """
-        raise NotImplementedError
+        known = {crossing_id: read_record(records.get(crossing_id)) for crossing_id in self.crossing_ids}
+        self._ledger = GroupLedger(known, self._events)
+        return self._ledger.state_keys
 
     def fold(self, states: Mapping[StateKey, bytes]) -> GroupOutcome:
         """Fold the group.
@@ -182,15 +242,93 @@ class EventGroup:
         ConfigurationError
             `state_keys` was not called before, or a stored state has another layout.
         """
-        raise NotImplementedError
+        ledger, self._ledger = self._ledger, None
+        if ledger is None:
+            raise ConfigurationError("ask for state_keys before the fold", where="EventGroup")
+        rows = ledger.load_states(states, self._layout)
+        out = np.full((len(self._plan.names), self._n_told), np.nan, dtype=np.float32)
+        in_time = [e for e, one in enumerate(self._events) if one.at <= self._newest]
+        applied = {e for e in in_time if self._events[e].counts and self._events[e].at < self._newest}
+        ledger.fold([(e, self._events[e].reads, e in applied) for e in in_time], rows, self._plan, out)
+        outcome = GroupOutcome(
+            columns=dict(zip(self._plan.names, out, strict=True)),
+            states=ledger.changed_states(states, rows),
+            records={
+                crossing_id: write_bytes(record)
+                for crossing_id, record in ledger.records_of(
+                    dict.fromkeys(self._events[e].crossing_id for e in sorted(applied))
+                ).items()
+            },
+            pending=self._pending(ledger),
+            late=self._late,
+        )
+        self._read_beyond(ledger, rows, out)
+        return outcome
+
+    def _pending(self, ledger: GroupLedger) -> bytes:
+        """Return the events of the newest instant, with what was usual for their goods when they were read."""
+        waiting = []
+        for e, one in enumerate(self._events):
+            if one.counts and one.at == self._newest:
+                content = one.content if isinstance(one.content, StoredResult) else ledger.revision_after(e)
+                waiting.append(PendingEvent(one.crossing_id, one.position, content))
+        return write_bytes(Pending(self._newest, tuple(waiting))) if waiting else b""
+
+    def _read_beyond(self, ledger: GroupLedger, rows: States, out: npt.NDArray[np.float32]) -> None:
+        """Read what counts for nobody and is known later than all that counts; nothing of it is kept."""
+        later = [(e, True, False) for e, one in enumerate(self._events) if one.at > self._newest]
+        if later:
+            newest = [(e, False, True) for e, one in enumerate(self._events) if one.counts and one.at == self._newest]
+            ledger.fold([*newest, *later], rows, self._plan, out)
 
 
-def neighbourhoods(crossing_points: pd.DataFrame) -> dict[str, str]:
-    """Return neighbour and border regime of each crossing point, such as ``"CN external"``.
+def _known_at(event: ProfileEvent) -> np.datetime64:
+    if isinstance(event, CrossingEvent):
+        known_at = event.crossing.known_at
+    elif isinstance(event, ResultEvent):
+        known_at = event.inspection.known_at
+    else:
+        known_at = event.known_at
+    return np.datetime64(known_at.astimezone(UTC).replace(tzinfo=None), "us")
 
-    Parameters
-    ----------
-    crossing_points : DataFrame
-        ``History.crossing_points``; rows that lack neighbour or regime are left out.
-    """
-    raise NotImplementedError
+
+def _pending_again(event: PendingEvent, at: float) -> GroupEvent:
+    is_result = isinstance(event.content, StoredResult)
+    return GroupEvent(
+        at, is_result, event.content.number, event.position, event.crossing_id, event.content, False, True, -1
+    )
+
+
+def _laid_out(
+    events: Sequence[ProfileEvent], ats: Sequence[float], domains: Sequence[str], neighbours: Mapping[str, str]
+) -> list[GroupEvent]:
+    """Lay out new events; lines that are told lie in the order of the events."""
+    crossings = [event.crossing for event in events if isinstance(event, CrossingEvent)]
+    lines = lines_of_crossings(crossings, neighbours)
+    out, told = [], 0
+    for event, at in zip(events, ats, strict=True):
+        if isinstance(event, CrossingEvent):
+            crossing, n_lines = event.crossing, len(event.crossing.items)
+            stored = StoredRevision(crossing.revision, lines[told : told + n_lines].tobytes())
+            out.append(
+                GroupEvent(
+                    at,
+                    False,
+                    crossing.revision,
+                    event.position,
+                    crossing.crossing_id,
+                    stored,
+                    True,
+                    event.is_counted,
+                    told,
+                )
+            )
+            told += n_lines
+        elif isinstance(event, ResultEvent):
+            result = result_of_inspection(event.inspection, domains, at)
+            crossing_id = event.inspection.crossing_id
+            out.append(GroupEvent(at, True, result.number, event.position, crossing_id, result, False, True, -1))
+        else:
+            void = StoredRevision(event.revision, b"")
+            out.append(GroupEvent(at, False, event.revision, event.position, event.crossing_id, void, False, True, -1))
+    return out

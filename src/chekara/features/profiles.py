@@ -20,6 +20,7 @@ from chekara.features.profile_fold import HistoryFold
 from chekara.features.profile_frames import lay_out_history
 from chekara.features.profile_plan import plan_columns
 from chekara.features.profile_state import ProfileLayout
+from chekara.features.profile_whole import FoldedHistory
 
 Floats32: TypeAlias = npt.NDArray[np.float32]
 Progress: TypeAlias = Callable[[int, int], None]
@@ -184,29 +185,6 @@ class _Piece:
         return n_here
 
 
-class FoldedHistory:
-    """All that is known at the end of a history, to be laid into the live store; made by `fold_history`.
-
-    Attributes
-    ----------
-    layout_digest : str
-        Names the layout of states and records (version, domains, kinds, half-lives): other layouts cannot be mixed.
-    pending : bytes
-        Events at the newest instant, which no later event has seen yet: see `profile_live`.
-    """
-
-    layout_digest: str
-    pending: bytes
-
-    def states(self) -> Iterator[tuple[str, npt.NDArray[np.int64], npt.NDArray[np.float64]]]:
-        """Yield, for each kind, its keys (n,) and their states (n, width); ``row.tobytes()`` is what is stored."""
-        raise NotImplementedError
-
-    def records(self) -> Iterator[tuple[str, bytes]]:
-        """Yield, for each crossing (and each id that only inspections name), what it contributed."""
-        raise NotImplementedError
-
-
 def fold_history(history: History, *, domains: Sequence[str], progress: Progress | None = None) -> FoldedHistory:
     """Fold a history to its end, for ``chekara profiles load`` and ``rebuild``.
 
@@ -221,4 +199,4 @@ def fold_history(history: History, *, domains: Sequence[str], progress: Progress
         Those of the policy, in its order.
     progress : callable, optional
     """
-    raise NotImplementedError
+    return FoldedHistory(history, domains, progress)

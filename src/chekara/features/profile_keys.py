@@ -1,0 +1,137 @@
+"""Names of keys that last: 64-bit digests of what a key is made of, the same from a file and from a request."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from chekara.features.profile_kinds import FIELDS, KINDS, ProfileKind
+from chekara.features.profile_state import Ints
+
+MISSING = 0
+"""Key of a field that a line lacks."""
+
+_ENTITIES = ("importer", "exporter", "declarant", "carrier", "vehicle", "trailer")
+COLUMN_OF_FIELD = {
+    **{name: f"{name}_id" for name in _ENTITIES},
+    **dict.fromkeys(("hs6", "hs4", "hs_chapter"), "hs_code"),
+    "origin": "origin_country",
+    "crossing_point": "crossing_point",
+    "neighbour_and_regime": "crossing_point",
+}
+"""Contract column that a field is read from."""
+_HS_DIGITS = {"hs6": 6, "hs4": 4, "hs_chapter": 2}
+_ONE_KEY = 1
+
+
+def neighbourhoods(crossing_points: pd.DataFrame) -> dict[str, str]:
+    """Return neighbour and border regime of each crossing point, such as ``"CN external"``.
+
+    Parameters
+    ----------
+    crossing_points : DataFrame
+        ``History.crossing_points``; rows that lack neighbour or regime are left out.
+
+    Examples
+    --------
+    >>> points = pd.DataFrame({"code": ["TOR", "X"], "neighbour": ["CN", None], "border_regime": ["external", "union"]})
+    >>> neighbourhoods(points)
+    {'TOR': 'CN external'}
+    """
+    known = crossing_points[["code", "neighbour", "border_regime"]].dropna()
+    return {str(code): f"{neighbour} {regime}" for code, neighbour, regime in known.itertuples(index=False)}
+
+
+def field_reader(field: str, neighbours: Mapping[str, str]) -> Callable[[str], str | None]:
+    """Tell how a field is read from its contract column.
+
+    Parameters
+    ----------
+    field : str
+        Of `FIELDS`.
+    neighbours : mapping of str to str
+        Of `neighbourhoods`.
+
+    Returns
+    -------
+    callable
+        Text of the column to text of the field; None where it tells nothing.
+
+    Examples
+    --------
+    >>> field_reader("hs4", {})("610910"), field_reader("hs6", {})("6109")
+    ('6109', None)
+    """
+    if field in _HS_DIGITS:
+        return partial(_prefix, digits=_HS_DIGITS[field])
+    return neighbours.get if field == "neighbour_and_regime" else _as_it_is
+
+
+def _prefix(code: str, digits: int) -> str | None:
+    return code[:digits] if len(code) >= digits else None
+
+
+def _as_it_is(text: str) -> str | None:
+    return text
+
+
+def key_of(field: str, text: str) -> int:
+    """Return the key of one entity: signed, 64 bits, never 0.
+
+    Parameters
+    ----------
+    field : str
+        The same text is another entity in another field.
+    text : str
+    """
+    digest = hashlib.blake2b(text.encode(), digest_size=8, person=field[:16].encode()).digest()
+    return int.from_bytes(digest, "little", signed=True) or 1
+
+
+def mark_of(crossing_id: str) -> int:
+    """Return the mark of a crossing in states: 53 bits, so that a float64 holds it, never 0."""
+    digest = hashlib.blake2b(crossing_id.encode(), digest_size=8, person=b"crossing").digest()
+    return int.from_bytes(digest, "little") >> 11 or 1
+
+
+def kind_keys(kind: ProfileKind, keys: Ints) -> Ints:
+    """Return the keys of one kind.
+
+    Parameters
+    ----------
+    kind : ProfileKind
+    keys : ndarray of shape (n_lines, n_fields), int64
+        Keys of `FIELDS`, `MISSING` where a line lacks one.
+
+    Returns
+    -------
+    ndarray of shape (n_lines,), int64
+        `MISSING` where the line has no key of this kind.
+    """
+    parts = [keys[:, FIELDS.index(name)] for name in kind.fields]
+    if not parts:
+        return np.full(len(keys), _ONE_KEY, dtype=np.int64)
+    if len(parts) == 1:
+        return parts[0]
+    return np.where((parts[0] == MISSING) | (parts[1] == MISSING), MISSING, _mixed(parts[0], parts[1]))
+
+
+def all_kind_keys(keys: Ints) -> Ints:
+    """Return the keys of every kind; shape (n_kinds, n_lines)."""
+    return np.stack([kind_keys(kind, keys) for kind in KINDS])
+
+
+def _mixed(left: Ints, right: Ints) -> Ints:
+    """Mix two keys into one, as SplitMix64 finishes its numbers; the order matters."""
+    mixed: npt.NDArray[np.uint64] = left.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    mixed ^= right.astype(np.uint64)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    mixed ^= mixed >> np.uint64(31)
+    out = mixed.astype(np.int64)
+    return np.where(out == MISSING, _ONE_KEY, out)
