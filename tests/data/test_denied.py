@@ -52,6 +52,20 @@ def test_no_contract_column_would_be_refused_by_its_own_name() -> None:
     assert [column.name for columns in TABLES.values() for column in columns if denied_by_name(column.name)] == []
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["x_nati\u043enality", "nation\u0430lity", "x_driver_s\u0435x", "\u0440\u0430ssport", "r\u0430ce", "ф\u0061милия"],
+)
+def test_letters_of_another_script_hide_no_word(name: str) -> None:
+    assert denied_by_name(name) is not None
+
+
+@pytest.mark.parametrize("name", ["", "_", "x_", "7", "__1"])
+def test_a_name_without_letters_describes_nobody(name: str) -> None:
+    assert denied_by_name(name) is None
+    refuse_denied_columns(frame_with(name, [0, 1, 2]), "crossings")
+
+
 @given(
     token=st.sampled_from(["sex", "nationality", "dob", "религия", "пол"]),
     before=st.sampled_from(["", "x_", "driver-", "a b "]),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
@@ -25,6 +26,11 @@ from chekara.data.denied_words import (
 )
 from chekara.data.schema import TABLES, columns_by_name
 from chekara.errors import DeniedColumnError
+
+# Letters that look alike, Cyrillic and Latin, small and capital.
+_CYRILLIC, _LATIN = "аеёкмнорстухіјѕһАВЕЁКМНОРСТУХІЈЅҺ", "aeekmhopctyxijshABEEKMHOPCTYXIJSH"
+_READ_AS_LATIN = str.maketrans(_CYRILLIC, _LATIN)
+_READ_AS_CYRILLIC = str.maketrans("acehijkmopstxyABCEHIJKMOPSTXY", "асеһіјкморѕтхуАВСЕНІЈКМОРЅТХУ")
 
 _HINT = "leave the column out of the file; people are never scored"
 
@@ -88,8 +94,23 @@ def denied_by_name(name: str) -> str | None:
     ('sex', 'birth', None)
     >>> denied_by_name("x_vehicle_age"), denied_by_name("age_group")
     (None, 'age')
+    >>> denied_by_name("x_nati\u043enality")  # one letter of it is Cyrillic
+    'nationality'
     """
-    tokens = name_tokens(name)
+    return next(filter(None, map(_described_by_tokens, map(name_tokens, _spellings(name)))), None)
+
+
+def _spellings(name: str) -> Iterator[str]:
+    """Yield a name, and where it is not all ASCII, what it may be meant to be read as."""
+    yield name
+    if not name.isascii():
+        plain = unicodedata.normalize("NFKC", name)
+        yield from (plain.translate(letters) for letters in (_READ_AS_LATIN, _READ_AS_CYRILLIC))
+
+
+def _described_by_tokens(tokens: Sequence[str]) -> str | None:
+    if not tokens:
+        return None
     is_of_person = any(
         token in PERSON_TOKENS and following not in THINGS_OF_PEOPLE
         for token, following in zip(tokens, [*tokens[1:], ""], strict=True)
