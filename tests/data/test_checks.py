@@ -87,11 +87,11 @@ def _sample(kind: str, values: tuple[str, ...]) -> str:
             {"selected_by": "random", "propensity": "0"},
             ("propensity", "propensity_of_zero", "value_blanked"),
         ),
-        ("inspections", {"result": "clear"}, ("result", "result_contradicts_found", "value_blanked")),
+        ("inspections", {"result": "clear"}, ("result", "result_contradicts_found", "row_refused")),
         (
             "inspections",
             {"found": "false", "result": "confirmed"},
-            ("result", "result_contradicts_found", "value_blanked"),
+            ("result", "result_contradicts_found", "row_refused"),
         ),
     ],
 )

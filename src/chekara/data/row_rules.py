@@ -147,7 +147,7 @@ ROW_RULES: dict[str, tuple[RowRule, ...]] = {
         ),
         RowRule(
             "result_contradicts_found",
-            "value_blanked",
+            "row_refused",
             "found with result clear, or not found with result confirmed",
             _where("result", _contradicts_found),
         ),
