@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,12 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from chekara.data.findings import Finding, warnings_first
-from chekara.data.history_checks import check_domain, check_whole, find_draws_of_unknown_chance
+from chekara.data.history_checks import (
+    check_domain,
+    check_whole,
+    find_draws_of_unknown_chance,
+    find_rates_in_percent,
+)
 from chekara.data.history_screen import show_findings
 from chekara.data.labels import TargetRule
 from chekara.data.sources import History
@@ -78,3 +84,20 @@ def test_warnings_come_first_and_both_screens_read_the_same(history: History) ->
     assert isinstance(console.file, io.StringIO)
     lines = console.file.getvalue().splitlines()
     assert [line.strip() for line in lines[:4]] == ["warning a", "About a.", "warning b", "About b."]
+
+
+@pytest.mark.parametrize(
+    ("rates", "is_found"),
+    [([0.05, 0.12, 0.0, 3.0], False), ([5.0, 12.0, 0.0, 0.0, 0.3], True), ([], False), ([0.0, np.nan], False)],
+)
+def test_rates_in_per_cent_are_a_warning(rates: list[float], is_found: bool) -> None:
+    found = find_rates_in_percent(pd.DataFrame({"duty_rate": np.array(rates, dtype=np.float64)}))
+    assert [(one.code, one.blocks_promotion, one.columns) for one in found] == [
+        ("rate_in_percent", True, ("duty_rate",))
+    ] * is_found
+
+
+def test_the_whole_history_is_looked_at_for_rates_in_per_cent(history: History) -> None:
+    assert not [one for one in check_whole(history) if one.code == "rate_in_percent"]
+    changed = replace(history, crossings=history.crossings.assign(duty_rate=12.0))
+    assert [one for one in check_whole(changed) if one.code == "rate_in_percent"]

@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
-from chekara.data.schema import EARLIEST, LARGEST_INTEGER, LARGEST_NUMBER, LATEST, Column
+from chekara.data.schema import EARLIEST, LARGEST_INTEGER, LARGEST_NUMBER, LATEST, UNSAFE_CHARACTERS, Column
 from chekara.domain.crossing import Value
 
-# C0 and C1 controls, line and paragraph separators, bidirectional marks, overrides and isolates, and surrogates
-# without a partner: each can forge a log line, reorder what an officer reads, or not be written as UTF-8 at all.
-_UNSAFE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+# A surrogate without a partner cannot be written as UTF-8 at all.
+_UNSAFE: Final = re.compile(f"[{UNSAFE_CHARACTERS}\ud800-\udfff]")
 
 _INSTANT: Final = re.compile(
     r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(?P<offset>[Zz]|[+-]\d{2}:?\d{2})?", re.ASCII

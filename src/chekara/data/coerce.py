@@ -22,7 +22,16 @@ import pandas as pd
 import pyarrow as arrow
 import pyarrow.compute as pc
 
-from chekara.data.schema import EARLIEST, LATEST, Column, Kind
+from chekara.data.schema import (
+    EARLIEST,
+    LARGEST_INTEGER,
+    LARGEST_NUMBER,
+    LATEST,
+    LONGEST_TEXT,
+    UNSAFE_CHARACTERS,
+    Column,
+    Kind,
+)
 from chekara.errors import HistoryError
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
@@ -32,18 +41,24 @@ VALUE_REASONS: dict[str, str] = {
     "number_not_text": "a number where a code of digits belongs; its leading zeros are lost",
     "not_in_code_list": "not one of the allowed words",
     "wrong_form": "not of the form that the column asks for",
-    "not_a_number": "not a number, or infinite",
+    "unsafe_character": "text with control characters (line breaks and tabs are none here) or bidirectional ones",
+    "text_too_long": f"text of more than {LONGEST_TEXT} characters",
+    "not_a_number": "not a number, infinite, or the word NaN",
     "not_an_integer": "a number with decimals",
-    "out_of_range": "below the smallest or above the largest value allowed; instants before 1900 or from 2200",
+    "out_of_range": "below the smallest or above the largest value allowed, or a number beyond 1e15, an integer beyond "
+    "2147483647; instants before 1900 or from 2200",
     "not_a_boolean": "not true, false, 1 or 0",
     "not_an_instant": "not an ISO 8601 instant",
     "naive_instant": "an instant without an offset",
     "not_a_date": "not a date of the form YYYY-MM-DD",
 }
 
-_NUMBER = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$|^(?i:nan)$"
+_NUMBER = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
 _OFFSET = r"[Tt ][0-9]{2}.*(?:[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)$"
 _DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+# Unlike a request, a file may hold text with line breaks and tabs: spreadsheets write them.
+_UNSAFE = f"[{UNSAFE_CHARACTERS}]"
+_BLANKS = "[\t\n\r]"
 _LARGEST_EXACT_INTEGER = 2.0**53
 
 
@@ -160,7 +175,20 @@ def _text(array: Any, column: Column) -> Coerced:
         array = _blank(
             array, ~_mask(pc.match_substring_regex(array, f"^(?:{column.pattern})$")), problems, "wrong_form"
         )
+    if not (column.values or column.pattern):
+        array = _blank(array, _mask(pc.greater(pc.utf8_length(array), LONGEST_TEXT)), problems, "text_too_long")
+        array = _blank(array, _holds_unsafe(array), problems, "unsafe_character")
     return Coerced(_texts(array), problems)
+
+
+def _holds_unsafe(array: Any) -> Mask:
+    """Search what is not printable ASCII, which nearly every value is."""
+    unsafe = ~_mask(pc.fill_null(pc.ascii_is_printable(array), True))
+    rows = np.flatnonzero(unsafe)
+    if len(rows):
+        text = pc.replace_substring_regex(array.take(arrow.array(rows)), _BLANKS, " ")
+        unsafe[rows] = _mask(pc.match_substring_regex(text, _UNSAFE))
+    return unsafe
 
 
 def _number_as_text(array: Any, column: Column) -> tuple[Any, dict[str, Mask]]:
@@ -191,7 +219,7 @@ def _number(array: Any, column: Column) -> Coerced:
         except arrow.ArrowInvalid:
             fits = _mask(pc.match_substring_regex(array, _NUMBER))
             numbers = _float_array(pc.if_else(arrow.array(fits), array, arrow.scalar(None, array.type)))
-            _record(problems, "not_a_number", present & ~fits)
+        _record(problems, "not_a_number", present & np.isnan(numbers))
     elif _is_numeric(array.type):
         numbers = _float_array(array)
     else:
@@ -199,8 +227,9 @@ def _number(array: Any, column: Column) -> Coerced:
     _drop(numbers, np.isinf(numbers), problems, "not_a_number")
     if column.kind == "integer":
         _drop(numbers, np.floor(numbers) != numbers, problems, "not_an_integer")
-    lowest = -np.inf if column.minimum is None else column.minimum
-    highest = np.inf if column.maximum is None else column.maximum
+    largest = LARGEST_INTEGER if column.kind == "integer" else LARGEST_NUMBER
+    lowest = -largest if column.minimum is None else column.minimum
+    highest = largest if column.maximum is None else column.maximum
     _drop(numbers, (numbers < lowest) | (numbers > highest), problems, "out_of_range")
     return Coerced(pd.Series(numbers), problems)
 

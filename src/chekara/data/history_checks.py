@@ -37,9 +37,37 @@ class DomainChecks:
 
 
 def check_whole(history: History) -> tuple[Finding, ...]:
-    """Look for drift and proxies, which do not depend on a domain."""
+    """Look for drift, proxies and rates in per cent, which do not depend on a domain."""
     crossings = history.newest_revisions()
-    return (*find_drift(crossings), *find_proxies(crossings))
+    return (*find_drift(crossings), *find_proxies(crossings), *find_rates_in_percent(crossings))
+
+
+def find_rates_in_percent(crossings: pd.DataFrame) -> list[Finding]:
+    """Find duty rates that were written in per cent: half of those that are not zero lie above 1, which is 100 %.
+
+    Parameters
+    ----------
+    crossings : DataFrame
+        Of the contract.
+
+    Returns
+    -------
+    list of Finding
+        One warning, or none.
+    """
+    rates = crossings["duty_rate"][crossings["duty_rate"] > 0]
+    if rates.empty or rates.median() <= 1:
+        return []
+    sentence = "Half of the duty rates above zero are above 1, which is 100 %: they seem to be in per cent."
+    return [
+        Finding(
+            code="rate_in_percent",
+            severity="warning",
+            sentence=sentence,
+            columns=("duty_rate",),
+            numbers={"median": float(rates.median()), "lines": float(len(rates))},
+        )
+    ]
 
 
 def check_domain(history: History, rule: TargetRule, seed: int, whole: tuple[Finding, ...] = ()) -> DomainChecks:

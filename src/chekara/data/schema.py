@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 
 from chekara.domain import vocabulary as words
+from chekara.settings import Limits
 
 Kind = Literal["string", "code", "number", "integer", "boolean", "instant", "date"]
 EntityType = Literal["importer", "exporter", "declarant", "carrier", "vehicle", "trailer"]
@@ -73,6 +74,13 @@ LARGEST_INTEGER: Final = 2**31 - 1
 # and what is reckoned from an instant (a due date, a half-life, a local time) stays an instant.
 EARLIEST: Final = datetime(1900, 1, 1, tzinfo=UTC)
 LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
+
+# Longest text of a file; what a request may hold is a setting, with this as its default.
+LONGEST_TEXT: Final = Limits().text_characters
+
+# C0 and C1 controls, line and paragraph separators, bidirectional marks, overrides and isolates, as a regular
+# expression's class: each can forge a log line or reorder what an officer reads.
+UNSAFE_CHARACTERS: Final = "\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
 
 HEADER_COLUMNS: tuple[Column, ...] = (
     Column(name="crossing_id", kind="string", required=True, description="Global identity of the crossing"),
