@@ -1,4 +1,4 @@
-"""Small dirty histories: revisions out of order, groupage, missing ids, overturned and early results, equal instants."""
+"""Small dirty histories: late revisions, groupage, missing ids, overturned and early results, equal instants."""
 
 from __future__ import annotations
 

@@ -159,7 +159,7 @@ def test_an_unknown_name_is_refused() -> None:
 
 
 def test_a_comparison_without_its_reference_is_refused_not_missing() -> None:
-    with pytest.raises(ConfigurationError, match="frozen reference"):
+    with pytest.raises(ConfigurationError, match="what is usual"):
         build_features(ItemColumns({}, 1), ["unit_price_vs_reference"], {})
 
 

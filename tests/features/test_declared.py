@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from chekara.data.schema import CROSSING_COLUMNS, columns_by_name
 from chekara.features import declared
 from chekara.features.catalogue import FEATURES, ItemColumns
+from chekara.features.profile_measures import REFERENCE_PRICE
 
 COLUMNS = columns_by_name(CROSSING_COLUMNS)
 
@@ -95,7 +96,7 @@ def _full_line() -> ItemColumns:
             values[name] = np.array(["6109100000" if name == "hs_code" else "CN"], dtype=object)
         else:
             values[name] = np.array([20.0])
-    values |= {"crossing_index": np.zeros(1, dtype=np.int64), declared.REFERENCE_PRICE: np.array([4.0])}
+    values |= {"crossing_index": np.zeros(1, dtype=np.int64), REFERENCE_PRICE: np.array([4.0])}
     return ItemColumns(values, 1)  # type: ignore[arg-type]
 
 

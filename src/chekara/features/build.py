@@ -20,7 +20,8 @@ from chekara.data.schema import CROSSING_COLUMNS, columns_by_name, is_extension
 from chekara.domain.crossing import Crossing, Value
 from chekara.errors import ConfigurationError
 from chekara.features import declared
-from chekara.features.catalogue import FEATURES, Array, Feature, FeatureKind, ItemColumns
+from chekara.features.catalogue import Array, Feature, FeatureKind, ItemColumns, find_feature
+from chekara.features.profile_measures import REFERENCE_PRICE
 from chekara.features.reference import PriceReference
 
 Layout: TypeAlias = tuple[ItemColumns, npt.NDArray[np.int64]]
@@ -161,7 +162,8 @@ def build_features(
     ----------
     items : ItemColumns
     names : iterable of str
-        Names in the catalogue, or of national extensions (``x_...``) listed in ``extensions``.
+        Names in the catalogue, of profile features (whose columns the profile engine lays beside the items; where
+        nobody laid them they are missing), or of national extensions (``x_...``) listed in ``extensions``.
     extensions : mapping of str to {'number', 'category'}
         Kind of each national extension that the model names.
     prices : PriceReference, optional
@@ -185,14 +187,16 @@ def build_features(
     """
     wanted = tuple(names)
     if prices is not None:
-        items = ItemColumns(items.values | {declared.REFERENCE_PRICE: prices.usual_price(items)}, items.n_items)
+        items = ItemColumns(items.values | {REFERENCE_PRICE: prices.usual_price(items)}, items.n_items)
     kinds: list[FeatureKind] = []
     values: dict[str, Array] = {}
     for name in wanted:
-        if name in FEATURES:
-            found = FEATURES[name]
-            if found.source == "reference" and declared.REFERENCE_PRICE not in items.values:
-                raise ConfigurationError("this feature compares with a frozen reference; give one", where=name)
+        found = find_feature(name)
+        if found is not None:
+            if found.source == "reference" and REFERENCE_PRICE not in items.values:
+                raise ConfigurationError(
+                    "this feature compares with what is usual; lay the profile columns beside the items", where=name
+                )
             kind, column = found.kind, _computed_once(found, items)
         elif is_extension(name) and name in extensions:
             kind = extensions[name]

@@ -71,7 +71,7 @@ class Feature:
     unit : str
         Unit of the value as shown to people, such as ``currency/kg``; ``code`` for categories.
     source : {'declared', 'reference', 'profile', 'extension'}
-        ``reference``: compares the row with a table that is frozen in the model's bundle.
+        ``reference``: compares the row with what is usual, which the profile engine lays beside it.
     reads : tuple of str
         Contract columns that it is computed from.
     explanation : str
@@ -191,14 +191,20 @@ def laid_columns(names: Iterable[str]) -> tuple[str, ...]:
     --------
     >>> laid_columns(["origin_country", "importer_volume_long"])
     ('importer_volume_long',)
+
+    A comparison with what is usual for such goods needs to know what is usual:
+
+    >>> import chekara.features.declared
+    >>> laid_columns(["unit_price_vs_reference"])
+    ('reference_price_per_kg', 'reference_goods_level')
     """
     wanted: dict[str, None] = {}
     for name in names:
         found = find_feature(name)
         if found is None:
             continue
-        if found.source == "profile" and parse_profile_name(name) is not None:
+        if found.source == "profile":
             wanted[name] = None
-        elif REFERENCE_PRICE in found.reads:
+        elif found.source == "reference":
             wanted |= dict.fromkeys((REFERENCE_PRICE, REFERENCE_LEVEL))
     return tuple(wanted)

@@ -16,13 +16,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from chekara.features.catalogue import ItemColumns, feature
+from chekara.features.profile_measures import REFERENCE_PRICE
 
 Numbers: TypeAlias = npt.NDArray[np.float64]
 Texts: TypeAlias = npt.NDArray[np.object_]
 
 # Columns that are derived when items are laid out, or looked up in a frozen reference; no customs system sends them.
 CROSSING_INDEX = "crossing_index"
-REFERENCE_PRICE = "reference_price_per_kg"
 
 _OPTIONAL_FIELDS = (
     "origin_country",

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from chekara.features.profile_kinds import FIELDS, KINDS, ProfileKind
+from chekara.features.profile_kinds import FIELDS, KINDS
 from chekara.features.profile_state import Ints
 
 MISSING = 0
@@ -99,31 +99,32 @@ def mark_of(crossing_id: str) -> int:
     return int.from_bytes(digest, "little") >> 11 or 1
 
 
-def kind_keys(kind: ProfileKind, keys: Ints) -> Ints:
-    """Return the keys of one kind.
+# Fields of each kind, twice the same where it has one: then nothing is mixed.
+_FIELDS_OF_KIND = [kind.fields for kind in KINDS]
+_FIRST = np.array([FIELDS.index(fields[0]) if fields else 0 for fields in _FIELDS_OF_KIND])
+_SECOND = np.array([FIELDS.index(fields[-1]) if fields else 0 for fields in _FIELDS_OF_KIND])
+_IS_PAIR = np.array([len(fields) == 2 for fields in _FIELDS_OF_KIND])
+_IS_ONE = np.array([len(fields) == 0 for fields in _FIELDS_OF_KIND])
+
+
+def keys_of_kinds(keys: Ints) -> Ints:
+    """Return the keys of every kind.
 
     Parameters
     ----------
-    kind : ProfileKind
     keys : ndarray of shape (n_lines, n_fields), int64
         Keys of `FIELDS`, `MISSING` where a line lacks one.
 
     Returns
     -------
-    ndarray of shape (n_lines,), int64
-        `MISSING` where the line has no key of this kind.
+    ndarray of shape (n_kinds, n_lines), int64
+        In the order of `KINDS`; `MISSING` where a line has no key of the kind.
     """
-    parts = [keys[:, FIELDS.index(name)] for name in kind.fields]
-    if not parts:
-        return np.full(len(keys), _ONE_KEY, dtype=np.int64)
-    if len(parts) == 1:
-        return parts[0]
-    return np.where((parts[0] == MISSING) | (parts[1] == MISSING), MISSING, _mixed(parts[0], parts[1]))
-
-
-def all_kind_keys(keys: Ints) -> Ints:
-    """Return the keys of every kind; shape (n_kinds, n_lines)."""
-    return np.stack([kind_keys(kind, keys) for kind in KINDS])
+    out: Ints = keys.T[_FIRST]
+    left, right = out[_IS_PAIR], keys.T[_SECOND[_IS_PAIR]]
+    out[_IS_PAIR] = np.where((left == MISSING) | (right == MISSING), MISSING, _mixed(left, right))
+    out[_IS_ONE] = _ONE_KEY
+    return out
 
 
 def _mixed(left: Ints, right: Ints) -> Ints:

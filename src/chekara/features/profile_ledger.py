@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chekara.errors import ConfigurationError
-from chekara.features.profile_keys import all_kind_keys, mark_of
+from chekara.features.profile_keys import keys_of_kinds, mark_of
 from chekara.features.profile_kinds import KINDS
 from chekara.features.profile_link import Links, empty_links, link_events
 from chekara.features.profile_plan import ColumnPlan
@@ -153,7 +153,7 @@ class GroupLedger:
         slot_of: dict[tuple[int, int], int] = {}
         slots = [
             [slot_of.setdefault((k, key), len(slot_of)) if key else -1 for key in keys]
-            for k, keys in enumerate(all_kind_keys(self._keyed["keys"]).tolist())
+            for k, keys in enumerate(keys_of_kinds(self._keyed["keys"]).tolist())
         ]
         self.state_keys = [(KINDS[k].name, key) for k, key in slot_of]
         return np.array(slots, dtype=np.int32).reshape(len(KINDS), self._n_lines)

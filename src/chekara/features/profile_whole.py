@@ -10,7 +10,7 @@ import numpy.typing as npt
 from chekara.data.sources import History
 from chekara.features.profile_fold import HistoryFold
 from chekara.features.profile_frames import Events, first_places, lay_out_history
-from chekara.features.profile_keys import MISSING, key_of, kind_keys, mark_of
+from chekara.features.profile_keys import MISSING, key_of, keys_of_kinds, mark_of
 from chekara.features.profile_kinds import FIELDS, KINDS
 from chekara.features.profile_plan import plan_columns
 from chekara.features.profile_records import (
@@ -93,7 +93,7 @@ class FoldedHistory:
         for k, (kind, n_keys) in enumerate(zip(KINDS, self._events.n_keys, strict=True)):
             held = np.flatnonzero(slots[k] >= 0)
             first_line = held[first_places(slots[k, held] - start, n_keys)] if n_keys else held
-            keys = kind_keys(kind, self._keys[first_line])
+            keys = keys_of_kinds(self._keys[first_line])[k]
             sums = states.sums[start : start + n_keys].copy()
             for column in (LAST_BY, OTHER_LAST_BY, FIRST_BY, OTHER_FIRST_BY):
                 sums[:, column] = marks[sums[:, column].astype(np.int64)]
