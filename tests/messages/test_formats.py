@@ -102,3 +102,10 @@ def test_weekdays_are_seven_words() -> None:
 @given(st.text(max_size=4), LANGUAGES)
 def test_country_keeps_the_code(code: str, language: str) -> None:
     assert code in messages.country(code, language)
+
+
+@pytest.mark.parametrize("moment", [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)])
+def test_an_instant_at_either_end_of_the_calendar_is_shown(moment: datetime) -> None:
+    for language in messages.languages():
+        assert str(moment.year) in messages.instant(moment, language)
+        assert messages.instant(moment, language, "America/Lima")

@@ -60,6 +60,12 @@ def test_only_persons_who_may_review_can(house: SmallHouse, role: Role) -> None:
             "/until",
             "not_in_future",
         ),
+        *((FOLLOW | {"reason": said}, "/reason", "missing") for said in ("\u200b", "\u00ad", "\u2800", "...")),
+        ({"action": ReviewAction.REFER, "reason": "r", "refer_to": "customs"}, "/to", "own_agency"),
+        *(
+            ({"action": ReviewAction.DELAY, "reason": "r", "until": until}, "/until", "too_far_ahead")
+            for until in (TOMORROW + timedelta(days=365), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC))
+        ),
     ],
 )
 def test_fields_must_fit_the_action(house: SmallHouse, given: dict, where: str, code: str) -> None:
@@ -85,6 +91,13 @@ def test_a_superseded_revision_is_not_reviewed(house: SmallHouse) -> None:
     house.score_one(crossing("old", revision=1))
     with pytest.raises(SupersededRevisionError):
         house.review(actor(role=Role.ANALYST), ReviewRequest(decision_id=old.decision.decision_id, **FOLLOW))
+
+
+def test_a_withdrawn_crossing_is_not_reviewed(house: SmallHouse) -> None:
+    record = house.score_one(crossing("withdrawn"))
+    house.score_one(crossing("withdrawn", revision=1), is_void=True)
+    with pytest.raises(SupersededRevisionError, match="withdrawn"):
+        house.review(actor(role=Role.ANALYST), ReviewRequest(decision_id=record.decision.decision_id, **FOLLOW))
 
 
 def test_a_test_key_reviews_only_the_test_log(house: SmallHouse) -> None:

@@ -63,6 +63,9 @@ def test_delay_is_local_time() -> None:
         ({"action": "delay", "until": "", "reason": WHY}, "until"),
         ({"action": "delay", "until": "2026-11-24T11:07", "reason": WHY}, "until"),
         ({"action": "delay", "until": "tomorrow", "reason": WHY}, "until"),
+        ({"action": "delay", "until": "0001-01-01T00:00", "reason": WHY}, "until"),
+        ({"action": "delay", "until": "9999-12-31T23:59", "reason": WHY}, "until"),
+        ({"action": "follow", "reason": "..."}, "reason"),
     ],
 )
 def test_what_is_missing_is_told_beside_its_field(sent: dict[str, str], field: str) -> None:

@@ -116,7 +116,11 @@ def instant(moment: datetime, language: str, zone: str = DISPLAY_ZONE) -> str:
     >>> instant(datetime(2026, 11, 24, 5, 7, tzinfo=UTC), "en")
     '24 Nov 2026, 11:07'
     """
-    return format_datetime(moment, "d MMM y, HH:mm", tzinfo=ZoneInfo(zone), locale=_locale(language))
+    try:
+        local = moment.astimezone(ZoneInfo(zone))
+    except OverflowError:  # within a day of where the calendar begins or ends
+        local = moment
+    return format_datetime(local, "d MMM y, HH:mm", tzinfo=local.tzinfo, locale=_locale(language))
 
 
 def duration(span: timedelta, language: str) -> str:

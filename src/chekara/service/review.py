@@ -5,7 +5,8 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from chekara.domain.actor import Actor, Permission, may
 from chekara.domain.review import Review
@@ -14,6 +15,8 @@ from chekara.errors import FieldProblem, ForbiddenError, InvalidRequestError, No
 from chekara.policy.policy import Policy
 from chekara.service.ports import DecisionLog
 from chekara.service.records import Chain
+
+LONGEST_DELAY: Final = timedelta(days=365)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,18 +81,18 @@ class RecordReview:
         ForbiddenError
             The actor is not a person who may review.
         InvalidRequestError
-            The reason is empty, or a field does not fit the action.
+            The reason says nothing, or a field does not fit the action.
         NotFoundError
             No such decision, or none that the actor's agency may see.
         SupersededRevisionError
-            A higher revision of the crossing was scored.
+            A higher revision of the crossing was scored, or it was withdrawn.
         LogUnavailableError
             The review could not be made durable.
         """
         if not may(actor, Permission.REVIEW):
             raise ForbiddenError("only a person who may review can record one", hint="ask an analyst or a supervisor")
         reviewed_at = self._now()
-        problems = tuple(_problems(request, reviewed_at, self._policy))
+        problems = tuple(_problems(request, actor.agency, reviewed_at, self._policy))
         if problems:
             raise InvalidRequestError("the review cannot be recorded like this", problems=problems)
         chain = Chain.of(actor)
@@ -101,6 +104,8 @@ class RecordReview:
                 raise SupersededRevisionError(
                     "a newer revision of this crossing was scored", hint="review the newest decision"
                 )
+            if record.is_void:
+                raise SupersededRevisionError("this crossing was withdrawn", hint="there is nothing to review")
             review = _review(actor, request, reviewed_at)
             transaction.append_review(chain, review)
         return review
@@ -125,8 +130,19 @@ def _review(actor: Actor, request: ReviewRequest, reviewed_at: datetime) -> Revi
 _NEEDS = {ReviewAction.OVERRIDE: "lane", ReviewAction.REFER: "to", ReviewAction.DELAY: "until"}
 
 
-def _problems(request: ReviewRequest, reviewed_at: datetime, policy: Policy) -> Iterator[FieldProblem]:
-    if not request.reason.strip():
+def has_words(reason: str) -> bool:
+    """Whether a reason says anything: spaces, invisible characters and punctuation alone do not.
+
+    Examples
+    --------
+    >>> has_words("Weighed again"), has_words("\u200b \u2800 ...")
+    (True, False)
+    """
+    return any(letter.isalnum() for letter in reason)
+
+
+def _problems(request: ReviewRequest, agency: str, reviewed_at: datetime, policy: Policy) -> Iterator[FieldProblem]:
+    if not has_words(request.reason):
         yield FieldProblem("/reason", "missing", "A review needs a reason.")
     given = {"lane": request.lane, "to": request.refer_to, "until": request.until}
     needed = _NEEDS.get(request.action)
@@ -137,5 +153,9 @@ def _problems(request: ReviewRequest, reviewed_at: datetime, policy: Policy) -> 
             yield FieldProblem(f"/{name}", "unexpected", f"The action {request.action} does not take this field.")
     if request.refer_to is not None and request.refer_to not in policy.known_agencies:
         yield FieldProblem("/to", "unknown_agency", "This agency is not known.")
+    if request.refer_to == agency:
+        yield FieldProblem("/to", "own_agency", "A crossing is referred to another agency.")
     if request.until is not None and request.until <= reviewed_at:
         yield FieldProblem("/until", "not_in_future", "Release can only be delayed until a later instant.")
+    if request.until is not None and request.until > reviewed_at + LONGEST_DELAY:
+        yield FieldProblem("/until", "too_far_ahead", f"Release is delayed for at most {LONGEST_DELAY.days} days.")

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from chekara import messages
 from chekara.domain.vocabulary import Lane, ReviewAction
-from chekara.service.review import ReviewRequest
+from chekara.service.review import LONGEST_DELAY, ReviewRequest, has_words
 from chekara.web.pages import Choice, ReviewForm
 from chekara.web.words import named
 
@@ -65,8 +65,8 @@ def parse_review(
         "action": "action_missing" if action is None else "",
         "lane": "lane_missing" if action is ReviewAction.OVERRIDE and lane is None else "",
         "to": "agency_missing" if action is ReviewAction.REFER and agency not in limits.agencies else "",
-        "until": "until_missing" if action is ReviewAction.DELAY and (until is None or until <= limits.now) else "",
-        "reason": "" if reason else "reason_missing",
+        "until": "until_missing" if action is ReviewAction.DELAY and not _is_ahead(until, limits.now) else "",
+        "reason": "" if has_words(reason) else "reason_missing",
     }
     if len(reason) > limits.reason_characters:
         problems["reason"] = "reason_long"
@@ -125,10 +125,14 @@ def _one_of(words: type[Word], code: str) -> Word | None:
     return words(code) if code in {word.value for word in words} else None
 
 
+def _is_ahead(until: datetime | None, now: datetime) -> bool:
+    return until is not None and now < until <= now + LONGEST_DELAY
+
+
 def _local_instant(typed: str) -> datetime | None:
     """Read a local time without offset as browsers send it."""
     try:
-        local = datetime.strptime(typed, "%Y-%m-%dT%H:%M")
-    except ValueError:
+        local = datetime.strptime(typed, "%Y-%m-%dT%H:%M").replace(tzinfo=ZoneInfo(messages.DISPLAY_ZONE))
+        return local.astimezone(UTC)
+    except (ValueError, OverflowError):  # no time at all, or one before the calendar begins
         return None
-    return local.replace(tzinfo=ZoneInfo(messages.DISPLAY_ZONE)).astimezone(UTC)
