@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -149,7 +150,17 @@ def test_what_an_agency_reviewed_leaves_its_queue_only(house: SmallHouse, everyt
     assert decision_id in {record.decision.decision_id for record in listed(house, other, queue)}
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "%%%", "MS4y.", "YWJj", "\u00e9", "A" * 1000])
+def encoded(plain: str) -> str:
+    return base64.urlsafe_b64encode(plain.encode()).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        *("", "x", "%%%", "MS4y.", "YWJj", "\u00e9", "A" * 1000),
+        *map(encoded, ("1." + "9" * 25, "9" * 25 + ".1", "-1.2", "1.-2", "1. 2", "1_0.2", "1.2\n", "\u0661.2")),
+    ],
+)
 def test_foreign_cursors_are_refused(house: SmallHouse, cursor: str) -> None:
     with pytest.raises(InvalidRequestError) as caught:
         house.read.decisions(actor(), ALL, cursor)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, exists, or_, select
 
@@ -15,6 +16,8 @@ from chekara.service.chain import instant_text
 from chekara.service.records import Chain, DecisionFilter
 
 LARGEST_PAGE = 200
+# No more digits than the database's integers hold.
+_CURSOR = re.compile(r"(?P<strictness>[0-9]{1,2})\.(?P<position>[0-9]{1,18})")
 
 
 def list_decisions(
@@ -107,10 +110,12 @@ def _cursor(strictness: int, position: int) -> str:
 def _read_cursor(cursor: str) -> tuple[int, int]:
     try:
         plain = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode("ascii")
-        strictness, position = (int(part) for part in plain.split("."))
+        found = _CURSOR.fullmatch(plain)
     except (ValueError, binascii.Error):
-        raise _refused("cursor", "unknown_cursor", "give back the cursor of the page before, as it was") from None
-    return strictness, position
+        found = None
+    if found is None:
+        raise _refused("cursor", "unknown_cursor", "give back the cursor of the page before, as it was")
+    return int(found["strictness"]), int(found["position"])
 
 
 def _refused(where: str, code: str, message: str) -> InvalidRequestError:
