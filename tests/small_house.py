@@ -33,6 +33,7 @@ from chekara.policy import Policy, load_policy
 from chekara.service.champions import Champion, Floats, Usual
 from chekara.service.group import Outcome, WriteGroup
 from chekara.service.inspect import RecordInspections
+from chekara.service.profiles import FoldEvents
 from chekara.service.ranks import RankWindows
 from chekara.service.read import ReadDecisions
 from chekara.service.records import ClockMode, DecisionRecord, InspectionRequest, ScoreRequest
@@ -41,6 +42,7 @@ from chekara.service.score import ScoreCrossings
 from chekara.settings import Settings
 
 NAMES = ("declared_value", "net_mass_kg", "value_per_kg", "crossing_point", "origin_country")
+TOKENS = EntityTokens(b"a secret of this test, 32 bytes.")
 POINTS = ("KG-01", "KG-02", "KG-03")
 START = datetime(2026, 5, 4, 8, 0, tzinfo=UTC)
 RECEIVED = START + timedelta(hours=3)  # of results
@@ -249,6 +251,7 @@ def small_house(
     champions: Mapping[str, Champion] | None = None,
     policy: Policy | None = None,
     clock: ClockMode = "live",
+    tokens: EntityTokens = TOKENS,
 ) -> SmallHouse:
     """Open a house in a folder, with one champion unless told otherwise."""
     settings = Settings.from_environment({"CHEKARA_HOME": str(home), "CHEKARA_ENV": "dev"})
@@ -257,15 +260,17 @@ def small_house(
     log = SqlDecisionLog(database, cipher)
     fixed = FixedChampions(dict(champions) if champions is not None else {"revenue_fraud": small_model()})
     policy = policy or load_policy()
+    profiles = FoldEvents(tuple(policy.domains))
     score = ScoreCrossings(
         champions=fixed,
         policy=policy,
-        tokens=EntityTokens(b"a secret of this test, 32 bytes."),
+        tokens=tokens,
         cipher=cipher,
         ranks=RankWindows(log.ranked_margins),
+        profiles=profiles,
         clock=clock,
     )
-    record = RecordInspections(policy=policy, cipher=cipher, clock=clock)
+    record = RecordInspections(policy=policy, cipher=cipher, profiles=profiles, clock=clock)
     write = WriteGroup(log=log, score=score, record=record)
     review = RecordReview(log=log, policy=policy)
     return SmallHouse(settings, database, log, fixed, policy, write, ReadDecisions(log, policy), review, cipher)

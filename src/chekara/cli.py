@@ -16,6 +16,8 @@ keys_app = typer.Typer(no_args_is_help=True, help="Access keys of systems and pe
 audit_app = typer.Typer(no_args_is_help=True, help="The decision log.")
 app.add_typer(keys_app, name="keys")
 app.add_typer(audit_app, name="audit")
+profiles_app = typer.Typer(no_args_is_help=True, help="What is known of traders, carriers and goods, for live scores.")
+app.add_typer(profiles_app, name="profiles")
 
 History = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of history files.")]
 
@@ -111,6 +113,44 @@ def keys_add(
         Settings.from_environment(), agency=agency, role=role, holder=holder, scopes=tuple(scope or ()), is_test=test
     )
     typer.echo(key)
+
+
+@profiles_app.command("load")
+def profiles_load(directory: History) -> None:
+    """Load a history into the live profiles. The same files again change nothing."""
+    from chekara.adapters.profile_load import load_profiles
+    from chekara.adapters.profile_screen import progress_on, show_made
+
+    console = Console()
+    with progress_on(console) as progress:
+        made = load_profiles(Settings.from_environment(), directory, progress)
+    show_made(made, console)
+
+
+@profiles_app.command("rebuild")
+def profiles_rebuild() -> None:
+    """Make the live profiles anew from the loaded histories and the decision log."""
+    from chekara.adapters.profile_load import rebuild_profiles
+    from chekara.adapters.profile_screen import progress_on, show_made
+
+    console = Console()
+    with progress_on(console) as progress:
+        made = rebuild_profiles(Settings.from_environment(), progress)
+    show_made(made, console)
+
+
+@app.command()
+def export(
+    out: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write; made if it is not there.")],
+    since: Annotated[str | None, typer.Option(metavar="INSTANT", help="Only what became known from here on.")] = None,
+) -> None:
+    """Write live decisions, results, channels and propensities as history files to train on again."""
+    from chekara.adapters.export import export_history
+    from chekara.data.labels import parse_instant
+
+    instant = None if since is None else parse_instant(since, where="--since")
+    written = export_history(Settings.from_environment(), out, since=instant)
+    Console().print(f"Wrote {written.crossings:,} crossings and {written.results:,} results to {out}.", highlight=False)
 
 
 @audit_app.command("verify")

@@ -14,6 +14,7 @@ from chekara.adapters.database import open_database
 from chekara.adapters.decision_log import SqlDecisionLog
 from chekara.adapters.key_files import load_checkpoint_key, load_checkpoint_public_key, load_label_key
 from chekara.adapters.label_cipher import AesLabelCipher
+from chekara.adapters.profile_load import catch_up
 from chekara.adapters.promotions import SqlPromotions
 from chekara.data.identity import EntityTokens, load_entity_secret
 from chekara.policy import Policy, load_policy
@@ -21,6 +22,7 @@ from chekara.service.audit import AuditReport, verify_log
 from chekara.service.champions import Champions
 from chekara.service.group import WriteGroup
 from chekara.service.inspect import RecordInspections
+from chekara.service.profiles import FoldEvents
 from chekara.service.promote import PromoteModel
 from chekara.service.ranks import RankWindows
 from chekara.service.read import ReadDecisions
@@ -75,7 +77,7 @@ def open_house(
     Raises
     ------
     ConfigurationError
-        A setting, the policy or a secret is missing or wrong.
+        A setting, the policy or a secret is missing or wrong, or profiles were kept for another version or policy.
     LogUnavailableError
         The database does not answer.
     """
@@ -86,6 +88,8 @@ def open_house(
     database = open_database(settings)
     log = SqlDecisionLog(database, cipher)
     champions = ServingChampions(SqlPromotions(database), BundleStore(settings), policy)
+    profiles = FoldEvents(tuple(policy.domains))
+    catch_up(database, profiles)
     champions.refresh()
     champions.start_watching()
     book = CheckpointBook(checkpoint_file(settings.home), database, checkpoint_key)
@@ -95,9 +99,10 @@ def open_house(
         tokens=tokens,
         cipher=cipher,
         ranks=RankWindows(log.ranked_margins),
+        profiles=profiles,
         clock=clock,
     )
-    record = RecordInspections(policy=policy, cipher=cipher, clock=clock)
+    record = RecordInspections(policy=policy, cipher=cipher, profiles=profiles, clock=clock)
     writer = GroupCommitWriter(
         WriteGroup(log=log, score=score, record=record),
         queue_length=settings.limits.queue_length,

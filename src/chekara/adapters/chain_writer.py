@@ -42,7 +42,7 @@ class ChainWriter:
     def append(self, chain: Chain, kind: str, content: Plain) -> int:
         """Append an event; returns its position. It is in the database after `flush`, durable after the commit."""
         payload = canonical_json(content)
-        position, previous_hash = self._head(chain)
+        position, previous_hash = self.head(chain)
         position += 1
         entry: dict[str, Any] = {
             "chain": chain.value,
@@ -71,7 +71,8 @@ class ChainWriter:
     def _wait(self, table: str, row: dict[str, Any]) -> None:
         self._waiting.setdefault(table, []).append(row)
 
-    def _head(self, chain: Chain) -> tuple[int, str]:
+    def head(self, chain: Chain) -> tuple[int, str]:
+        """Return position and hash of the newest entry of a chain, appended ones included."""
         if chain not in self._heads:
             self._heads[chain] = head_of(self._connection, chain)
         return self._heads[chain]

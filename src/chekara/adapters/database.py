@@ -1,11 +1,15 @@
 """The database: tables, connections and migrations. SQLite now; the SQL is kept portable to PostgreSQL.
 
-Every table is append-only, held by triggers: a row is never changed or deleted. What changes in the world (a key is
-revoked, a crossing is withdrawn, a revision supersedes) is a further row. The one exception is a payload, which may be
-deleted after its removal was recorded in ``retention``.
+Every table of the log is append-only, held by triggers: a row is never changed or deleted. What changes in the world
+(a key is revoked, a crossing is withdrawn, a revision supersedes) is a further row. The one exception is a payload,
+which may be deleted after its removal was recorded in ``retention``.
 
 The tables beside ``log`` and ``payloads`` repeat parts of the payloads, so that they can be filtered and, later,
 guarded row by row. They can be rebuilt from the payloads, and the audit compares them.
+
+The ``profile_`` tables hold what is known of entities now, and change with every event. They are no record of anything:
+``chekara profiles rebuild`` makes them anew. There are two shelves of them, so that one can be filled while the other
+serves.
 """
 
 from __future__ import annotations
@@ -34,6 +38,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     String,
     Table,
+    Text,
     UniqueConstraint,
     create_engine,
     event,
@@ -198,6 +203,43 @@ ROW_TABLES: tuple[Table, ...] = (
     retention,
 )
 
+profile_shelves = Table(
+    "profile_shelves",
+    metadata,
+    Column("shelf", String(1), nullable=False),
+    Column("is_serving", Boolean, nullable=False),
+    Column("layout", String(71), nullable=False),
+    Column("known_to", String(27), nullable=True),
+    Column("position", BigInteger, nullable=False),
+    Column("pending", LargeBinary, nullable=False),
+    Column("waiting", Text, nullable=False),
+    Column("neighbourhoods", Text, nullable=False),
+    Column("histories", Text, nullable=False),
+    PrimaryKeyConstraint("shelf", name="pk_profile_shelves"),
+)
+
+
+SHELVES = ("a", "b")
+# A slot is the key of a state mixed with its kind: as SQLite's own row number it needs no second tree to be found by.
+profile_states = {
+    shelf: Table(
+        f"profile_states_{shelf}",
+        metadata,
+        Column("slot", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+        Column("state", LargeBinary, nullable=False),
+    )
+    for shelf in SHELVES
+}
+profile_records = {
+    shelf: Table(
+        f"profile_records_{shelf}",
+        metadata,
+        Column("crossing_id", String(512), primary_key=True),
+        Column("record", LargeBinary, nullable=False),
+    )
+    for shelf in SHELVES
+}
+
 
 def guard_names() -> frozenset[str]:
     """Return the names of the triggers that keep the tables append-only."""
@@ -225,7 +267,7 @@ class Database:
         LogUnavailableError
             The database does not answer.
         """
-        with _as_unavailable(), self.engine.connect() as connection:
+        with as_unavailable(), self.engine.connect() as connection:
             yield connection
 
     @contextmanager
@@ -238,7 +280,7 @@ class Database:
             The database cannot be written: locked, full or gone.
         """
         with (
-            _as_unavailable(),
+            as_unavailable(),
             self.engine.connect().execution_options(chekara_writes=True) as connection,
             connection.begin(),
         ):
@@ -256,7 +298,13 @@ class Database:
 
 
 @contextmanager
-def _as_unavailable() -> Iterator[None]:
+def as_unavailable() -> Iterator[None]:
+    """Turn what the database says into an error that the use cases know.
+
+    Raises
+    ------
+    LogUnavailableError
+    """
     try:
         yield
     except SQLAlchemyError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 
 import numpy as np
 from sqlalchemy import ColumnElement, Connection, delete, select
@@ -12,12 +13,14 @@ from chekara.adapters import database as tables
 from chekara.adapters.chain_writer import ChainWriter, Clock, now
 from chekara.adapters.database import Database
 from chekara.adapters.listing import list_decisions
+from chekara.adapters.profile_store import TransactionProfiles, serving_shelf
 from chekara.domain.actor import Actor
 from chekara.domain.review import Review
+from chekara.service.chain import instant_text
 from chekara.service.payload import (
     Plain,
     decision_from,
-    inspection_from,
+    inspection_record_from,
     parsed,
     plain_decision,
     plain_inspection_record,
@@ -66,6 +69,7 @@ class SqlDecisionLog:
         with self._database.writing() as connection:
             transaction = SqlLogTransaction(connection, self._cipher, self._clock)
             yield transaction
+            transaction.profiles.flush()
             transaction.flush()
 
     def decision(self, chain: Chain, decision_id: str) -> DecisionRecord | None:
@@ -143,12 +147,23 @@ class SqlDecisionLog:
 
 
 class SqlLogTransaction:
-    """One transaction on the log. Rows are collected and written together, table by table."""
+    """One transaction on the log. Rows are collected and written together, table by table.
+
+    Attributes
+    ----------
+    profiles : TransactionProfiles
+        What is known of entities.
+    """
 
     def __init__(self, connection: Connection, cipher: LabelCipher, clock: Clock) -> None:
         self._connection = connection
         self._cipher = cipher
         self._writer = ChainWriter(connection, clock)
+        self.profiles = TransactionProfiles(serving_shelf(connection))
+
+    def position(self, chain: Chain) -> int:
+        """Return the position of the newest entry of a chain, earlier appends included; 0 where there is none."""
+        return self._writer.head(chain)[0]
 
     def known_revisions(self, chain: Chain, crossing_ids: Sequence[str]) -> dict[str, list[KnownRevision]]:
         """Return what is stored of these crossings, revisions ascending; earlier appends count."""
@@ -182,7 +197,15 @@ class SqlLogTransaction:
         return decision_from(plain, chain=record.chain, position=position, labels=record.labels)
 
     def append_void(
-        self, chain: Chain, *, crossing_id: str, decision_id: str, revision: int, content: str, asked_by: str
+        self,
+        chain: Chain,
+        *,
+        crossing_id: str,
+        decision_id: str,
+        revision: int,
+        content: str,
+        asked_by: str,
+        as_of: datetime,
     ) -> None:
         """Append the withdrawal of a crossing."""
         self._writer.append(
@@ -194,6 +217,7 @@ class SqlLogTransaction:
                 "revision": revision,
                 "content": content,
                 "asked_by": asked_by,
+                "as_of": instant_text(as_of),
             },
         )
 
@@ -224,7 +248,7 @@ class SqlLogTransaction:
         """Append a result; returns it as it will be read, with its log position."""
         plain = plain_inspection_record(record, content=content)
         position = self._writer.append(record.chain, "inspection", plain)
-        return inspection_from(plain, chain=record.chain, position=position)
+        return inspection_record_from(plain, chain=record.chain, position=position)
 
     def flush(self) -> None:
         """Send collected rows to the database; they become durable with the transaction."""
@@ -307,4 +331,4 @@ class _Reader:
             .order_by(t.c.position)
         )
         rows = self._connection.execute(query)
-        return [inspection_from(parsed(body), chain=chain, position=position) for position, body in rows]
+        return [inspection_record_from(parsed(body), chain=chain, position=position) for position, body in rows]

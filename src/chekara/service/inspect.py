@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from chekara.domain.actor import Actor, Permission, may, sees_domain
 from chekara.domain.inspection import Inspection
@@ -19,10 +20,12 @@ from chekara.errors import (
     SupersededRevisionError,
     UnknownCrossingError,
 )
-from chekara.policy.policy import Policy
+from chekara.features.profile_live import ResultEvent
+from chekara.policy.policy import Agencies, Policy
 from chekara.service.chain import canonical_json
 from chekara.service.payload import plain_inspection
 from chekara.service.ports import LabelCipher, LogTransaction
+from chekara.service.profiles import FoldEvents
 from chekara.service.records import (
     Chain,
     ClockMode,
@@ -42,13 +45,15 @@ class RecordInspections:
         Which agency may send results of which domain.
     cipher : LabelCipher
         Fingerprints bodies.
+    profiles : FoldEvents
     clock : {'live', 'replay'}
         ``replay`` believes the ``known_at`` of the body.
     """
 
-    def __init__(self, *, policy: Policy, cipher: LabelCipher, clock: ClockMode = "live") -> None:
+    def __init__(self, *, policy: Policy, cipher: LabelCipher, profiles: FoldEvents, clock: ClockMode = "live") -> None:
         self._policy = policy
         self._cipher = cipher
+        self._profiles = profiles
         self._clock = clock
 
     def in_transaction(
@@ -82,39 +87,67 @@ class RecordInspections:
             raise ForbiddenError("the key's role does not record results", hint="use a key of a role that does")
         chain = Chain.of(actor)
         decision = self._newest_decision(transaction, chain, sent.crossing_id)
-        self._refuse_other_agencies(actor, sent.domain, decision.decision.crossing_point)
+        self._refuse_other_agencies(actor, sent.domain, decision)
         content = self._cipher.fingerprint(canonical_json(plain_inspection(sent)))
         stored = transaction.known_inspections(chain, [sent.inspection_id]).get(sent.inspection_id, [])
         if _is_repeated(sent, content, stored):
             return transaction.inspection(chain, sent.inspection_id, sent.revision) or _removed()
-        known_at = sent.known_at if self._clock == "replay" else max(sent.known_at, request.received_at)
-        selected_by = sent.selected_by or channel_of(
-            decision, transaction.reviews(chain, decision.decision.decision_id), sent.domain, actor.agency
-        )
+        receipt = sent.known_at if self._clock == "replay" else request.received_at
+        received_at, _ = self._profiles.instant(transaction.profiles, receipt)
+        known_at = max(sent.known_at, receipt)
         record = InspectionRecord(
-            inspection=replace(sent, known_at=known_at, selected_by=selected_by),
+            inspection=replace(
+                sent, known_at=known_at, selected_by=self._channel(transaction, decision, sent, actor.agency)
+            ),
             chain=chain,
             position=0,
             recorded_by=actor.agency,
+            received_at=received_at,
         )
-        return transaction.append_inspection(record, content=content)
-
-    def _newest_decision(self, transaction: LogTransaction, chain: Chain, crossing_id: str) -> DecisionRecord:
-        known = transaction.known_revisions(chain, [crossing_id]).get(crossing_id, [])
-        decisions = [one.decision_id for one in known if not one.is_void]
-        record = transaction.decision(chain, decisions[-1]) if decisions else None
-        if record is None:
-            raise UnknownCrossingError(
-                "no crossing of this id was scored or loaded", where="crossing_id", hint="score it first"
-            )
+        record = transaction.append_inspection(record, content=content)
+        if chain is Chain.LIVE:
+            event = ResultEvent(inspection=replace(record.inspection, known_at=record.as_of), position=record.position)
+            self._fold(transaction, event, received_at)
         return record
 
-    def _refuse_other_agencies(self, actor: Actor, domain: str, crossing_point: str) -> None:
+    def _fold(self, transaction: LogTransaction, event: ResultEvent, received_at: datetime) -> None:
+        if event.inspection.known_at > received_at:
+            self._profiles.defer(transaction.profiles, event, received_at=received_at)
+        else:
+            folded = self._profiles.fold(transaction.profiles, [event])
+            folded.keep(transaction.profiles, known_to=received_at, position=event.position)
+
+    def _newest_decision(self, transaction: LogTransaction, chain: Chain, crossing_id: str) -> DecisionRecord | None:
+        """Return the newest decision of a crossing; None for one that is part of the loaded history alone."""
+        known = transaction.known_revisions(chain, [crossing_id]).get(crossing_id, [])
+        decisions = [one.decision_id for one in known if not one.is_void]
+        if decisions:
+            return transaction.decision(chain, decisions[-1])
+        if chain is Chain.LIVE and transaction.profiles.records([crossing_id]):
+            return None
+        raise UnknownCrossingError(
+            "no crossing of this id was scored or loaded", where="crossing_id", hint="score it first"
+        )
+
+    def _channel(
+        self, transaction: LogTransaction, decision: DecisionRecord | None, sent: Inspection, agency: str
+    ) -> str:
+        if sent.selected_by is not None:
+            return sent.selected_by
+        if decision is None:
+            problem = FieldProblem("/selected_by", "required", "Only of a crossing that was scored here is it known.")
+            raise InvalidRequestError("1 field is not what the contract asks for", problems=(problem,))
+        reviews = transaction.reviews(decision.chain, decision.decision.decision_id)
+        return channel_of(decision, reviews, sent.domain, agency)
+
+    def _refuse_other_agencies(self, actor: Actor, domain: str, decision: DecisionRecord | None) -> None:
         if domain not in self._policy.domains:
             problem = FieldProblem("/domain", "unknown_domain", "The policy has no such risk domain.")
             raise InvalidRequestError("1 field is not what the contract asks for", problems=(problem,))
-        agencies = self._policy.agencies(domain, crossing_point)
-        if not sees_domain(actor, agencies.lead, agencies.informed):
+        places: tuple[Agencies, ...] = self._policy.domain(domain).places
+        if decision is not None:
+            places = (self._policy.agencies(domain, decision.decision.crossing_point),)
+        if not any(sees_domain(actor, own.lead, own.informed) for own in places):
             raise ForbiddenError(
                 "the key's agency neither leads this domain nor is informed of it",
                 where="domain",

@@ -28,6 +28,7 @@ from chekara.service.records import Chain, DecisionRecord, InspectionRecord, Pro
 
 FORMAT = 1
 Plain = dict[str, Any]
+Column = npt.NDArray[np.float32]
 
 _COLUMNS = columns_by_name(CROSSING_COLUMNS + INSPECTION_COLUMNS)
 
@@ -65,7 +66,11 @@ def plain_decision(record: DecisionRecord, *, content: str, sealed_labels: str |
         "selected_by": decision.selected_by,
         "policy_digest": decision.policy_digest,
         "domains": [_plain_score(score, scoring.features[score.domain]) for score in decision.domains],
-        "features": {domain: plain_features(table) for domain, table in scoring.features.items()},
+        "features": {
+            domain: plain_features(table, told_elsewhere=scoring.profiles) for domain, table in scoring.features.items()
+        },
+        "profiles": _plain_profiles(scoring.profiles),
+        "profile_position": scoring.profile_position,
         "informed": {domain: list(agencies) for domain, agencies in record.informed.items()},
         "actions": [_fields(action) | {"due_at": instant_text(action.due_at)} for action in decision.actions],
         "warnings": [_fields(warning) for warning in decision.warnings],
@@ -109,10 +114,14 @@ def decision_from(plain: Plain, *, chain: Chain, position: int, labels: Mapping[
 
 def scoring_from(plain: Plain) -> Scoring:
     """Read back how a decision came about."""
+    packed = plain.get("profiles")
+    profiles = {} if packed is None else features_from(packed).values
     return Scoring(
         as_of=instant_from(plain["as_of"]),
-        features={domain: features_from(table) for domain, table in plain["features"].items()},
+        features={domain: features_from(table, profiles) for domain, table in plain["features"].items()},
         counts_in_rank=plain["counts_in_rank"],
+        profile_position=plain.get("profile_position"),
+        profiles=profiles,
     )
 
 
@@ -166,9 +175,19 @@ def _value_from(name: str, value: Any) -> Value:
     return given
 
 
-def plain_features(table: FeatureTable) -> Plain:
-    """Write features exactly: numbers as base64 of little-endian float32, row by row; categories as lists."""
+def plain_features(table: FeatureTable, told_elsewhere: Mapping[str, Column] | None = None) -> Plain:
+    """Write features exactly: numbers as base64 of little-endian float32, row by row; categories as lists.
+
+    Parameters
+    ----------
+    table : FeatureTable
+    told_elsewhere : mapping of str to float32 ndarray of shape (n_items,), optional
+        Columns that are stored beside: a number of the same name and the same bytes is not written again.
+    """
     numbers = [name for name, kind in zip(table.names, table.kinds, strict=True) if kind == "number"]
+    elsewhere = [name for name in numbers if _is_told(name, table.values[name], told_elsewhere or {})]
+    if elsewhere:
+        numbers = [name for name in numbers if name not in set(elsewhere)]
     matrix = np.empty((table.n_items, len(numbers)), dtype="<f4")
     for column, name in enumerate(numbers):
         matrix[:, column] = table.values[name]
@@ -178,22 +197,45 @@ def plain_features(table: FeatureTable) -> Plain:
         "items": table.n_items,
         "float32": _packed(matrix),
         "categories": {name: list(table.values[name]) for name in categories},
+        "profiles": elsewhere,
     }
 
 
-def features_from(plain: Plain) -> FeatureTable:
-    """Read features back, bit for bit."""
+def features_from(plain: Plain, told_elsewhere: Mapping[str, Column] | None = None) -> FeatureTable:
+    """Read features back, bit for bit.
+
+    Parameters
+    ----------
+    plain : dict
+        What `plain_features` wrote.
+    told_elsewhere : mapping of str to float32 ndarray of shape (n_items,), optional
+        Columns that are stored beside.
+    """
     names: list[str] = plain["names"]
     n_items: int = plain["items"]
     categories: dict[str, list[str | None]] = plain["categories"]
-    numbers = [name for name in names if name not in categories]
+    elsewhere = set(plain.get("profiles", ()))
+    numbers = [name for name in names if name not in categories and name not in elsewhere]
     matrix = _unpacked(plain["float32"], "<f4").astype(np.float32).reshape(n_items, len(numbers))
     values: dict[str, Any] = {name: matrix[:, column].copy() for column, name in enumerate(numbers)}
+    values |= {name: (told_elsewhere or {})[name] for name in elsewhere}
     for name, given in categories.items():
         values[name] = np.empty(n_items, dtype=object)
         values[name][:] = given
     kinds: list[FeatureKind] = ["category" if name in categories else "number" for name in names]
     return FeatureTable(tuple(names), tuple(kinds), values, n_items)
+
+
+def _is_told(name: str, column: Column, told: Mapping[str, Column]) -> bool:
+    return name in told and column.tobytes() == told[name].tobytes()
+
+
+def _plain_profiles(columns: Mapping[str, Column]) -> Plain | None:
+    if not columns:
+        return None
+    kinds: list[FeatureKind] = ["number"] * len(columns)
+    n_items = len(next(iter(columns.values())))
+    return plain_features(FeatureTable(tuple(columns), tuple(kinds), dict(columns), n_items))
 
 
 def _packed(array: npt.NDArray[Any]) -> str:
@@ -297,10 +339,19 @@ def plain_inspection_record(record: InspectionRecord, *, content: str) -> Plain:
     content : str
         Fingerprint of the canonicalised body.
     """
-    return plain_inspection(record.inspection) | {"recorded_by": record.recorded_by, "content": content}
+    more = {"recorded_by": record.recorded_by, "received_at": instant_text(record.received_at), "content": content}
+    return plain_inspection(record.inspection) | more
 
 
-def inspection_from(plain: Plain, *, chain: Chain, position: int) -> InspectionRecord:
+def inspection_from(plain: Plain) -> Inspection:
+    """Read a result back, whatever else stands beside it."""
+    given = {name: plain[name] for name in Inspection.__slots__}
+    instants = {name: instant_from(plain[name]) for name in ("inspected_at", "known_at")}
+    details = {name: _value_from(name, value) for name, value in plain["details"].items()}
+    return Inspection(**(given | instants | {"details": details}))
+
+
+def inspection_record_from(plain: Plain, *, chain: Chain, position: int) -> InspectionRecord:
     """Read a recorded result back.
 
     Parameters
@@ -311,11 +362,13 @@ def inspection_from(plain: Plain, *, chain: Chain, position: int) -> InspectionR
     position : int
         Where it stands in the log.
     """
-    given = {name: plain[name] for name in Inspection.__slots__}
-    instants = {name: instant_from(plain[name]) for name in ("inspected_at", "known_at")}
-    details = {name: _value_from(name, value) for name, value in plain["details"].items()}
-    inspection = Inspection(**(given | instants | {"details": details}))
-    return InspectionRecord(inspection=inspection, chain=chain, position=position, recorded_by=plain["recorded_by"])
+    return InspectionRecord(
+        inspection=inspection_from(plain),
+        chain=chain,
+        position=position,
+        recorded_by=plain["recorded_by"],
+        received_at=instant_from(plain["received_at"]),
+    )
 
 
 def plain_promotion(promotion: Promotion) -> Plain:

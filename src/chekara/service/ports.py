@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
@@ -13,6 +14,7 @@ import numpy.typing as npt
 from chekara.data.schema import EntityType
 from chekara.domain.actor import Actor
 from chekara.domain.review import Review
+from chekara.features.profile_live import StateKey
 from chekara.service.records import (
     BundleAbout,
     Chain,
@@ -22,6 +24,7 @@ from chekara.service.records import (
     InspectionRecord,
     KnownInspection,
     KnownRevision,
+    ProfileHead,
     Promotion,
     Scoring,
 )
@@ -53,8 +56,37 @@ class LabelCipher(Protocol):
         ...
 
 
+class ProfileRows(Protocol):
+    """What is known of entities, as one transaction reads and changes it."""
+
+    def head(self) -> ProfileHead | None:
+        """Return where the fold stands, or None where nothing was ever folded."""
+        ...
+
+    def states(self, keys: Sequence[StateKey]) -> dict[StateKey, bytes]:
+        """Return stored states; a key that was never seen is absent. Earlier changes count."""
+        ...
+
+    def records(self, crossing_ids: Sequence[str]) -> dict[str, bytes]:
+        """Return what crossings contributed; one that was never seen is absent. Earlier changes count."""
+        ...
+
+    def keep(self, head: ProfileHead, states: Mapping[StateKey, bytes], records: Mapping[str, bytes]) -> None:
+        """Keep what a fold changed; it becomes durable with the transaction."""
+        ...
+
+
 class LogTransaction(Protocol):
     """One transaction on the log: everything appended in it becomes durable together, or not at all."""
+
+    @property
+    def profiles(self) -> ProfileRows:
+        """What is known of entities."""
+        ...
+
+    def position(self, chain: Chain) -> int:
+        """Return the position of the newest entry of a chain, earlier appends included; 0 where there is none."""
+        ...
 
     def known_revisions(self, chain: Chain, crossing_ids: Sequence[str]) -> dict[str, list[KnownRevision]]:
         """Return what is stored of these crossings, revisions ascending; earlier appends of this transaction count."""
@@ -73,7 +105,15 @@ class LogTransaction(Protocol):
         ...
 
     def append_void(
-        self, chain: Chain, *, crossing_id: str, decision_id: str, revision: int, content: str, asked_by: str
+        self,
+        chain: Chain,
+        *,
+        crossing_id: str,
+        decision_id: str,
+        revision: int,
+        content: str,
+        asked_by: str,
+        as_of: datetime,
     ) -> None:
         """Append the withdrawal of a crossing."""
         ...

@@ -55,6 +55,7 @@ class Prediction:
     features: FeatureTable
 
 
+Column: TypeAlias = npt.NDArray[np.float32]
 Predictions: TypeAlias = Mapping[str, Prediction | None]
 """By domain; None where the domain does not apply."""
 
@@ -161,7 +162,9 @@ def explain_rows(champion: Champion, X: Floats) -> Floats:
     return np.round(champion.contributions(X), CONTRIBUTION_DECIMALS)
 
 
-def predict_all(serving: Mapping[str, Champion], crossings: Sequence[Crossing]) -> list[Predictions | Exception]:
+def predict_all(
+    serving: Mapping[str, Champion], crossings: Sequence[Crossing], profiles: Mapping[str, Column]
+) -> list[Predictions | Exception]:
     """Predict a micro-batch in every domain; if that fails, one by one, so that only the poison gets an error.
 
     Parameters
@@ -170,6 +173,8 @@ def predict_all(serving: Mapping[str, Champion], crossings: Sequence[Crossing]) 
         By domain.
     crossings : sequence of Crossing
         Not empty.
+    profiles : mapping of str to float32 ndarray of shape (n_items,)
+        What was known of the entities of each goods line, by column.
 
     Returns
     -------
@@ -178,12 +183,21 @@ def predict_all(serving: Mapping[str, Champion], crossings: Sequence[Crossing]) 
     """
     try:
         items, crossing_index = items_from_crossings(crossings)
+        items = ItemColumns(items.values | dict(profiles), items.n_items)
         columns = [predict(champion, crossings, items, crossing_index) for champion in serving.values()]
     except Exception as error:  # noqa: BLE001  # whatever one crossing sets off must stay its own
         if len(crossings) == 1:
             return [error]
-        return [predict_all(serving, [crossing])[0] for crossing in crossings]
+        parts = zip(crossings, profiles_by_crossing(crossings, profiles), strict=True)
+        return [predict_all(serving, [crossing], own)[0] for crossing, own in parts]
     return [dict(zip(serving, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def profiles_by_crossing(crossings: Sequence[Crossing], profiles: Mapping[str, Column]) -> list[dict[str, Column]]:
+    """Cut profile columns of a micro-batch into those of each crossing."""
+    ends = np.cumsum([len(crossing.items) for crossing in crossings])[:-1]
+    parts = {name: np.split(column, ends) for name, column in profiles.items()}
+    return [{name: part[i] for name, part in parts.items()} for i in range(len(crossings))]
 
 
 def highest_rows(margins: Floats, crossing_index: npt.NDArray[np.int64], n_crossings: int) -> npt.NDArray[np.int64]:

@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
 
 from chekara.domain.actor import Actor, sees_domain
 from chekara.domain.crossing import Crossing
@@ -14,8 +18,10 @@ from chekara.domain.decision import Decision, ModelIdentity, Notice
 from chekara.domain.inspection import Inspection
 from chekara.domain.vocabulary import COORDINATOR, Lane
 from chekara.features.build import FeatureTable
+from chekara.features.profile_live import ResultEvent
 
 ClockMode = Literal["live", "replay"]
+NO_NEIGHBOURHOODS: Mapping[str, str] = MappingProxyType({})
 
 
 class Chain(StrEnum):
@@ -150,12 +156,20 @@ class InspectionRecord:
         Place in the log chain.
     recorded_by : str
         Agency of the key that sent it.
+    received_at : datetime
+        Newest instant of receipt when it was recorded.
     """
 
     inspection: Inspection
     chain: Chain
     position: int
     recorded_by: str
+    received_at: datetime
+
+    @property
+    def as_of(self) -> datetime:
+        """From when it counts: when it was known, but not before what was received already."""
+        return max(self.inspection.known_at, self.received_at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -288,11 +302,48 @@ class Scoring:
         Per domain, one row per goods line in the crossing's order.
     counts_in_rank : bool
         Whether its margins entered the rank windows: live, and the first revision scored.
+    profile_position : int or None
+        Position in the live log up to which events were folded when profiles were read; None before profiles were.
+    profiles : mapping of str to float32 ndarray of shape (n_lines,)
+        What was read of profiles and laid beside the lines, by column.
     """
 
     as_of: datetime
     features: Mapping[str, FeatureTable]
     counts_in_rank: bool
+    profile_position: int | None = None
+    profiles: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileHead:
+    """Where the fold of live events stands.
+
+    Attributes
+    ----------
+    layout : str
+        Layout of the stored states (`chekara.features.profile_live.LiveProfiles.layout_digest`).
+    known_to : datetime or None
+        Newest instant of receipt; None where nothing was folded yet.
+    position : int
+        Position in the live log of the newest event that was folded.
+    pending : bytes
+        Events that are folded, but seen by none yet.
+    waiting : tuple of ResultEvent
+        Results that are recorded, but not known yet: sent with a later instant than that of their receipt.
+    neighbourhoods : mapping of str to str
+        Neighbour and border regime by crossing point, of the loaded histories.
+    histories : tuple of str
+        Loaded histories that are folded.
+    """
+
+    layout: str
+    known_to: datetime | None = None
+    position: int = 0
+    pending: bytes = b""
+    waiting: tuple[ResultEvent, ...] = ()
+    neighbourhoods: Mapping[str, str] = field(default_factory=lambda: NO_NEIGHBOURHOODS)
+    histories: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from chekara.domain.decision import DomainScore
 from chekara.features.build import FeatureTable, items_from_crossings
-from chekara.features.catalogue import FEATURES
+from chekara.features.catalogue import ItemColumns
 from chekara.service.champions import Champion
 from chekara.service.predict import highest_rows
 from chekara.service.records import DecisionRecord, Scoring
@@ -57,7 +57,7 @@ def replay_decision(record: DecisionRecord, scoring: Scoring, champion: Callable
     """Score a stored decision again.
 
     The stored features go through the stored model; and the features themselves are computed again from the stored
-    inputs, except those from profiles, whose state then is not kept.
+    inputs and from what was read of profiles then, which is stored with the decision.
 
     Parameters
     ----------
@@ -81,7 +81,8 @@ def replay_decision(record: DecisionRecord, scoring: Scoring, champion: Callable
         model = champion(score.model.digest)
         features = scoring.features[score.domain]
         differences += (Difference(score.domain, what) for what in _score_differences(record, score, model, features))
-        differences += (Difference(score.domain, what) for what in _feature_differences(record, model, features))
+        again = model.features(_items(record, scoring))
+        differences += (Difference(score.domain, what) for what in _feature_differences(again, features))
     return Replay(record.decision.decision_id, tuple(differences))
 
 
@@ -111,12 +112,14 @@ def _score_differences(
             yield f"contribution {name}"
 
 
-def _feature_differences(record: DecisionRecord, model: Champion, features: FeatureTable) -> Iterator[str]:
+def _items(record: DecisionRecord, scoring: Scoring) -> ItemColumns:
+    """Lay out the lines of a decision as they were when it was made."""
     items, _ = items_from_crossings([record.crossing])
-    again = model.features(items)
+    return ItemColumns(items.values | dict(scoring.profiles), items.n_items)
+
+
+def _feature_differences(again: FeatureTable, features: FeatureTable) -> Iterator[str]:
     for name, kind in zip(features.names, features.kinds, strict=True):
-        if name in FEATURES and FEATURES[name].source == "profile":
-            continue
         stored, computed = features.values[name], again.values[name]
         is_same = (
             np.array_equal(stored, computed, equal_nan=True) if kind == "number" else list(stored) == list(computed)

@@ -12,12 +12,15 @@ from chekara.data.schema import CROSSING_COLUMNS
 from chekara.domain.crossing import Crossing, Value
 from chekara.domain.decision import Decision, DomainScore, Notice
 from chekara.errors import ChekaraError, NotFoundError, NotReadyError
+from chekara.features.profile_live import VoidEvent
 from chekara.policy.decide import decide
 from chekara.policy.policy import Policy
 from chekara.service.champions import Champion, Champions
+from chekara.service.known import Known, PredictAsKnown
 from chekara.service.payload import content_bytes
 from chekara.service.ports import EntityTokenizer, LabelCipher, LogTransaction
-from chekara.service.predict import Prediction, Predictions, predict_all
+from chekara.service.predict import Prediction
+from chekara.service.profiles import FoldEvents
 from chekara.service.ranks import RankWindows
 from chekara.service.records import Chain, ClockMode, DecisionRecord, ScoreRequest, Scoring
 from chekara.service.revisions import Fresh, Withdrawal, floors_from, meaning_of
@@ -29,13 +32,28 @@ _ENTITIES = {column.name: column.entity for column in CROSSING_COLUMNS if column
 
 @dataclass(frozen=True, slots=True)
 class _Lodged:
-    """A request at the door: entity ids are tokens, ``known_at`` is its as_of."""
+    """A request at the door: entity ids are tokens, ``known_at`` is the instant of receipt."""
 
     place: int
     request: ScoreRequest
     chain: Chain
     crossing: Crossing
     content: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Fresh:
+    """A revision to score, and what is known of its entities when it counts from."""
+
+    lodged: _Lodged
+    meaning: Fresh
+    as_of: datetime
+    is_late: bool
+
+    @property
+    def crossing(self) -> Crossing:
+        """The crossing as the fold sees it."""
+        return replace(self.lodged.crossing, known_at=self.as_of)
 
 
 class ScoreCrossings:
@@ -48,6 +66,7 @@ class ScoreCrossings:
     tokens : EntityTokenizer
     cipher : LabelCipher
     ranks : RankWindows
+    profiles : FoldEvents
     clock : {'live', 'replay'}
         ``replay`` takes receipt times from the body and marks each decision.
     now : callable
@@ -62,6 +81,7 @@ class ScoreCrossings:
         tokens: EntityTokenizer,
         cipher: LabelCipher,
         ranks: RankWindows,
+        profiles: FoldEvents,
         clock: ClockMode = "live",
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -70,6 +90,8 @@ class ScoreCrossings:
         self._tokens = tokens
         self._cipher = cipher
         self._ranks = ranks
+        self._profiles = profiles
+        self._predict = PredictAsKnown(profiles)
         self._clock = clock
         self._now = now
 
@@ -128,13 +150,21 @@ class ScoreCrossings:
 
     def _score_wave(self, transaction: LogTransaction, wave: Sequence[_Lodged], outcomes: dict[int, Outcome]) -> None:
         """Score requests of different crossings."""
-        fresh: list[tuple[_Lodged, Fresh]] = []
-        known = {
-            chain: transaction.known_revisions(chain, [one.crossing.crossing_id for one in wave if one.chain is chain])
-            for chain in {one.chain for one in wave}
-        }
+        for chain in Chain:
+            own = [one for one in wave if one.chain is chain]
+            if own:
+                fresh = self._not_stored(transaction, chain, own, outcomes)
+                self._score_fresh(transaction, chain, fresh, outcomes)
+
+    def _not_stored(
+        self, transaction: LogTransaction, chain: Chain, wave: Sequence[_Lodged], outcomes: dict[int, Outcome]
+    ) -> list[_Fresh]:
+        """Answer what the log already holds, withdraw what never came; return what is left to score."""
+        fresh: list[_Fresh] = []
+        known = transaction.known_revisions(chain, [one.crossing.crossing_id for one in wave])
+        newest = datetime.min.replace(tzinfo=UTC)
         for one in wave:
-            stored = known[one.chain].get(one.crossing.crossing_id, [])
+            stored = known.get(one.crossing.crossing_id, [])
             try:
                 meaning = meaning_of(
                     revision=one.crossing.revision, content=one.content, is_void=one.request.is_void, known=stored
@@ -143,22 +173,34 @@ class ScoreCrossings:
                 outcomes[one.place] = error
                 continue
             if isinstance(meaning, Fresh):
-                fresh.append((one, meaning))
+                as_of, is_late = self._profiles.instant(transaction.profiles, one.crossing.known_at)
+                is_late = is_late or as_of < newest
+                newest = max(newest, as_of)
+                fresh.append(_Fresh(one, meaning, newest, is_late))
                 continue
             if isinstance(meaning, Withdrawal):
                 self._withdraw(transaction, one, meaning)
             outcomes[one.place] = self._stored(transaction, one.chain, meaning.decision_id)
-        self._score_fresh(transaction, fresh, outcomes)
+        return fresh
 
     def _withdraw(self, transaction: LogTransaction, one: _Lodged, withdrawal: Withdrawal) -> None:
+        as_of, _ = self._profiles.instant(transaction.profiles, one.crossing.known_at)
+        crossing_id, revision = one.crossing.crossing_id, one.crossing.revision
         transaction.append_void(
             one.chain,
-            crossing_id=one.crossing.crossing_id,
+            crossing_id=crossing_id,
             decision_id=withdrawal.decision_id,
-            revision=one.crossing.revision,
+            revision=revision,
             content=one.content,
             asked_by=one.request.actor.agency,
+            as_of=as_of,
         )
+        if one.chain is Chain.LIVE:
+            position = transaction.position(Chain.LIVE)
+            void = VoidEvent(crossing_id=crossing_id, revision=revision, known_at=as_of, position=position)
+            self._profiles.fold(transaction.profiles, [void]).keep(
+                transaction.profiles, known_to=as_of, position=position
+            )
 
     def _stored(self, transaction: LogTransaction, chain: Chain, decision_id: str) -> Outcome:
         return transaction.decision(chain, decision_id) or NotFoundError(
@@ -166,39 +208,38 @@ class ScoreCrossings:
         )
 
     def _score_fresh(
-        self, transaction: LogTransaction, fresh: Sequence[tuple[_Lodged, Fresh]], outcomes: dict[int, Outcome]
+        self,
+        transaction: LogTransaction,
+        chain: Chain,
+        fresh: Sequence[_Fresh],
+        outcomes: dict[int, Outcome],
     ) -> None:
         if not fresh:
             return
         serving = {d: c for d, c in self._champions.serving().items() if d in self._policy.domains}
         if not serving:
-            outcomes.update((one.place, NotReadyError("no verified model serves")) for one, _ in fresh)
+            outcomes.update((one.lodged.place, NotReadyError("no verified model serves")) for one in fresh)
             return
-        for (one, meaning), predictions in zip(
-            fresh, predict_all(serving, [o.crossing for o, _ in fresh]), strict=True
-        ):
-            if isinstance(predictions, Exception):
-                outcomes[one.place] = predictions
+        known = self._predict(transaction, chain, [one.crossing for one in fresh], serving)
+        for one, found in zip(fresh, known, strict=True):
+            if isinstance(found, Exception):
+                outcomes[one.lodged.place] = found
             else:
-                outcomes[one.place] = self._decide(transaction, one, meaning, serving, predictions)
+                outcomes[one.lodged.place] = self._decide(transaction, one, serving, found)
 
     def _decide(
-        self,
-        transaction: LogTransaction,
-        one: _Lodged,
-        meaning: Fresh,
-        serving: Mapping[str, Champion],
-        predictions: Predictions,
+        self, transaction: LogTransaction, fresh: _Fresh, serving: Mapping[str, Champion], known: Known
     ) -> DecisionRecord:
-        previous = None if meaning.previous_id is None else transaction.decision(one.chain, meaning.previous_id)
+        one, previous_id = fresh.lodged, fresh.meaning.previous_id
+        previous = None if previous_id is None else transaction.decision(one.chain, previous_id)
         floors = {}
         if previous is not None:
             floors = floors_from(previous, transaction.reviews(one.chain, previous.decision.decision_id))
-        counts_in_rank = one.chain is Chain.LIVE and meaning.previous_id is None
+        counts_in_rank = one.chain is Chain.LIVE and previous_id is None
         point = str(one.crossing.header.get("crossing_point", ""))
         scores = tuple(
             self._domain_score(domain, point, serving[domain], prediction, enters=counts_in_rank)
-            for domain, prediction in predictions.items()
+            for domain, prediction in known.predictions.items()
             if prediction is not None
         )
         scored_at = self._now() if self._clock == "live" else one.crossing.known_at
@@ -217,7 +258,7 @@ class ScoreCrossings:
                 selected_by=decided.selected_by,
                 domains=scores,
                 actions=decided.actions,
-                warnings=self._warnings(one, predictions),
+                warnings=self._warnings(fresh, known),
                 policy_digest=self._policy.digest,
                 clock=self._clock,
             ),
@@ -226,8 +267,13 @@ class ScoreCrossings:
             labels=one.request.labels,
             informed={domain: self._policy.agencies(domain, point).informed for domain in sorted(domains)},
         )
-        features = {domain: found.features for domain, found in predictions.items() if found is not None}
-        scoring = Scoring(as_of=one.crossing.known_at, features=features, counts_in_rank=counts_in_rank)
+        scoring = Scoring(
+            as_of=fresh.as_of,
+            features={domain: found.features for domain, found in known.predictions.items() if found is not None},
+            counts_in_rank=counts_in_rank,
+            profile_position=known.position,
+            profiles=known.profiles,
+        )
         return transaction.append_decision(record, content=one.content, scoring=scoring)
 
     def _domain_score(
@@ -249,7 +295,8 @@ class ScoreCrossings:
             reasons=found.reasons,
         )
 
-    def _warnings(self, one: _Lodged, predictions: Predictions) -> tuple[Notice, ...]:
+    def _warnings(self, fresh: _Fresh, known: Known) -> tuple[Notice, ...]:
+        predictions = known.predictions
         found = [Notice("no_model", domain=domain) for domain in self._policy.domains if domain not in predictions]
         for domain, prediction in predictions.items():
             if prediction is None:
@@ -257,24 +304,25 @@ class ScoreCrossings:
             else:
                 found += [Notice("unseen_category", name, domain) for name in prediction.unseen_fields]
                 found += [Notice("missing_value", name, domain) for name in prediction.missing_fields]
+        if known.is_empty:
+            found.append(Notice("profiles_empty"))
         if self._clock == "replay":
             found.append(Notice("replayed_clock"))
-        if one.chain is Chain.TEST:
+            if fresh.is_late:
+                found.append(Notice("late_event"))
+        if fresh.lodged.chain is Chain.TEST:
             found.append(Notice("test_key"))
         return tuple(found)
 
 
 def _waves(lodged: Sequence[_Lodged]) -> Iterator[list[_Lodged]]:
-    """Split a group so that each crossing appears once per wave and its requests keep their order."""
-    rest = list(lodged)
-    while rest:
-        wave: dict[tuple[Chain, str], _Lodged] = {}
-        later: list[_Lodged] = []
-        for one in rest:
-            key = (one.chain, one.crossing.crossing_id)
-            if key in wave:
-                later.append(one)
-            else:
-                wave[key] = one
+    """Cut a group so that each crossing appears once per wave; requests keep their order throughout."""
+    wave: dict[tuple[Chain, str], _Lodged] = {}
+    for one in lodged:
+        key = (one.chain, one.crossing.crossing_id)
+        if key in wave:
+            yield list(wave.values())
+            wave = {}
+        wave[key] = one
+    if wave:
         yield list(wave.values())
-        rest = later

@@ -1,0 +1,123 @@
+"""Predict crossings with what was known of their entities, and let them become known themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from chekara.domain.crossing import Crossing
+from chekara.errors import ChekaraError
+from chekara.features.catalogue import laid_columns
+from chekara.features.profile_live import CrossingEvent
+from chekara.service.champions import Champion
+from chekara.service.ports import LogTransaction
+from chekara.service.predict import Column, Predictions, predict_all, profiles_by_crossing
+from chekara.service.profiles import FoldEvents
+from chekara.service.records import Chain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """One crossing, predicted.
+
+    Attributes
+    ----------
+    predictions : mapping of str to Prediction or None
+    profiles : mapping of str to float32 ndarray of shape (n_lines,)
+        What was read of profiles.
+    position : int
+        Position in the live log up to which events were folded before.
+    is_empty : bool
+        Nothing was ever loaded or learned.
+    """
+
+    predictions: Predictions
+    profiles: Mapping[str, Column]
+    position: int
+    is_empty: bool
+
+
+class PredictAsKnown:
+    """Folds a micro-batch of crossings into the profiles and predicts each as known just before it.
+
+    Parameters
+    ----------
+    fold : FoldEvents
+    """
+
+    def __init__(self, fold: FoldEvents) -> None:
+        self._fold = fold
+
+    def __call__(
+        self,
+        transaction: LogTransaction,
+        chain: Chain,
+        crossings: Sequence[Crossing],
+        serving: Mapping[str, Champion],
+    ) -> list[Known | Exception]:
+        """Predict crossings that will be logged next, in this order, those with an error left out.
+
+        Parameters
+        ----------
+        transaction : LogTransaction
+        chain : Chain
+            On the test chain nothing is kept.
+        crossings : sequence of Crossing
+            Different ones, each known from the instant from which it counts, none before the one before it.
+        serving : mapping of str to Champion
+            By domain.
+
+        Returns
+        -------
+        list of Known or Exception
+            Per crossing. What one crossing sets off stays its own: it is not folded, and no other one sees it.
+        """
+        found: dict[int, Known | Exception] = {}
+        left = list(range(len(crossings)))
+        while left:
+            some = [crossings[i] for i in left]
+            try:
+                predicted = self._predict(transaction, chain, some, serving)
+            except ChekaraError:
+                raise  # the store or its set-up, and no crossing
+            except Exception as error:  # noqa: BLE001  # whatever one crossing sets off must stay its own
+                if len(some) == 1:
+                    found[left[0]] = error
+                else:
+                    found |= {i: self(transaction, chain, [crossings[i]], serving)[0] for i in left}
+                break
+            found |= dict(zip(left, predicted, strict=True))
+            failed = [i for i in left if isinstance(found[i], Exception)]
+            # Where some failed, nothing was kept: the others are predicted again, without them.
+            left = [i for i in left if i not in failed] if failed else []
+        return [found[i] for i in range(len(crossings))]
+
+    def _predict(
+        self,
+        transaction: LogTransaction,
+        chain: Chain,
+        crossings: Sequence[Crossing],
+        serving: Mapping[str, Champion],
+    ) -> list[Known | Exception]:
+        is_live = chain is Chain.LIVE
+        is_empty = self._fold.is_empty(transaction.profiles)
+        before = transaction.position(Chain.LIVE)
+        events = [
+            CrossingEvent(crossing=crossing, position=before + 1 + i, is_counted=is_live)
+            for i, crossing in enumerate(crossings)
+        ]
+        names = laid_columns(name for champion in serving.values() for name in champion.names)
+        folded = self._fold.fold(transaction.profiles, events, names)
+        predictions = predict_all(serving, crossings, folded.columns)
+        if is_live and not any(isinstance(one, Exception) for one in predictions):
+            known_to = max(crossing.known_at for crossing in crossings)
+            folded.keep(transaction.profiles, known_to=known_to, position=before + len(crossings))
+        own = profiles_by_crossing(crossings, folded.columns)
+        return [
+            one
+            if isinstance(one, Exception)
+            else Known(
+                predictions=one, profiles=own[i], position=before + (i if is_live else 0), is_empty=is_empty and i == 0
+            )
+            for i, one in enumerate(predictions)
+        ]

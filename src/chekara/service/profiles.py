@@ -1,0 +1,184 @@
+"""What is known of entities, kept with every live event: folded in the transaction that records the event."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from chekara.errors import ConfigurationError
+from chekara.features.profile_live import CrossingEvent, GroupOutcome, LiveProfiles, ProfileEvent, ResultEvent
+from chekara.service.ports import ProfileRows
+from chekara.service.records import ProfileHead
+
+REMEMBERED_READERS: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """A group of events, folded but not kept yet.
+
+    Attributes
+    ----------
+    columns : dict of str to float32 ndarray of shape (n_lines,)
+        Of the lines of all crossings of the group, in the order given.
+    outcome : GroupOutcome
+    head : ProfileHead
+        Where the fold stood before.
+    """
+
+    columns: dict[str, npt.NDArray[np.float32]]
+    outcome: GroupOutcome
+    head: ProfileHead
+
+    def keep(self, rows: ProfileRows, *, known_to: datetime, position: int) -> None:
+        """Keep what the group changed.
+
+        Parameters
+        ----------
+        rows : ProfileRows
+            Of the transaction that records the events.
+        known_to : datetime
+            Newest instant of receipt in the group.
+        position : int
+            Position in the live log of the group's newest event.
+        """
+        before = self.head.known_to
+        head = replace(
+            self.head,
+            known_to=known_to if before is None else max(before, known_to),
+            position=position,
+            pending=self.outcome.pending,
+        )
+        rows.keep(head, self.outcome.states, self.outcome.records)
+
+
+def instant_of(event: ProfileEvent) -> datetime:
+    """Return the instant from which an event counts."""
+    if isinstance(event, CrossingEvent):
+        return event.crossing.known_at
+    return event.inspection.known_at if isinstance(event, ResultEvent) else event.known_at
+
+
+class FoldEvents:
+    """Folds live events into the profiles.
+
+    Parameters
+    ----------
+    domains : sequence of str
+        Risk domains whose results are kept: those of the policy, in its order.
+
+    Attributes
+    ----------
+    domains : tuple of str
+    """
+
+    def __init__(self, domains: Sequence[str]) -> None:
+        self.domains = tuple(domains)
+        self._readers: dict[tuple[tuple[str, ...], int], tuple[object, LiveProfiles]] = {}
+
+    @cached_property
+    def layout(self) -> str:
+        """Layout of the states that are kept."""
+        return LiveProfiles((), domains=self.domains, neighbourhoods={}).layout_digest
+
+    def first_head(self) -> ProfileHead:
+        """Return where a fold begins."""
+        return ProfileHead(layout=self.layout)
+
+    def refuse_other_layout(self, head: ProfileHead) -> None:
+        """Refuse profiles that this version and policy cannot read.
+
+        Raises
+        ------
+        ConfigurationError
+        """
+        if head.layout != self.layout:
+            raise ConfigurationError(
+                "the stored profiles have the layout of another version or policy",
+                where="profiles",
+                hint="run `chekara profiles rebuild`",
+            )
+
+    def instant(self, rows: ProfileRows, receipt: datetime) -> tuple[datetime, bool]:
+        """Tell from which instant an event counts.
+
+        Parameters
+        ----------
+        rows : ProfileRows
+        receipt : datetime
+
+        Returns
+        -------
+        instant : datetime
+            The later of the two, receipt and the newest instant of receipt so far: clocks step, knowledge does not.
+        is_late : bool
+            Whether the receipt lies before.
+        """
+        head = rows.head()
+        if head is None or head.known_to is None or head.known_to <= receipt:
+            return receipt, False
+        return head.known_to, True
+
+    def is_empty(self, rows: ProfileRows) -> bool:
+        """Whether nothing was ever loaded or learned."""
+        head = rows.head()
+        return head is None or head.known_to is None
+
+    def fold(self, rows: ProfileRows, events: Sequence[ProfileEvent], names: Iterable[str] = ()) -> Folded:
+        """Fold a group of events; nothing is kept until `Folded.keep`.
+
+        Parameters
+        ----------
+        rows : ProfileRows
+        events : sequence of ProfileEvent
+            With the instants from which they count.
+        names : iterable of str
+            Columns that are wanted of the crossings' lines.
+
+        Raises
+        ------
+        ConfigurationError
+            The stored profiles have another layout.
+        """
+        head = rows.head() or self.first_head()
+        newest = max(instant_of(event) for event in events)
+        due = [event for event in head.waiting if instant_of(event) <= newest]
+        head = replace(head, waiting=tuple(event for event in head.waiting if event not in due))
+        group = self._reader(tuple(names), head).group([*due, *events], head.pending)
+        records = rows.records(group.crossing_ids)
+        outcome = group.fold(rows.states(group.state_keys(records)))
+        return Folded(outcome.columns, outcome, head)
+
+    def defer(self, rows: ProfileRows, event: ResultEvent, *, received_at: datetime) -> None:
+        """Keep a result that is not known yet until its instant comes.
+
+        Parameters
+        ----------
+        rows : ProfileRows
+        event : ResultEvent
+            Counts from a later instant than ``received_at``.
+        received_at : datetime
+            Newest instant of receipt.
+        """
+        head = rows.head() or self.first_head()
+        waiting = (*head.waiting, event)
+        rows.keep(replace(head, known_to=received_at, position=event.position, waiting=waiting), {}, {})
+
+    def _reader(self, names: tuple[str, ...], head: ProfileHead) -> LiveProfiles:
+        key = (names, id(head.neighbourhoods))
+        found = self._readers.get(key)
+        if found is not None:
+            return found[1]
+        reader = LiveProfiles(names, domains=self.domains, neighbourhoods=head.neighbourhoods)
+        self.refuse_other_layout(head)
+        if len(self._readers) >= REMEMBERED_READERS:
+            self._readers.clear()
+        # The mapping is held, so that its identity stays its own.
+        self._readers[key] = (head.neighbourhoods, reader)
+        return reader

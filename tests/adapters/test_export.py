@@ -1,0 +1,104 @@
+"""What the service decided and learned leaves as history files, and comes back as the same history."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from chekara.adapters.export import Exported, export_history
+from chekara.data.identity import EntityTokens, load_entity_secret
+from chekara.data.report import check_history
+from chekara.data.sources import load_history
+from chekara.errors import HistoryError
+from tests.small_house import RECEIVED, START, SmallHouse, actor, crossing, request, result, sent, small_house
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[SmallHouse]:
+    opened = small_house(tmp_path / "home")
+    yield opened
+    opened.database.close()
+
+
+def fill(house: SmallHouse) -> None:
+    house.score([request(crossing(f"c{i}", items=1 + i % 3, weighed_mass_kg=900.5)) for i in range(5)])
+    house.score([request(crossing("c1", revision=1, value=77.0)), request(crossing("trial"), by=actor(is_test=True))])
+    house.score_one(crossing("c4"), is_void=True)
+    house.score([sent(result("i0", crossing_id="c0")), sent(result("i4", crossing_id="c4"))])
+    house.score([sent(result("i1", crossing_id="c1", selected_by="random", propensity=0.05, found=False, details={}))])
+    overturned = result("i0", crossing_id="c0", revision=1, details={"result": "overturned", "inspector_id": "P7"})
+    house.score([sent(overturned, received_at=RECEIVED + timedelta(days=30))])
+
+
+def test_decisions_and_results_leave_as_they_were_lodged(house: SmallHouse, tmp_path: Path) -> None:
+    fill(house)
+    assert export_history(house.settings, tmp_path / "out") == Exported(crossings=5, results=3)
+    history = load_history(tmp_path / "out", tokens=EntityTokens(load_entity_secret(house.settings)))
+    assert history.refusals == ()
+    lines = history.crossings.groupby(["crossing_id", "revision"]).size().to_dict()
+    assert lines == {("c0", 0): 1, ("c1", 0): 2, ("c1", 1): 1, ("c2", 0): 3, ("c3", 0): 1}
+    corrected = history.crossings.query("crossing_id == 'c1' and revision == 1").iloc[0]
+    assert corrected["declared_value"] == crossing("c1", value=77.0).items[0]["declared_value"]
+    assert (history.crossings["known_at"] == START + timedelta(minutes=5)).all()
+    by_id = history.inspections.set_index(["inspection_id", "revision"])
+    assert by_id.loc[("i1", 0), ["selected_by", "propensity"]].tolist() == ["random", 0.05]
+    assert by_id.loc[("i0", 0), "selected_by"] in ("model", "officer"), "filled in by the service"
+    assert by_id.loc[("i0", 1), "result"] == "overturned"
+    assert by_id.loc[("i0", 1), "known_at"] == RECEIVED + timedelta(days=30)
+    assert not check_history(tmp_path / "out").has_violations
+
+
+def test_tokens_come_back_as_themselves(tmp_path: Path) -> None:
+    settings = small_house(tmp_path / "home").settings
+    tokens = EntityTokens(load_entity_secret(settings))
+    house = small_house(tmp_path / "home", tokens=tokens)
+    house.score([request(crossing("c1", carrier_id="Carrier 9"))])
+    export_history(settings, tmp_path / "out")
+    again = load_history(tmp_path / "out", tokens=tokens).crossings.iloc[0]
+    assert again["carrier_id"] == tokens.token("carrier", "carrier-9")
+    assert again["importer_id"] == tokens.token("importer", "importer 7")
+    assert again["vehicle_id"] == tokens.token("vehicle", "01KG777ABC")
+    raw = b"".join(path.read_bytes() for path in (tmp_path / "out").iterdir())
+    assert b"01KG777ABC" not in raw
+    house.database.close()
+
+
+def test_since_takes_what_became_known_later_and_the_crossings_that_it_is_about(
+    house: SmallHouse, tmp_path: Path
+) -> None:
+    fill(house)
+    written = export_history(house.settings, tmp_path / "out", since=RECEIVED + timedelta(days=1))
+    assert written == Exported(crossings=1, results=1)
+    history = load_history(tmp_path / "out")
+    assert history.refusals == ()
+    assert history.inspections["revision"].tolist() == [1]
+    assert set(history.crossings["crossing_id"]) == {"c0"}
+
+
+def test_an_arrival_lodged_ahead_is_known_when_it_happens(house: SmallHouse, tmp_path: Path) -> None:
+    ahead = START + timedelta(hours=5)
+    for crossing_id, stage in (("c1", "arrival"), ("c2", "pre_arrival")):
+        house.score([request(replace(crossing(crossing_id, stage=stage), occurred_at=ahead))])
+    export_history(house.settings, tmp_path / "out")
+    history = load_history(tmp_path / "out")
+    assert history.refusals == ()
+    known = history.crossings.set_index("crossing_id")["known_at"]
+    assert known["c1"] == ahead
+    assert known["c2"] == START + timedelta(minutes=5)
+
+
+def test_nothing_yet_is_an_empty_history(house: SmallHouse, tmp_path: Path) -> None:
+    assert export_history(house.settings, tmp_path / "out") == Exported(0, 0)
+    assert load_history(tmp_path / "out").crossings.empty
+
+
+def test_tables_as_csv_are_not_shadowed(house: SmallHouse, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    pd.DataFrame({"crossing_id": ["x"]}).to_csv(tmp_path / "out" / "crossings.csv")
+    with pytest.raises(HistoryError):
+        export_history(house.settings, tmp_path / "out")

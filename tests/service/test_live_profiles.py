@@ -1,0 +1,397 @@
+"""Profiles of live events are those of the history, bit for bit: streamed, restarted, loaded, rebuilt, in any order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from chekara.adapters.profile_load import load_profiles, rebuild_profiles
+from chekara.adapters.profile_store import serving_shelf
+from chekara.api.parse import ScoreParser
+from chekara.api.parse_inspection import InspectionParser
+from chekara.data.identity import EntityTokens, load_entity_secret
+from chekara.data.sources import History, write_history
+from chekara.features.build import FeatureTable, build_features, items_from_frame
+from chekara.features.catalogue import ItemColumns, laid_columns
+from chekara.features.profile_kinds import KINDS
+from chekara.features.profile_measures import profile_names
+from chekara.features.profile_state import FIRST_BY, LAST_BY, OTHER_FIRST_BY, OTHER_LAST_BY
+from chekara.features.profiles import profile_columns
+from chekara.service.chain import instant_text
+from chekara.service.records import Chain, InspectionRequest, ScoreRequest, Scoring
+from chekara.service.replay import replay_decision
+from chekara.settings import Limits, Settings
+from tests.small_house import (
+    NAMES,
+    Floats,
+    SmallHouse,
+    SmallModel,
+    actor,
+    crossing,
+    got,
+    request,
+    result,
+    sent,
+    small_house,
+    small_model,
+)
+from tests.streams import DOMAINS, Post, dirty_history, known_since, known_until, posts_of
+
+READ = profile_names([kind.name for kind in KINDS], DOMAINS)
+WHO_WAS_SEEN = [LAST_BY, OTHER_LAST_BY, FIRST_BY, OTHER_FIRST_BY]
+POISON = 4 * 666.0
+RECEIVED = datetime(2026, 6, 1, tzinfo=UTC)
+SCORES, RESULTS = ScoreParser(Limits()), InspectionParser(Limits())
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProfiledModel(SmallModel):
+    """The small model, which also asks for every profile there is; they add nothing to its margin."""
+
+    read: tuple[str, ...] = field(default=READ)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (*NAMES, *self.read)
+
+    def features(self, items: ItemColumns) -> FeatureTable:
+        return features_of(items)
+
+    def encode(self, table: FeatureTable) -> Floats:
+        if (table.values["declared_value"] == POISON).any():
+            raise ZeroDivisionError("a poison crossing")
+        return self.encoder.encode(_first(table, len(NAMES)))
+
+    def contributions(self, X: Floats) -> Floats:
+        own = self.explainer.contributions(X)
+        return np.hstack([own[:, :-1], np.zeros((len(own), len(self.read))), own[:, -1:]])
+
+    def unseen(self, table: FeatureTable) -> list[tuple[int, str]]:
+        return self.encoder.unseen(_first(table, len(NAMES)))
+
+    def missing(self, items: ItemColumns, table: FeatureTable) -> list[tuple[int, str]]:
+        return []
+
+
+def features_of(items: ItemColumns) -> FeatureTable:
+    """Lay the profiles beside the small model's own features; NaN where nobody laid them."""
+    own = build_features(items, NAMES, {})
+    told = {name: items.number(name).astype(np.float32) for name in READ}
+    kinds = (*own.kinds, *["number"] * len(READ))
+    return FeatureTable((*NAMES, *READ), kinds, own.values | told, items.n_items)
+
+
+def _first(table: FeatureTable, n: int) -> FeatureTable:
+    return FeatureTable(table.names[:n], table.kinds[:n], table.values, table.n_items)
+
+
+def profiled_model() -> ProfiledModel:
+    own = small_model()
+    return ProfiledModel(**{name: getattr(own, name) for name in SmallModel.__dataclass_fields__})
+
+
+def open_house(home: Path, **more: Any) -> SmallHouse:
+    settings = Settings.from_environment({"CHEKARA_HOME": str(home), "CHEKARA_ENV": "dev"})
+    tokens = EntityTokens(load_entity_secret(settings))
+    return small_house(
+        home, champions={"revenue_fraud": profiled_model()}, tokens=tokens, **({"clock": "replay"} | more)
+    )
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[SmallHouse]:
+    opened = open_house(tmp_path / "home")
+    yield opened
+    opened.database.close()
+
+
+def requests_of(posts: Sequence[Post]) -> list[ScoreRequest | InspectionRequest]:
+    asker, found = actor("border_service"), []
+    for kind, body in posts:
+        if kind == "scores":
+            parsed = SCORES.validate(body, received_at=RECEIVED, is_replay=True)
+            found.append(ScoreRequest(crossing=parsed.crossing, actor=asker, received_at=RECEIVED))
+        else:
+            inspection = RESULTS.validate(body, received_at=RECEIVED, is_replay=True)
+            found.append(InspectionRequest(inspection=inspection, actor=asker, received_at=RECEIVED))
+    return found
+
+
+def stream(house: SmallHouse, history: History, groups: Sequence[int]) -> None:
+    """Send a history in groups of these sizes, over and over."""
+    rest, turn = requests_of(posts_of(history)), 0
+    while rest:
+        size = groups[turn % len(groups)]
+        for outcome in house.score(rest[:size]):
+            if isinstance(outcome, Exception):
+                raise outcome
+        rest, turn = rest[size:], turn + 1
+
+
+def scorings(house: SmallHouse) -> dict[tuple[str, int], Scoring]:
+    from sqlalchemy import select
+
+    from chekara.adapters.database import decisions
+
+    with house.database.reading() as connection:
+        rows = connection.execute(select(decisions).where(decisions.c.chain == "live")).all()
+    found = {}
+    for row in rows:
+        scoring = house.log.scoring(Chain.LIVE, row.decision_id)
+        assert scoring is not None
+        found[row.crossing_id, row.revision] = scoring
+    return found
+
+
+def assert_same_as_batch(house: SmallHouse, history: History, part: History | None = None) -> None:
+    """Hold what the log says was read of profiles against the columns of the whole history, bit for bit."""
+    columns = profile_columns(history, laid_columns(READ), domains=DOMAINS)
+    items = items_from_frame(history.crossings)
+    batch = features_of(ItemColumns(items.values | columns, items.n_items))
+    stored = scorings(house)
+    told = 0
+    streamed = history if part is None else part
+    keys = streamed.crossings[["crossing_id", "revision"]].drop_duplicates()
+    for crossing_id, revision in keys.itertuples(index=False):
+        own = (
+            (history.crossings["crossing_id"] == crossing_id) & (history.crossings["revision"] == revision)
+        ).to_numpy()
+        live = stored[crossing_id, int(revision)].features["revenue_fraud"]
+        for name in READ:
+            assert live.values[name].tobytes() == batch.values[name][own].tobytes(), (crossing_id, revision, name)
+            told += int(np.isfinite(live.values[name]).sum())
+    assert told > 1000, "there was something to compare"
+
+
+def content(house: SmallHouse) -> list[tuple[str, Any, bytes]]:
+    with house.database.reading() as connection:
+        return list(serving_shelf(connection).content())
+
+
+@pytest.mark.parametrize("groups", [[1], [7, 1, 30]])
+def test_a_streamed_history_has_the_features_of_the_batch(house: SmallHouse, tmp_path: Path, groups: list[int]) -> None:
+    history = dirty_history(tmp_path / "history", seed=3)
+    # Where points lie is known from a loaded history only.
+    history = replace(history, crossing_points=history.crossing_points.iloc[:0])
+    stream(house, history, groups)
+    assert_same_as_batch(house, history)
+
+
+def test_after_a_restart_it_goes_on_as_if_there_had_been_none(house: SmallHouse, tmp_path: Path) -> None:
+    history = dirty_history(tmp_path / "history", seed=4)
+    history = replace(history, crossing_points=history.crossing_points.iloc[:0])
+    middle = history.crossings["known_at"].quantile(0.5)
+    stream(house, known_until(history, middle), [5])
+    house.database.close()
+    again = open_house(house.settings.home)
+    stream(again, known_since(history, middle), [3])
+    assert_same_as_batch(again, history)
+    again.database.close()
+
+
+def test_a_loaded_history_is_what_live_crossings_see(house: SmallHouse, tmp_path: Path) -> None:
+    history = dirty_history(tmp_path / "history", seed=5, n=80)
+    middle = history.crossings["known_at"].quantile(0.5)
+    write_part(known_until(history, middle), tmp_path / "first")
+    made = load_profiles(house.settings, tmp_path / "first")
+    assert made.crossings > 20
+    stream(house, known_since(history, middle), [4, 9])
+    assert_same_as_batch(house, history, known_since(history, middle))
+
+
+def write_part(history: History, folder: Path) -> None:
+    write_history(history.tables, folder)
+
+
+def test_loading_again_changes_nothing(house: SmallHouse, tmp_path: Path) -> None:
+    dirty_history(tmp_path / "history", seed=6)
+    load_profiles(house.settings, tmp_path / "history")
+    before = content(house)
+    assert before
+    assert load_profiles(house.settings, tmp_path / "history").was_loaded_before
+    assert content(house) == before
+
+
+def test_a_rebuild_gives_the_same_bytes(house: SmallHouse, tmp_path: Path) -> None:
+    history = dirty_history(tmp_path / "history", seed=7, n=80)
+    middle = history.crossings["known_at"].quantile(0.4)
+    write_part(known_until(history, middle), tmp_path / "first")
+    load_profiles(house.settings, tmp_path / "first")
+    stream(house, known_since(history, middle), [1, 6])
+    withdrawn = known_since(history, middle).crossings.iloc[3]
+    last = history.crossings["known_at"].max() + pd.Timedelta(hours=5)
+    of = crossing(withdrawn["crossing_id"], revision=9)
+    house.score([request(replace(of, known_at=last.to_pydatetime()), is_void=True)])
+    before = content(house)
+    made = rebuild_profiles(house.settings)
+    assert made.live_events > 20
+    assert content(house) == before
+
+
+def test_a_history_loaded_late_is_folded_in_its_order(house: SmallHouse, tmp_path: Path) -> None:
+    """What the live log holds counts once; what lies between its events is folded between them."""
+    history = dirty_history(tmp_path / "history", seed=8)
+    ids = history.crossings["crossing_id"].drop_duplicates()
+    is_live = history.crossings["crossing_id"].isin(ids[::2])
+    was_live = history.inspections["crossing_id"].isin(ids[::2])
+    live = replace(history, crossings=history.crossings[is_live], inspections=history.inspections[was_live])
+    stream(house, live, [1])
+    load_profiles(house.settings, tmp_path / "history")
+    other = open_house(tmp_path / "other")
+    shutil_copy_secret(house, other)
+    load_profiles(other.settings, tmp_path / "history")
+    mixed, whole = content(house), content(other)
+    assert [row[:2] for row in mixed] == [row[:2] for row in whole]
+    for (table, key, one), (_, _, other_row) in zip(mixed, whole, strict=True):
+        if table == "profile_states":
+            mine, theirs = np.frombuffer(one).copy(), np.frombuffer(other_row).copy()
+            # Of two that were known at one instant, either may be the one whose mark stays.
+            mine[WHO_WAS_SEEN] = theirs[WHO_WAS_SEEN] = 0
+            np.testing.assert_allclose(mine, theirs, rtol=1e-9, atol=1e-9, err_msg=str(key))
+    other.database.close()
+
+
+def shutil_copy_secret(of: SmallHouse, to: SmallHouse) -> None:
+    name = "entity.secret"
+    (to.settings.keys_path / name).unlink(missing_ok=True)
+    (to.settings.keys_path / name).write_bytes((of.settings.keys_path / name).read_bytes())
+    (to.settings.keys_path / name).chmod(0o600)
+
+
+def test_a_group_that_fails_leaves_no_trace(house: SmallHouse, tmp_path: Path) -> None:
+    history = dirty_history(tmp_path / "history", seed=9, n=20)
+    stream(house, history, [5])
+    before = content(house)
+    after = (history.crossings["known_at"].max() + pd.Timedelta(days=9)).to_pydatetime()
+    poison = replace(crossing("poison", value=666.0), known_at=after)
+    good = [replace(crossing(f"good{i}"), known_at=after + timedelta(minutes=i)) for i in (1, 2)]
+    [bad] = house.score([request(poison)])
+    assert isinstance(bad, ZeroDivisionError)
+    assert content(house) == before, "a poison crossing leaves nothing"
+    one, bad, two = house.score([request(good[0]), request(replace(poison, crossing_id="p2")), request(good[1])])
+    assert isinstance(bad, ZeroDivisionError)
+    assert got(two).decision.position == got(one).decision.position + 1
+    rebuild_profiles(house.settings)
+    again = content(house)
+    alone = open_house(tmp_path / "alone")
+    shutil_copy_secret(house, alone)
+    alone = open_house(tmp_path / "alone")
+    stream(alone, history, [5])
+    alone.score([request(one) for one in good])
+    assert content(alone) == again, "its neighbours never saw it"
+    alone.database.close()
+
+
+def test_test_keys_read_and_never_write(house: SmallHouse, tmp_path: Path) -> None:
+    history = dirty_history(tmp_path / "history", seed=10, n=20)
+    stream(house, history, [5])
+    before = content(house)
+    after = (history.crossings["known_at"].max() + pd.Timedelta(days=9)).to_pydatetime()
+    trial = replace(crossing("trial", carrier_id="carrier 1"), known_at=after)
+    record = got(house.score([request(trial, by=actor(is_test=True))])[0])
+    house.score([sent(result(crossing_id="trial", known_at=after + timedelta(days=1)), is_test=True)])
+    assert content(house) == before
+    scoring = house.log.scoring(Chain.TEST, record.decision.decision_id)
+    assert scoring is not None
+    assert np.isfinite(scoring.profiles["carrier_volume_long"]).all()
+
+
+def test_the_first_decision_says_that_nothing_is_known(house: SmallHouse, tmp_path: Path) -> None:
+    codes = [
+        {w.code for w in got(one).decision.warnings}
+        for one in house.score([request(crossing("a")), request(crossing("b"))])
+    ]
+    assert ["profiles_empty" in one for one in codes] == [True, False]
+    loaded = open_house(tmp_path / "loaded")
+    dirty_history(tmp_path / "history", seed=1, n=5)
+    load_profiles(loaded.settings, tmp_path / "history")
+    assert "profiles_empty" not in {w.code for w in loaded.score_one(crossing()).decision.warnings}
+    loaded.database.close()
+
+
+def test_what_comes_late_in_a_replay_says_so(house: SmallHouse) -> None:
+    first = crossing("a")
+    late = replace(crossing("b"), known_at=first.known_at - timedelta(hours=1))
+    house.score_one(first)
+    record = house.score_one(late)
+    assert "late_event" in {warning.code for warning in record.decision.warnings}
+    scoring = house.log.scoring(Chain.LIVE, record.decision.decision_id)
+    assert scoring is not None
+    assert scoring.as_of == first.known_at
+    before = content(house)
+    rebuild_profiles(house.settings)
+    assert content(house) == before
+
+
+def test_a_live_clock_that_steps_back_is_not_believed(tmp_path: Path) -> None:
+    house = open_house(tmp_path / "live", clock="live")
+    one = request(crossing("a"))
+    two = replace(request(crossing("b")), received_at=one.received_at - timedelta(hours=2))
+    house.score([one])
+    record = got(house.score([two])[0])
+    assert "late_event" not in {warning.code for warning in record.decision.warnings}
+    scoring = house.log.scoring(Chain.LIVE, record.decision.decision_id)
+    assert scoring is not None
+    assert scoring.as_of == one.received_at
+    house.database.close()
+
+
+def test_a_decision_tells_where_its_profiles_were_read_and_replays(house: SmallHouse, tmp_path: Path) -> None:
+    stream(house, dirty_history(tmp_path / "history", seed=11, n=15), [4])
+    after = datetime(2026, 9, 1, tzinfo=UTC)
+    outcomes = house.score([request(replace(crossing(f"n{i}", items=2), known_at=after)) for i in range(3)])
+    for record in map(got, outcomes):
+        scoring = house.log.scoring(Chain.LIVE, record.decision.decision_id)
+        assert scoring is not None
+        assert scoring.profile_position == record.decision.position - 1
+        replayed = replay_decision(record, scoring, lambda _: profiled_model())
+        assert replayed.is_same, replayed.differences
+
+
+def test_results_of_loaded_crossings_are_taken(house: SmallHouse, tmp_path: Path) -> None:
+    history = dirty_history(tmp_path / "history", seed=12, n=20)
+    load_profiles(house.settings, tmp_path / "history")
+    before = content(house)
+    later = (history.crossings["known_at"].max() + pd.Timedelta(days=30)).to_pydatetime()
+    given = result("new", crossing_id="c3", inspected_at=later, known_at=later, selected_by="officer")
+    [record] = house.score([sent(given)])
+    assert not isinstance(record, Exception), record
+    house.score([request(replace(crossing("next"), known_at=later + timedelta(days=1)))])
+    assert content(house) != before
+    [unstated] = house.score([sent(replace(given, inspection_id="unstated", selected_by=None))])
+    assert "selected_by" in str(getattr(unstated, "problems", unstated))
+
+
+def test_a_result_that_is_sent_ahead_waits_for_its_instant(tmp_path: Path) -> None:
+    house = open_house(tmp_path / "live", clock="live")
+    first, ahead = request(crossing("a", carrier_id="carrier 1")), timedelta(hours=2)
+    given = result(crossing_id="a", known_at=first.received_at + ahead)
+    house.score([first, sent(given, received_at=first.received_at + timedelta(minutes=1))])
+    told = []
+    for minutes in (2, 4, 119, 121):
+        later = replace(
+            request(crossing(f"b{minutes}", carrier_id="carrier 1")),
+            received_at=first.received_at + timedelta(minutes=minutes),
+        )
+        record = got(house.score([later])[0])
+        scoring = house.log.scoring(Chain.LIVE, record.decision.decision_id)
+        assert scoring is not None
+        assert scoring.as_of == later.received_at
+        told.append(float(scoring.profiles["carrier_hits_recent_revenue_fraud"][0]))
+    assert told[:3] == [0.0, 0.0, 0.0]
+    assert told[3] > 0.9
+    before = content(house)
+    rebuild_profiles(house.settings)
+    assert content(house) == before
+    house.database.close()
+
+
+def test_instants_are_written_alike() -> None:
+    assert instant_text(RECEIVED) == "2026-06-01T00:00:00.000000Z"
