@@ -115,6 +115,10 @@ def test_a_bundle_damaged_in_its_place_does_not_replace_what_serves(
     ("given", "message"),
     [
         ({"approved_by": " Trainer ", "assessment_id": "IA-7"}, "cannot promote"),
+        ({"approved_by": "trainer\u200b", "assessment_id": "IA-7"}, "cannot promote"),
+        ({"approved_by": "Tr\u0430iner", "assessment_id": "IA-7"}, "cannot promote"),
+        ({"approved_by": "\uff34r\u00e1i-ner\ufe0f", "assessment_id": "IA-7"}, "cannot promote"),
+        ({"approved_by": "\u200b\u2800", "assessment_id": "IA-7"}, "needs a person"),
         ({"approved_by": " ", "assessment_id": "IA-7"}, "needs a person"),
         ({"approved_by": "approver", "assessment_id": None}, "impact assessment"),
         ({"approved_by": "approver", "assessment_id": " "}, "impact assessment"),

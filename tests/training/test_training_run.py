@@ -17,11 +17,13 @@ from typing import Any
 import mlflow
 import pytest
 
+from chekara.adapters.accounts import add_key
 from chekara.adapters.tracking import ModelTracker
 from chekara.data.sources import load_history
 from chekara.errors import BundleSignatureError, ChekaraError, ConfigurationError
 from chekara.modelling.bundle import load_trusted_keys, read_bundle
 from chekara.modelling.card import compare_numbers, read_numbers
+from chekara.settings import Settings
 from tests.tracked import SEED, TrackedHome, environment_of, run_training
 from training import promote
 
@@ -165,17 +167,29 @@ def test_a_second_person_promotes_and_nobody_else(
     monkeypatch.setenv("CHEKARA_ENV", "production")
     monkeypatch.setenv("COLUMNS", "300")
 
-    def ask_for(approver: str, assessment_id: str) -> str:
-        wanted = ("--domain", DOMAIN, "--digest", digest, "--approver", approver, "--assessment-id", assessment_id)
+    def key_of(holder: str, role: str = "approver", *, is_test: bool = False) -> str:
+        settings = Settings.from_environment({"CHEKARA_HOME": str(home), "CHEKARA_ENV": "dev"})
+        return add_key(settings, agency="customs", role=role, holder=holder, is_test=is_test)
+
+    def ask_for(key: str, assessment_id: str, *more: str) -> str:
+        monkeypatch.setenv("CHEKARA_APPROVER_KEY", key)
+        wanted = ("--domain", DOMAIN, "--digest", digest, "--assessment-id", assessment_id, *more)
         monkeypatch.setattr(sys, "argv", ["promote", *wanted])
         with pytest.raises(SystemExit) as ended:
             promote.main()
         said = capsys.readouterr()
         return f"{ended.value.code}: {said.err or said.out}"
 
-    assert ask_for("ms a", "DPIA-7").startswith("2:")
-    assert "assessment" in ask_for("Mr B", " ")
-    done = ask_for("Mr B", "DPIA-7")
+    second = key_of("Mr B")
+    assert "CHEKARA_APPROVER_KEY" in ask_for("", "DPIA-7", "--approver", "Mr B")  # a name alone is nobody
+    for own in ("ms a", "M\u200bs \u0410"):  # the last letter is Cyrillic
+        assert "cannot promote" in ask_for(key_of(own), "DPIA-7")
+    assert "not known" in ask_for("made up", "DPIA-7")
+    assert "another person" in ask_for(second, "DPIA-7", "--approver", "Ms C")
+    for other in (key_of("Mr B", "data_scientist"), key_of("Mr B", is_test=True)):
+        assert "not that of an approver" in ask_for(other, "DPIA-7")
+    assert "assessment" in ask_for(second, " ")
+    done = ask_for(second, "DPIA-7", "--approver", "mr b")
     assert done.startswith("0:")
     assert "approved by Mr B on assessment DPIA-7" in done
 

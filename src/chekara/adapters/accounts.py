@@ -171,6 +171,30 @@ def _sha256(key: str) -> str:
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def actor_of_key(settings: Settings, key: str) -> Actor:
+    """Return who holds a key of an installation, for programs beside the service.
+
+    Parameters
+    ----------
+    settings : Settings
+    key : str
+
+    Raises
+    ------
+    UnauthenticatedError
+        Nobody does, or it was revoked.
+    ConfigurationError
+        The policy file is wrong.
+    LogUnavailableError
+        The database does not answer.
+    """
+    database = open_database(settings)
+    try:
+        return Accounts(database, load_policy(settings.policy_path)).actor_for_key(key)
+    finally:
+        database.close()
+
+
 def add_key(
     settings: Settings, *, agency: str, role: str, holder: str = "", scopes: tuple[str, ...] = (), is_test: bool = False
 ) -> str:

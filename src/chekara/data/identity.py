@@ -87,6 +87,30 @@ def canonical_ids(entity: EntityType, ids: pd.Series[Any]) -> pd.Series[Any]:
     return _map_distinct(ids, lambda raw: canonical_id(entity, raw) or None)
 
 
+def canonical_name(raw: str) -> str:
+    """Return the one spelling of a person's name, for telling whether two names are to be read as one.
+
+    Spelt as an id of a vehicle is, and without accents: spaces, punctuation, invisible characters and look-alike
+    letters make no second person.
+
+    Parameters
+    ----------
+    raw : str
+
+    Returns
+    -------
+    str
+        Upper case; empty where no letter or digit was given.
+
+    Examples
+    --------
+    >>> canonical_name(" Ms А. Petrova\u200b") == canonical_name("ms a petrova")  # the first A is Cyrillic
+    True
+    """
+    plain = unicodedata.normalize("NFKD", canonical_id("vehicle", raw))
+    return canonical_id("vehicle", "".join(letter for letter in plain if unicodedata.category(letter)[0] != "M"))
+
+
 class EntityTokens:
     """Tokens of entities under one secret.
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from chekara.data.identity import canonical_name
 from chekara.errors import ForbiddenError
 from chekara.policy.policy import Policy
 from chekara.service.ports import BundleShelf, PromotionRegister
@@ -101,16 +102,16 @@ class PromoteModel:
             if not self._is_dev:
                 raise ForbiddenError("this shortcut works in dev only", hint="promote with a second person")
             return
-        if not approved_by.strip():
+        if not canonical_name(approved_by):
             raise ForbiddenError("a promotion needs a person who answers for it", where="approver")
         if not (assessment_id or "").strip():
             raise ForbiddenError("a promotion needs an impact assessment", where="assessment id")
 
 
 def _refuse_own_work(about: BundleAbout, approved_by: str) -> None:
-    if not about.trained_by.strip():
+    if not canonical_name(about.trained_by):
         raise ForbiddenError("the bundle does not say who trained it", where="about.json", hint="train it again")
-    if approved_by.strip().casefold() == about.trained_by.strip().casefold():
+    if canonical_name(approved_by) == canonical_name(about.trained_by):
         raise ForbiddenError("whoever trained a model cannot promote it", where="approver", hint="ask a second person")
 
 
