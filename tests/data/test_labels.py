@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chekara.data.checks import validate_table
-from chekara.data.labels import LABEL_COLUMNS, TargetRule, label_crossings, newest_inspections
+from chekara.data.labels import LABEL_COLUMNS, TargetRule, first_results, label_crossings, newest_inspections
 from chekara.errors import ConfigurationError
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
@@ -192,3 +192,16 @@ def test_a_naive_instant_is_refused() -> None:
 def test_a_rule_outside_the_contract_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match="contraband"):
         TargetRule(domain="contraband", **wrong)
+
+
+def test_the_first_result_counts_whatever_became_of_it() -> None:
+    day = [START + timedelta(days=n) for n in range(10)]
+    frame = inspections(
+        inspection(1, known_at=day[5], domain="revenue_fraud"),
+        inspection(1, known_at=day[9], revision=1, found=False, result="overturned"),
+        inspection(2, known_at=day[7]),
+        inspection(3, crossing_id="c2", known_at=day[2], status="not_done", found=False),
+        inspection(4, crossing_id="c3", known_at=day[8]),
+    )
+    assert first_results(frame).to_dict() == {"c1": day[5], "c3": day[8]}
+    assert first_results(frame, day[8]).to_dict() == {"c1": day[5]}

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from chekara.data.labels import label_crossings
+from chekara.data.labels import first_results
 from chekara.data.leakage import revisions_before_result
 from chekara.data.sources import History
 from chekara.errors import NotEnoughHitsError
@@ -103,7 +103,7 @@ def test_training_and_serving_encode_alike(history: History, dataset: Dataset, s
     learned = learn(dataset, spec, ~np.isnan(dataset.hit), np.ones(dataset.n_crossings, dtype=bool), 5, 1)
     everything = np.ones(dataset.n_crossings, dtype=bool)
     trained, _ = matrix_of(learned, dataset, spec, everything)
-    frame = revisions_before_result(history.crossings, label_crossings(history.inspections, spec.target))
+    frame = revisions_before_result(history.crossings, first_results(history.inspections))
     frame = frame.sort_values(["known_at", "crossing_id", "item_no"], kind="stable")
     items = items_from_frame(frame)
     served = model.encode(model.features(items))[model.applies_to(items)]

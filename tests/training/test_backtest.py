@@ -82,7 +82,12 @@ def test_results_known_later_change_no_selection(history: History, spec: ModelSp
     assert later.sum() > 10
     inspections.loc[later, "found"] = ~inspections.loc[later, "found"].astype(bool)
     inspections.loc[later, "result"] = pd.NA
-    other = replace(history, inspections=inspections)
+    # Hits that taught are overturned afterwards: they teach all the same, as they stood then.
+    overturned = inspections[~later & inspections["found"].astype(bool)].assign(
+        revision=99, result="overturned", known_at=inspections["known_at"].max()
+    )
+    assert len(overturned) > 10
+    other = replace(history, inspections=pd.concat([inspections, overturned], ignore_index=True))
     one, two = (weekly(each, spec).judge_week(at, judges) for each in (history, other))
     assert found(one) == found(two)
     assert found(one)[0.2] > 0

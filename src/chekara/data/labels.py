@@ -93,6 +93,33 @@ def newest_inspections(inspections: pd.DataFrame, known_before: datetime | None 
     return newest_first[~newest_first.duplicated("inspection_id")].sort_index()
 
 
+def first_results(inspections: pd.DataFrame, known_before: datetime | None = None) -> pd.Series[pd.Timestamp]:
+    """Return when the first result of each crossing was known, whatever its domain and whatever became of it.
+
+    From then on nothing that is lodged of the crossing is as it was declared before anybody looked.
+
+    Parameters
+    ----------
+    inspections : DataFrame
+        Validated inspections. Those that were not done tell nothing.
+    known_before : datetime with offset, optional
+        Only results known strictly before it; default all.
+
+    Returns
+    -------
+    Series
+        By ``crossing_id``; crossings without a result are not in it.
+
+    Raises
+    ------
+    ConfigurationError
+        The instant carries no offset.
+    """
+    done = inspections[inspections["status"] == "done"]
+    known = done if known_before is None else done[done["known_at"] < instant(known_before)]
+    return known.groupby("crossing_id")["known_at"].min()
+
+
 def label_crossings(inspections: pd.DataFrame, rule: TargetRule, known_before: datetime | None = None) -> pd.DataFrame:
     """Return one row per crossing with a known outcome in a domain.
 

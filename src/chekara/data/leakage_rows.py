@@ -124,7 +124,7 @@ def lay_out(crossings: pd.DataFrame, labels: pd.DataFrame) -> Rows:
         Of each crossing the newest revision that was known before its result, and else its first one: what a
         model could have scored.
     """
-    frame = revisions_before_result(crossings, labels)
+    frame = revisions_before_result(crossings, labels.set_index("crossing_id")["known_at"])
     crossing, crossing_ids = pd.factorize(frame["crossing_id"])
     order = np.lexsort((frame["item_no"], crossing, frame["known_at"].astype("int64")))
     crossing = crossing[order].astype(np.int64)
@@ -151,8 +151,8 @@ def lay_out(crossings: pd.DataFrame, labels: pd.DataFrame) -> Rows:
 _CONTRACT = columns_by_name(CROSSING_COLUMNS)
 
 
-def revisions_before_result(crossings: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
-    """Keep of each crossing what could have been scored: its newest revision known before its result.
+def revisions_before_result(crossings: pd.DataFrame, first_result: pd.Series[pd.Timestamp]) -> pd.DataFrame:
+    """Keep of each crossing what could have been scored: its newest revision known before its first result.
 
     A declaration that is mended after the inspection holds what the inspection found.
 
@@ -160,8 +160,8 @@ def revisions_before_result(crossings: pd.DataFrame, labels: pd.DataFrame) -> pd
     ----------
     crossings : DataFrame
         All revisions.
-    labels : DataFrame
-        As `chekara.data.labels.label_crossings` returns it. A crossing without a label keeps its newest revision.
+    first_result : Series
+        As `chekara.data.labels.first_results` returns it. A crossing without a result keeps its newest revision.
 
     Returns
     -------
@@ -171,8 +171,8 @@ def revisions_before_result(crossings: pd.DataFrame, labels: pd.DataFrame) -> pd
     if not (crossings["revision"] > 0).any():
         return crossings
     in_time = np.ones(len(crossings), dtype=bool)
-    if not labels.empty:
-        result_known_at = crossings["crossing_id"].map(labels.set_index("crossing_id")["known_at"])
+    if not first_result.empty:
+        result_known_at = crossings["crossing_id"].map(first_result)
         in_time = (result_known_at.isna() | (crossings["known_at"] < result_known_at)).to_numpy()
     revision = crossings["revision"].to_numpy(dtype=float)
     crossing = pd.factorize(crossings["crossing_id"])[0]

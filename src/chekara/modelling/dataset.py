@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from chekara.data.labels import label_crossings
+from chekara.data.labels import first_results, label_crossings
 from chekara.data.leakage import revisions_before_result, tuple_key
 from chekara.data.sources import History
 from chekara.errors import NotEnoughHitsError
@@ -135,7 +135,7 @@ def build_dataset(
     labels = label_crossings(history.inspections, spec.target, until)
     # A declaration mended after its control holds what the control found: learn from what could have been scored.
     known = history.crossings[history.crossings["known_at"] < pd.Timestamp(until)]
-    frame = revisions_before_result(known, labels)
+    frame = revisions_before_result(known, first_results(history.inspections, until))
     frame = frame.sort_values(["known_at", "crossing_id", "item_no"], kind="stable").reset_index(drop=True)
     everything = items_from_frame(frame)
     applies = lines_that_apply(everything, spec)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from chekara.data.labels import instant
+from chekara.data.labels import first_results, instant
 from chekara.data.sources import History
 
 Ints: TypeAlias = npt.NDArray[np.int64]
@@ -128,12 +128,8 @@ def _groups(crossing: Ints, revision: Ints) -> tuple[Ints, Ints]:
 
 def _first_result(history: History, crossing_ids: pd.Index) -> Ints:
     """When the first result of each crossing was known, microseconds; the largest number where there is none."""
-    first = np.full(len(crossing_ids), np.iinfo(np.int64).max)
-    done = history.inspections[history.inspections["status"] == "done"]
-    place = crossing_ids.get_indexer(pd.Index(done["crossing_id"]))
-    known = place >= 0
-    np.minimum.at(first, place[known], _microseconds(done["known_at"])[known])
-    return first
+    known_at = first_results(history.inspections).reindex(crossing_ids)
+    return np.where(known_at.isna(), np.iinfo(np.int64).max, _microseconds(known_at))
 
 
 def _is_scored(of_group: pd.DataFrame, first_result: Ints) -> Mask:
