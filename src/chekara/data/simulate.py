@@ -4,20 +4,24 @@ It exists so that the whole road can be walked on any machine: actors with hidde
 to learn from, and a truth to compare with. It is no model of any real border. The order of things is the order of
 life: who there is (``simulator.actors``), and then week by week what crosses (``traffic``), what is hidden (``harms``),
 how it is declared and seen (``traces``, ``paper``), who is inspected (``controls``) and how the border reacts
-(``reaction``). At the end the weeks become tables (``tables``).
+(``reaction``). At the end the weeks become tables (``lodged``, ``results``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from chekara.data.simulator.life import Policy, live
-from chekara.data.simulator.tables import crossing_points_table, crossings_table, inspections_table
-from chekara.data.simulator.world import DOMAINS, load_world
+from chekara.data.simulator.lodged import crossings_table
+from chekara.data.simulator.names import crossing_ids
+from chekara.data.simulator.results import crossing_points_table, inspections_table
+from chekara.data.simulator.world import load_world
 from chekara.data.sources import write_history
 from chekara.errors import ConfigurationError
 
@@ -74,20 +78,17 @@ def simulate_border(
     report = progress or (lambda share: None)
     described = load_world(world)
     streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(3)]
-    life = live(described, months, per_day, streams[0], policy, lambda share: report(0.7 * share))
-    crossings = crossings_table(described, life.names, life.flow, streams[1], life.corrected)
-    report(0.8)
-    inspections = inspections_table(described, life.flow, life.kind, life.controls, streams[2])
-    report(0.85)
+    life = live(described, months, per_day, streams[0], policy, lambda share: report(0.6 * share))
+    ids = crossing_ids(np.arange(life.flow.size))
     tables = {
-        "crossings": crossings,
-        "inspections": inspections,
+        "inspections": inspections_table(described, life.flow, life.kind, life.controls, streams[2]),
         "crossing_points": crossing_points_table(described),
+        "crossings": crossings_table(described, life.names, life.flow, streams[1], life.corrected),
     }
+    known: dict[str, Mapping[str, npt.NDArray[Any]]] = {TRUTH_FILE: life.truth, BAYES_FILE: life.bayes}
+    del life  # a million crossings are gigabytes: what is laid out is let go
+    report(0.8)
     write_history(tables, out)
-    ids = crossings.loc[(crossings["revision"] == 0) & (crossings["item_no"] == 1), "crossing_id"].to_numpy()
-    truth = pd.DataFrame({"crossing_id": ids, **{d: life.truth[d] for d in DOMAINS}})
-    truth.to_parquet(out / TRUTH_FILE, index=False)
-    bayes = pd.DataFrame({"crossing_id": ids, **{d: life.bayes[d] for d in DOMAINS}})
-    bayes.to_parquet(out / BAYES_FILE, index=False)
+    for name, by_domain in known.items():
+        pd.DataFrame({"crossing_id": ids, **by_domain}).to_parquet(out / name, index=False)
     report(1.0)

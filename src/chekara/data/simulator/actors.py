@@ -86,6 +86,7 @@ class Vehicles:
     carrier : -1 for private ones
     country : position in the world file's countries
     share : relative journeys of private ones, shape (n - n_fleet,)
+    firm : firm that private ones drive for, numbered after the carriers; -1 for none
     gang, gang_from, gang_to : gang that drives under a copy of the plate, and the days between which it does
     solo_rate : chance of contraband on entry
     """
@@ -95,6 +96,7 @@ class Vehicles:
     carrier: Ints
     country: Ints
     share: Floats
+    firm: Ints
     gang: Ints
     gang_from: Ints
     gang_to: Ints
@@ -229,7 +231,7 @@ def _carriers_and_vehicles(
     ring, network = np.full(n, -1), np.full(n, -1)
     # Neither the largest houses nor the smallest: those that can hide something and still lose it.
     fit = rng.permutation(
-        np.flatnonzero(is_road & (share < np.quantile(share, 0.97)) & (share > np.quantile(share, 0.3)))
+        np.flatnonzero(is_road & (share < np.quantile(share, 0.9)) & (share > np.quantile(share, 0.6)))
     )
     taken = 0
     for crews, into, (low, high) in (
@@ -271,14 +273,14 @@ def _vehicles(
     gang, gang_from, gang_to = np.full(n, -1), np.zeros(n, dtype=int), np.zeros(n, dtype=int)
     crime = harms["vehicle_crime"]
     # Plates worth copying are those that pass so often that nobody looks.
-    often = n_fleet + np.argsort(-share)[: max(4, n_private // 6)]
+    often = n_fleet + np.argsort(-share)[: max(4, n_private // 30)]
     clones = rng.permutation(often)[: len(gangs.rate) * crime["plates_a_gang"]]
     gang[clones] = rng.integers(0, len(gangs.rate), len(clones))
     gang_from[clones] = rng.integers(-120, max(days - 60, 1), len(clones))
     gang_to[clones] = gang_from[clones] + days_between(crime["days"], len(clones), rng)
     solo_rate = np.zeros(n)
     smuggling = harms["contraband"]
-    solo = n_fleet + draw(share, _count(smuggling["solo_vehicles"], per_day), rng)
+    solo = rng.choice(often, _count(smuggling["solo_vehicles"], per_day))
     solo_rate[solo] = between(smuggling["solo_rate"], len(solo), rng)
     return Vehicles(
         n_fleet=n_fleet,
@@ -286,11 +288,22 @@ def _vehicles(
         carrier=np.concatenate([owner, np.full(n_private, -1)]),
         country=draw(shares_of(countries), n, rng),
         share=share,
+        firm=_firms(world, per_day, len(carriers.share), n_fleet, gang, rng),
         gang=gang,
         gang_from=gang_from,
         gang_to=gang_to,
         solo_rate=solo_rate,
     )
+
+
+def _firms(world: World, per_day: int, first: int, n_fleet: int, gang: Ints, rng: np.random.Generator) -> Ints:
+    """Let private vehicles drive for firms; each gang has two that suit it, among others who know nothing."""
+    n_firms = max(4, round(world.file["actors"]["firms"] * per_day))
+    firm = np.where(rng.random(len(gang)) < 0.4, rng.integers(0, n_firms, len(gang)), -1)
+    suits = rng.integers(0, n_firms, (int(gang.max()) + 1, 2))
+    fronted = (gang >= 0) & (rng.random(len(gang)) < 0.75)
+    firm[fronted] = suits[gang[fronted], rng.integers(0, 2, int(fronted.sum()))]
+    return np.where((np.arange(len(gang)) >= n_fleet) & (firm >= 0), first + firm, -1)
 
 
 def _importers(
@@ -317,7 +330,7 @@ def _importers(
         declarant = np.where(goes_crooked, rng.choice(crooked, n), declarant)
     share = _power_law(n, rng)
     # A cheat that ships twice a year is nobody's problem; shells burn bright.
-    share = np.where(is_cheat, np.clip(share, np.quantile(share, 0.5), np.quantile(share, 0.97)), share)
+    share = np.where(is_cheat, np.clip(share, np.quantile(share, 0.6), np.quantile(share, 0.98)), share)
     share = np.where(is_shell, np.quantile(share, 0.93), share)
     is_car = np.isin(goods, np.flatnonzero(world.goods.hs_code == "870323"))
     crime = world.file["harms"]["vehicle_crime"]
@@ -330,7 +343,7 @@ def _importers(
         goods=goods,
         origin=origin,
         post=post,
-        exporter=_exporters_of(n, n_exporters, rng),
+        exporter=_exporters_of(goods, n_exporters, rng),
         declarant=declarant,
         carrier=_carriers_of(n, len(world.corridors), carriers, rng),
         quality=rng.normal(0.0, 0.12, n),
@@ -397,9 +410,18 @@ def _kind_shares(world: World, harm: dict[str, Any], goods: Ints, origin: Ints, 
     return np.asarray(share, dtype=np.float64)
 
 
-def _exporters_of(n: int, n_exporters: int, rng: np.random.Generator) -> Ints:
+def _exporters_of(goods: Ints, n_exporters: int, rng: np.random.Generator) -> Ints:
+    """Choose two exporters for each importer's goods; an exporter sells a few kinds of goods, not everything."""
+    n_kinds = int(goods.max()) + 1
+    sells = rng.integers(0, n_kinds, (n_exporters, 2))
     weights = _power_law(n_exporters, rng)
-    return draw(weights, n * SLOTS * 2, rng).reshape(n, SLOTS, 2)
+    chosen = np.zeros((*goods.shape, 2), dtype=np.int64)
+    for kind in range(n_kinds):
+        wanted = goods == kind
+        sellers = np.flatnonzero((sells == kind).any(axis=1))
+        sellers = sellers if len(sellers) else np.arange(n_exporters)
+        chosen[wanted] = sellers[draw(weights[sellers], 2 * int(wanted.sum()), rng)].reshape(-1, 2)
+    return chosen
 
 
 def _carriers_of(n: int, n_corridors: int, carriers: Carriers, rng: np.random.Generator) -> Ints:

@@ -149,9 +149,10 @@ def _remembered(domain: str, scene: Scene, said: Flow) -> Floats:
         known = np.maximum.reduceat(_fame(memory[domain, "exporter"], item["exporter"]), _starts(said))
     elif domain == "vehicle_crime":
         known = _fame(memory[domain, "vehicle"], header["vehicle"])
+        known = np.maximum(known, 0.7 * _fame(memory[domain, "carrier"], header["said_carrier"]))
     else:
         of_vehicle = _fame(memory[domain, "vehicle"], header["vehicle"])
-        known = np.maximum(of_vehicle, _fame(memory[domain, "carrier"], header["carrier"]))
+        known = np.maximum(of_vehicle, _fame(memory[domain, "carrier"], header["said_carrier"]))
     return np.asarray(np.minimum(practice["memory"] * known, practice["most_from_memory"]))
 
 

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Protocol
 
 import numpy as np
 import pandas as pd
 
 from chekara.data.simulator.actors import make_actors
-from chekara.data.simulator.controls import RESULTS, SELECTED_BY, Controls, applies_to, inspect_week
+from chekara.data.simulator.controls import Controls, applies_to, inspect_week
 from chekara.data.simulator.flow import Flow, join
 from chekara.data.simulator.harms import Harms, Scene, draw_harms
+from chekara.data.simulator.lodged import Corrected, crossings_table
+from chekara.data.simulator.names import Names, crossing_ids, make_names
 from chekara.data.simulator.observer import bayes_log_odds
 from chekara.data.simulator.paper import fill_in
 from chekara.data.simulator.reaction import Pending, react
+from chekara.data.simulator.results import known_results
 from chekara.data.simulator.state import first_state
-from chekara.data.simulator.tables import Corrected, Names, crossing_id_of, crossings_table, instants, make_names
 from chekara.data.simulator.traces import declare
 from chekara.data.simulator.traffic import calendar_of, draw_week, prices_by_origin
 from chekara.data.simulator.world import DOMAINS, SECONDS_A_DAY, Array, Floats, Ints, Mask, World
 
 # Columns that nobody needs once a week is over.
-_SPENT_HEADER = ("journey_kind", "trader", "slot", "is_groupage", "trailer")
+_SPENT_HEADER = ("journey_kind", "trader", "slot", "is_groupage", "trailer", "carrier")
 _SPENT_ITEM = ("deviation", "log_usual", "packing", "is_standard", "place", "slot")
+_WEEK = 7 * SECONDS_A_DAY
 
 
 class Policy(Protocol):
@@ -81,13 +84,34 @@ class Life:
     moves: list[tuple[int, str, int, int]]
 
 
+@dataclass(slots=True)
+class _Diary:
+    """What is kept of each week."""
+
+    flows: list[Flow] = field(default_factory=list)
+    harms: list[Harms] = field(default_factory=list)
+    bayes: list[dict[str, Floats]] = field(default_factory=list)
+    controls: list[dict[str, Controls]] = field(default_factory=list)
+    n_crossings: int = 0
+    n_lines: int = 0
+
+    def keep(self, said: Flow, harms: Harms, bayes: dict[str, Floats], controls: dict[str, Controls]) -> None:
+        """Write a week down."""
+        self.controls.append({d: _moved(own, self.n_crossings, self.n_lines) for d, own in controls.items()})
+        self.flows.append(_without_spent(said))
+        self.harms.append(harms)
+        self.bayes.append(bayes)
+        self.n_crossings += said.size
+        self.n_lines += len(said.of)
+
+
 def live(
     world: World,
     months: int,
     per_day: int,
     rng: np.random.Generator,
-    policy: Policy | None,
-    progress: Callable[[float], None],
+    policy: Policy | None = None,
+    progress: Callable[[float], None] = lambda share: None,
 ) -> Life:
     """Let the border live for some months.
 
@@ -97,8 +121,9 @@ def live(
     months, per_day : int
         Above zero.
     rng : Generator
-    policy : Policy or None
-    progress : callable
+    policy : Policy, optional
+        Default: rules, hunches and memory select.
+    progress : callable, optional
         Told the share of the weeks that are over.
 
     Returns
@@ -110,53 +135,55 @@ def live(
     names = make_names(world, actors, rng)
     by_origin = prices_by_origin(world, rng)
     state = first_state(actors, world, rng)
-    pending = Pending()
+    pending, diary = Pending(), _Diary()
     weeks = -(-days // 7)
-    flows: list[Flow] = []
-    harms: list[Harms] = []
-    bayes: list[dict[str, Floats]] = []
-    controls: list[dict[str, Controls]] = []
-    n_crossings = n_lines = 0
     for week in range(weeks):
         calendar = calendar_of(world, week, days)
         real = draw_week(world, actors, state, calendar, by_origin, per_day, rng)
         scene = Scene(world, actors, state, calendar, real)
-        harm = draw_harms(scene, rng)
-        said = fill_in(scene, declare(scene, harm, by_origin, rng), rng)
-        bayes.append(bayes_log_odds(scene, said, by_origin))
-        chosen = None
-        if policy is not None:
-            results = _known_results(world, controls, 7 * (week - 1) * SECONDS_A_DAY, 7 * week * SECONDS_A_DAY)
-            chosen = _ask(policy, scene, said, names, results, n_crossings, week)
-        looks = inspect_week(scene, said, harm, by_origin, chosen, rng)
-        for domain in DOMAINS:
-            pending.add(domain, looks[domain], said)
-        react(world, actors, state, week, pending.due(7 * (week + 1) * SECONDS_A_DAY), rng)
-        flows.append(_without_spent(said))
-        harms.append(harm)
-        controls.append({domain: _moved(looks[domain], n_crossings, n_lines) for domain in DOMAINS})
-        n_crossings, n_lines = n_crossings + said.size, n_lines + len(said.of)
+        harms = draw_harms(scene, rng)
+        said = fill_in(scene, declare(scene, harms, rng), rng)
+        bayes = bayes_log_odds(scene, said, by_origin)
+        chosen = None if policy is None else _ask(policy, scene, said, names, diary, week)
+        controls = inspect_week(scene, said, harms, by_origin, chosen, rng)
+        for domain, own in controls.items():
+            pending.add(domain, own, said)
+        react(world, actors, state, week, pending.due((week + 1) * _WEEK), rng)
+        diary.keep(said, harms, bayes, controls)
         progress((week + 1) / weeks)
-    flow = join(flows)
-    all_controls = {domain: _all_of([c[domain] for c in controls]) for domain in DOMAINS}
+    return _told(world, diary, names, state.moves, rng)
+
+
+def _told(
+    world: World, diary: _Diary, names: Names, moves: list[tuple[int, str, int, int]], rng: np.random.Generator
+) -> Life:
+    """Put the weeks together; the diary is used up on the way."""
+    flow = join(diary.flows)
+    diary.flows.clear()
+    controls = {domain: _all_of([week[domain] for week in diary.controls]) for domain in DOMAINS}
     return Life(
         flow=flow,
-        kind=np.concatenate([h.kind for h in harms]),
-        truth={d: np.concatenate([h.by_crossing[d] for h in harms]) for d in DOMAINS},
-        bayes={d: np.concatenate([b[d] for b in bayes]) for d in DOMAINS},
-        controls=all_controls,
+        kind=np.concatenate([harms.kind for harms in diary.harms]),
+        truth={d: np.concatenate([harms.by_crossing[d] for harms in diary.harms]) for d in DOMAINS},
+        bayes={d: np.concatenate([week[d] for week in diary.bayes]) for d in DOMAINS},
+        controls=controls,
         names=names,
-        corrected=_corrected(world, all_controls["revenue_fraud"], rng),
-        moves=state.moves,
+        corrected=_corrected(world, controls["revenue_fraud"], rng),
+        moves=moves,
     )
 
 
 def _without_spent(said: Flow) -> Flow:
-    return Flow(
-        {name: values for name, values in said.header.items() if name not in _SPENT_HEADER},
-        {name: values for name, values in said.item.items() if name not in _SPENT_ITEM},
-        said.lines,
-    )
+    header = {name: _small(values) for name, values in said.header.items() if name not in _SPENT_HEADER}
+    item = {name: _small(values) for name, values in said.item.items() if name not in _SPENT_ITEM}
+    return Flow(header, item, said.lines)
+
+
+def _small(values: Array) -> Array:
+    """Return whole numbers in 32 bits where they fit: a million crossings have a hundred columns."""
+    if values.dtype == np.int64 and len(values) and abs(values).max() < 2**31:
+        return values.astype(np.int32)
+    return values
 
 
 def _moved(controls: Controls, n_crossings: int, n_lines: int) -> Controls:
@@ -166,7 +193,7 @@ def _moved(controls: Controls, n_crossings: int, n_lines: int) -> Controls:
     return Controls(**values)
 
 
-def _all_of(parts: list[Controls]) -> Controls:
+def _all_of(parts: Sequence[Controls]) -> Controls:
     return Controls(**{f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Controls)})
 
 
@@ -178,40 +205,18 @@ def _corrected(world: World, controls: Controls, rng: np.random.Generator) -> Co
     return Corrected(controls.crossing[hit], (controls.known + later)[hit], controls.line[hit])
 
 
-def _known_results(world: World, controls: list[dict[str, Controls]], since: int, before: int) -> pd.DataFrame:
-    frames = []
-    for domain in DOMAINS:
-        for part in controls[-26:]:  # nothing takes half a year
-            own = part[domain]
-            new = np.flatnonzero((own.known >= since) & (own.known < before))
-            frames.append(
-                pd.DataFrame(
-                    {
-                        "crossing_id": crossing_id_of(own.crossing[new]).to_numpy(dtype=object),
-                        "domain": domain,
-                        "inspected_at": instants(world, own.inspected[new]).to_numpy(),
-                        "known_at": instants(world, own.known[new]).to_numpy(),
-                        "selected_by": SELECTED_BY[own.selected_by[new]],
-                        "found": own.found[new],
-                        "status": np.where(own.done[new], "done", "not_done"),
-                        "result": np.where(own.done[new], RESULTS[own.result[new]], np.array(None, dtype=object)),
-                    }
-                )
-            )
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
-
-
-def _ask(
-    policy: Policy, scene: Scene, said: Flow, names: Names, results: pd.DataFrame, first_number: int, week: int
-) -> dict[str, Mask]:
+def _ask(policy: Policy, scene: Scene, said: Flow, names: Names, diary: _Diary, week: int) -> dict[str, Mask]:
     """Ask a policy, and take as many of its wishes as there is capacity."""
-    nothing: Array = np.zeros(0, dtype=np.int64)
+    nobody: Ints = np.zeros(0, dtype=np.int64)
+    uncorrected = Corrected(nobody, nobody, nobody)
     frame = crossings_table(
-        scene.world, names, said, np.random.default_rng(week), Corrected(nothing, nothing, nothing), first_number
+        scene.world, names, said, np.random.default_rng(week), uncorrected, first_number=diary.n_crossings
     )
-    ids = crossing_id_of(np.arange(said.size) + first_number).to_numpy(dtype=object)
+    recent = diary.controls[-26:]  # nothing takes half a year
+    so_far = {d: _all_of([past[d] for past in recent]) for d in DOMAINS} if recent else {}
+    wishes = policy(frame, known_results(scene.world, so_far, (week - 1) * _WEEK, week * _WEEK))
+    ids = crossing_ids(np.arange(said.size) + diary.n_crossings)
     place = {crossing_id: position for position, crossing_id in enumerate(ids)}
-    wishes = policy(frame, results)
     chosen: dict[str, Mask] = {}
     for domain in DOMAINS:
         capacity = round(scene.world.file["practice"]["domains"][domain]["capacity"] * said.size)

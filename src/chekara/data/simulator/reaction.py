@@ -32,7 +32,7 @@ class Pending:
             np.full(len(crossing), DOMAINS.index(domain)),
             said.item["trader"][line],
             said.item["exporter"][line],
-            said.header["carrier"][crossing],
+            said.header["said_carrier"][crossing],
             said.header["vehicle"][crossing],
         ]
         self.rows = np.concatenate([self.rows, np.stack(rows, axis=1).astype(np.int64)])
@@ -86,7 +86,7 @@ def _crews_react(
     }[name]
     column = 5 if name == "gang" else 4
     for member in np.unique(hits[:, column]):
-        crew = int(members[member]) if member >= 0 else -1
+        crew = int(members[member]) if 0 <= member < len(members) else -1
         if crew < 0:
             continue
         state.heat[name][crew] += 1.0

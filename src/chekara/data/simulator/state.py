@@ -65,7 +65,7 @@ def first_state(actors: Actors, world: World, rng: np.random.Generator) -> State
     sizes = {
         "importer": len(actors.importers.share),
         "exporter": len(actors.exporter_rate),
-        "carrier": len(actors.carriers.share),
+        "carrier": int(max(actors.vehicles.firm.max(), len(actors.carriers.share))) + 1,
         "vehicle": len(actors.vehicles.kind),
         **{name: len(crew.rate) for name, crew in crews.items()},
     }

@@ -10,15 +10,15 @@ from chekara.data.simulator.harms import Harms, Scene
 from chekara.data.simulator.world import Array, Floats, Mask, World, between
 
 # (honest, with the harm): chance of a trace.
-SEAL_TAMPERED = (0.02, 0.30)
+SEAL_TAMPERED = (0.02, 0.38)
 ANNOUNCED = (0.22, 0.10)
-FOREIGN_TRAILER = (0.05, 0.22)
+FOREIGN_TRAILER = (0.05, 0.28)
 EXTRA_PERSON = (0.15, 0.35)
-JOURNEY_UNKNOWN = (0.12, 0.50)
-COUNTRY_CHANGED = (0.006, 0.12)
+JOURNEY_UNKNOWN = (0.10, 0.55)
+COUNTRY_CHANGED = (0.006, 0.15)
 # Log of hours on the way: spread, and by how much a harm adds.
 HOURS_SPREAD = 0.35
-SLOWER = {"contraband": 0.35, "concealed_persons": 0.30, "sps_violation": 0.30}
+SLOWER = {"contraband": 0.40, "concealed_persons": 0.35, "sps_violation": 0.35}
 SPS_DISCOUNT = 0.20
 UNDERVALUED_SPREAD = 0.25
 MASS_SHARE = (0.50, 0.85)  # of the true mass that is declared
@@ -29,15 +29,13 @@ HAS_BRIDGE = 0.75
 SEALS = ("none", "intact", "broken", "replaced", "missing")
 
 
-def declare(scene: Scene, harms: Harms, by_origin: Floats, rng: np.random.Generator) -> Flow:
+def declare(scene: Scene, harms: Harms, rng: np.random.Generator) -> Flow:
     """Add what is declared and seen to the crossings of a week.
 
     Parameters
     ----------
     scene : Scene
     harms : Harms
-    by_origin : ndarray
-        Of ``traffic.prices_by_origin``.
     rng : Generator
 
     Returns

@@ -160,6 +160,7 @@ def _first_ways(
         "is_entry": np.where(journey == 2, False, np.where(journey == 3, rng.random(n) < 0.5, True)),
         "carrier": carrier,
         "vehicle": vehicle,
+        "said_carrier": np.where(carrier >= 0, carrier, actors.vehicles.firm[vehicle]),
         "kind": actors.vehicles.kind[vehicle],
         "trailer": np.where(actors.vehicles.kind[vehicle] == TRUCK, _trailers_of(actors, carrier, rng), -1),
         "journey": rng.integers(0, 2**40, n),
