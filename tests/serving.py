@@ -229,6 +229,7 @@ def serving(
     clock: Literal["live", "replay"] = "live",
     port: int = 0,
     wait_until: str = "ready",
+    module: str = "chekara.cli",
     **environment: str,
 ) -> Iterator[Server]:
     """Run `chekara serve` over a home until the block ends.
@@ -240,11 +241,13 @@ def serving(
     port : int
         0 takes a free one.
     wait_until : {'ready', 'alive'}
+    module : str
+        Runs the command line.
     **environment : str
         Further variables, such as CHEKARA_LIMIT_ITEMS.
     """
     log_path = home / f"serve-{time.monotonic_ns()}.log"
-    command = [sys.executable, "-m", "chekara.cli", "serve", "--port", str(port), "--clock", clock]
+    command = [sys.executable, "-m", module, "serve", "--port", str(port), "--clock", clock]
     with log_path.open("wb") as output:
         process = subprocess.Popen(
             command, cwd=home, env=environment_of(home, **environment), stdout=output, stderr=output

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,21 +18,14 @@ from chekara.api.parse import ScoreParser
 from chekara.api.parse_inspection import InspectionParser
 from chekara.data.identity import EntityTokens, load_entity_secret
 from chekara.data.sources import History, write_history
-from chekara.features.build import FeatureTable, build_features, items_from_frame
-from chekara.features.catalogue import ItemColumns, laid_columns
-from chekara.features.profile_kinds import KINDS
-from chekara.features.profile_measures import profile_names
 from chekara.features.profile_state import FIRST_BY, LAST_BY, OTHER_FIRST_BY, OTHER_LAST_BY
-from chekara.features.profiles import profile_columns
 from chekara.service.chain import instant_text
-from chekara.service.records import Chain, InspectionRequest, ScoreRequest, Scoring
+from chekara.service.records import Chain, InspectionRequest, ScoreRequest
 from chekara.service.replay import replay_decision
 from chekara.settings import Limits, Settings
+from tests.profiled import hold_against_batch, profiled_model
 from tests.small_house import (
-    NAMES,
-    Floats,
     SmallHouse,
-    SmallModel,
     actor,
     crossing,
     got,
@@ -40,61 +33,12 @@ from tests.small_house import (
     result,
     sent,
     small_house,
-    small_model,
 )
-from tests.streams import DOMAINS, Post, dirty_history, known_since, known_until, posts_of
+from tests.streams import Post, dirty_history, known_since, known_until, posts_of
 
-READ = profile_names([kind.name for kind in KINDS], DOMAINS)
 WHO_WAS_SEEN = [LAST_BY, OTHER_LAST_BY, FIRST_BY, OTHER_FIRST_BY]
-POISON = 4 * 666.0
 RECEIVED = datetime(2026, 6, 1, tzinfo=UTC)
 SCORES, RESULTS = ScoreParser(Limits()), InspectionParser(Limits())
-
-
-@dataclass(frozen=True, kw_only=True)
-class ProfiledModel(SmallModel):
-    """The small model, which also asks for every profile there is; they add nothing to its margin."""
-
-    read: tuple[str, ...] = field(default=READ)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return (*NAMES, *self.read)
-
-    def features(self, items: ItemColumns) -> FeatureTable:
-        return features_of(items)
-
-    def encode(self, table: FeatureTable) -> Floats:
-        if (table.values["declared_value"] == POISON).any():
-            raise ZeroDivisionError("a poison crossing")
-        return self.encoder.encode(_first(table, len(NAMES)))
-
-    def contributions(self, X: Floats) -> Floats:
-        own = self.explainer.contributions(X)
-        return np.hstack([own[:, :-1], np.zeros((len(own), len(self.read))), own[:, -1:]])
-
-    def unseen(self, table: FeatureTable) -> list[tuple[int, str]]:
-        return self.encoder.unseen(_first(table, len(NAMES)))
-
-    def missing(self, items: ItemColumns, table: FeatureTable) -> list[tuple[int, str]]:
-        return []
-
-
-def features_of(items: ItemColumns) -> FeatureTable:
-    """Lay the profiles beside the small model's own features; NaN where nobody laid them."""
-    own = build_features(items, NAMES, {})
-    told = {name: items.number(name).astype(np.float32) for name in READ}
-    kinds = (*own.kinds, *["number"] * len(READ))
-    return FeatureTable((*NAMES, *READ), kinds, own.values | told, items.n_items)
-
-
-def _first(table: FeatureTable, n: int) -> FeatureTable:
-    return FeatureTable(table.names[:n], table.kinds[:n], table.values, table.n_items)
-
-
-def profiled_model() -> ProfiledModel:
-    own = small_model()
-    return ProfiledModel(**{name: getattr(own, name) for name in SmallModel.__dataclass_fields__})
 
 
 def open_house(home: Path, **more: Any) -> SmallHouse:
@@ -135,39 +79,8 @@ def stream(house: SmallHouse, history: History, groups: Sequence[int]) -> None:
         rest, turn = rest[size:], turn + 1
 
 
-def scorings(house: SmallHouse) -> dict[tuple[str, int], Scoring]:
-    from sqlalchemy import select
-
-    from chekara.adapters.database import decisions
-
-    with house.database.reading() as connection:
-        rows = connection.execute(select(decisions).where(decisions.c.chain == "live")).all()
-    found = {}
-    for row in rows:
-        scoring = house.log.scoring(Chain.LIVE, row.decision_id)
-        assert scoring is not None
-        found[row.crossing_id, row.revision] = scoring
-    return found
-
-
 def assert_same_as_batch(house: SmallHouse, history: History, part: History | None = None) -> None:
-    """Hold what the log says was read of profiles against the columns of the whole history, bit for bit."""
-    columns = profile_columns(history, laid_columns(READ), domains=DOMAINS)
-    items = items_from_frame(history.crossings)
-    batch = features_of(ItemColumns(items.values | columns, items.n_items))
-    stored = scorings(house)
-    told = 0
-    streamed = history if part is None else part
-    keys = streamed.crossings[["crossing_id", "revision"]].drop_duplicates()
-    for crossing_id, revision in keys.itertuples(index=False):
-        own = (
-            (history.crossings["crossing_id"] == crossing_id) & (history.crossings["revision"] == revision)
-        ).to_numpy()
-        live = stored[crossing_id, int(revision)].features["revenue_fraud"]
-        for name in READ:
-            assert live.values[name].tobytes() == batch.values[name][own].tobytes(), (crossing_id, revision, name)
-            told += int(np.isfinite(live.values[name]).sum())
-    assert told > 1000, "there was something to compare"
+    hold_against_batch(house.log, house.database, history, part)
 
 
 def content(house: SmallHouse) -> list[tuple[str, Any, bytes]]:

@@ -18,7 +18,7 @@ from chekara.api.app import build_app
 from chekara.api.logs import configure_logs
 from chekara.api.metrics import Metrics
 from chekara.api.openapi import CROSSING_EXAMPLE
-from chekara.api.warm import warm_champions, warm_texts
+from chekara.api.warm import warm_champions, warm_profiles, warm_texts
 from chekara.errors import ConfigurationError
 from chekara.service.records import ClockMode
 from chekara.settings import Settings
@@ -101,6 +101,7 @@ def _serve(
     app = build_app(settings, house, clock=clock, metrics=metrics)
     mount_pages(app, house, settings)
     warm_texts()
+    warm_profiles(house.policy.domains, CROSSING_EXAMPLE, settings.limits)
     warm_champions(house.champions, CROSSING_EXAMPLE, settings.limits)
     # What was made so far lives as long as the process: the collector need not look at it with every request.
     gc.collect()
