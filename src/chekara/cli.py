@@ -28,11 +28,23 @@ def simulate(
     months: Annotated[int, typer.Option(min=1, help="Months of traffic.")] = 12,
     per_day: Annotated[int, typer.Option(min=1, help="Crossings a day.")] = 100,
     seed: Annotated[int, typer.Option(help="Same seed, same border.")] = 1,
+    world: Annotated[Path | None, typer.Option(help="World file (TOML); default the one that ships.")] = None,
 ) -> None:
-    """Make a border with known truth: history files and truth.parquet."""
+    """Make a border with known truth: history files, truth.parquet and bayes.parquet."""
+    from rich.progress import Progress
+
     from chekara.data.simulate import simulate_border
 
-    simulate_border(out, months=months, per_day=per_day, seed=seed)
+    with Progress(console=Console(), transient=True) as bars:
+        task = bars.add_task("A border lives", total=1.0)
+        simulate_border(
+            out,
+            months=months,
+            per_day=per_day,
+            seed=seed,
+            world=world,
+            progress=lambda share: bars.update(task, completed=share),
+        )
 
 
 @app.command()
