@@ -262,7 +262,9 @@ def _looked_up(connection: Connection, table: Table, wanted: list[Any]) -> Itera
         length = 1 << (len(some) - 1).bit_length()
         padded = some + [some[-1]] * (length - len(some))
         sql = _look_up_sql(table, length, connection.dialect)
-        yield from ((row[0], row[1]) for row in connection.exec_driver_sql(sql, tuple(padded)))
+        # The driver's own rows: two columns need no names.
+        cursor: Any = connection.exec_driver_sql(sql, tuple(padded)).cursor
+        yield from cursor.fetchall()
 
 
 # The statements of every request: written by SQLAlchemy once, since writing one takes longer than running it.
