@@ -346,7 +346,7 @@ def _importers(
         exporter=_exporters_of(goods, n_exporters, rng),
         declarant=declarant,
         carrier=_carriers_of(n, len(world.corridors), carriers, rng),
-        quality=rng.normal(0.0, 0.12, n),
+        quality=rng.normal(0.0, 0.10, n),
         is_standard=rng.random(n) < 0.12,
         standard_mass_kg=np.round(rng.lognormal(np.log(3000.0), 0.8, (n, SLOTS)), -1) + 20.0,
         is_authorised=(rng.random(n) < 0.10) & ~is_shell & (rate < 0.1),
