@@ -3,7 +3,8 @@
 For each of the last weeks of a history: train on what was known then, select from the following week's crossings by
 budget, count what the selection would have found. Beside the model stand chance, the best single column, a logistic
 regression, plain LightGBM on raw ids, and CatBoost where it is installed and the history is small. Where
-``truth.parquet`` lies beside the history, selections are judged on the whole truth as well.
+``truth.parquet`` lies beside the history, selections are judged on the whole truth as well. With ``--closed-loop`` a
+simulated border reacts to who is selected.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from chekara.settings import Settings
 from training._backtest_report import best_part, picture_domain, summarise, write_page
 from training._backtest_store import WeekStore
 from training._backtest_week import CALIBRATE_EVERY, WEEK, Judges, WeeklyModel
+from training._closed_loop import run_closed_loop
 from training._history import just_after_newest
 from training._screen import Screen
 from training.train import MODELS, load_specs
@@ -87,7 +89,7 @@ class BacktestOrder:
 
 
 def backtest(
-    data: Annotated[Path, typer.Option(metavar="DIR", help="Folder of history files.")],
+    data: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of history files.")] = None,
     domain: Annotated[list[str] | None, typer.Option(help="Only this domain; may be repeated.")] = None,
     weeks: Annotated[int, typer.Option(min=1, max=_MOST_WEEKS, help="How many of the last weeks are judged.")] = 12,
     budgets: Annotated[str, typer.Option(help="Shares of crossings to select, in percent.")] = "1,2,5,10",
@@ -97,12 +99,22 @@ def backtest(
         Path | None, typer.Option(metavar="DIR", help="Folder to write; default: backtest under CHEKARA_HOME.")
     ] = None,
     models: Annotated[Path, typer.Option(help="Folder of model specs, one folder per domain.")] = MODELS,
+    closed_loop: Annotated[
+        bool, typer.Option("--closed-loop", help="Instead: simulated borders that react to who is selected.")
+    ] = False,
+    months: Annotated[int, typer.Option(min=1, help="Months of each simulated border.")] = 9,
+    per_day: Annotated[int, typer.Option(min=1, help="Crossings a day at each simulated border.")] = 120,
 ) -> None:
     """Replay the last weeks of a history: train every week on what was known, select from the next, count."""
     settings, screen = Settings.from_environment(), Screen(Console())
     shares = parse_budgets(budgets)
     specs = load_specs(models, domain or [])
-    folder = out or settings.home / "backtest"
+    folder = out or settings.home / ("closed-loop" if closed_loop else "backtest")
+    if closed_loop:
+        run_closed_loop(specs, folder, settings, screen, months=months, per_day=per_day, seed=seed)
+        return
+    if data is None:
+        raise ConfigurationError("a history to replay is needed", where="--data", hint="or give --closed-loop")
     history = load_history(data)
     screen.show_history(history)
     order = BacktestOrder(
