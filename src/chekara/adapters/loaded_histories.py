@@ -60,17 +60,26 @@ class LoadedHistories:
         draft.rename(self._folder / name)
         return name
 
-    def read(self) -> History | None:
+    def read(self, fresh: Mapping[str, History] | None = None) -> History | None:
         """Return everything that was loaded as one history; of rows with one key the first one loaded counts.
+
+        Parameters
+        ----------
+        fresh : mapping of str to History, optional
+            By name: histories that are in memory already.
 
         Returns
         -------
         History or None
             None where nothing was loaded.
         """
-        histories = [load_history(self._folder / name, tokens=self._tokens) for name in self.names()]
-        if not histories:
-            return None
+        there = fresh or {}
+        histories = [
+            there[name] if name in there else load_history(self._folder / name, tokens=self._tokens)
+            for name in self.names()
+        ]
+        if len(histories) < 2:
+            return histories[0] if histories else None
         tables = {
             table: pd.concat([history.tables[table] for history in histories], ignore_index=True) for table in TABLES
         }

@@ -6,7 +6,7 @@ the other one. In the last transaction what was recorded meanwhile is folded too
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -93,9 +93,8 @@ def load_profiles(settings: Settings, directory: Path, progress: Progress | None
             name = loaded.name_of(history.digest)
             if name is not None and head is not None and name in head.histories:
                 return ProfilesMade(was_loaded_before=True, history=history, known_to=head.known_to)
-            if name is None:
-                loaded.add(history)
-            return replace(_make(settings, database, loaded, progress), history=history)
+            fresh = {name or loaded.add(history): history}
+            return replace(_make(settings, database, loaded, progress, fresh), history=history)
         finally:
             database.close()
 
@@ -154,10 +153,16 @@ def catch_up(database: Database, fold: FoldEvents) -> int:
             done += _fold_log(serving_shelf(connection), connection, fold, EVENTS_AT_ONCE)
 
 
-def _make(settings: Settings, database: Database, loaded: LoadedHistories, progress: Progress | None) -> ProfilesMade:
+def _make(
+    settings: Settings,
+    database: Database,
+    loaded: LoadedHistories,
+    progress: Progress | None,
+    fresh: Mapping[str, History] | None = None,
+) -> ProfilesMade:
     fold = FoldEvents(tuple(load_policy(settings.policy_path).domains))
     told = progress or (lambda *_: None)
-    names, history = loaded.names(), loaded.read()
+    names, history = loaded.names(), loaded.read(fresh)
     with database.reading() as connection:
         first = log_events(connection, 0, 1)
         known = _known_keys(connection)
