@@ -32,12 +32,12 @@ START = datetime(2026, 5, 1, tzinfo=UTC)
 
 
 def crossings(seed: int) -> Iterator[Crossing]:
-    """Yield crossings, one a second."""
+    """Yield crossings, one a second, from another day for each seed."""
     rng = np.random.default_rng(seed)
     n = 0
     while True:
         n += 1
-        at = START + timedelta(seconds=n)
+        at = START + timedelta(days=seed, seconds=n)
         header = {
             "crossing_point": f"P{rng.integers(20)}",
             "direction": "entry",

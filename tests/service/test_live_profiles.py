@@ -23,7 +23,7 @@ from chekara.service.chain import instant_text
 from chekara.service.records import Chain, InspectionRequest, ScoreRequest
 from chekara.service.replay import replay_decision
 from chekara.settings import Limits, Settings
-from tests.profiled import hold_against_batch, profiled_model
+from tests.profiled import hold_against_batch, profiled_model, scorings
 from tests.small_house import (
     SmallHouse,
     actor,
@@ -237,7 +237,7 @@ def test_what_comes_late_in_a_replay_says_so(house: SmallHouse) -> None:
     assert "late_event" in {warning.code for warning in record.decision.warnings}
     scoring = house.log.scoring(Chain.LIVE, record.decision.decision_id)
     assert scoring is not None
-    assert scoring.as_of == first.known_at
+    assert scoring.as_of == first.known_at + timedelta(microseconds=1)
     before = content(house)
     rebuild_profiles(house.settings)
     assert content(house) == before
@@ -252,7 +252,21 @@ def test_a_live_clock_that_steps_back_is_not_believed(tmp_path: Path) -> None:
     assert "late_event" not in {warning.code for warning in record.decision.warnings}
     scoring = house.log.scoring(Chain.LIVE, record.decision.decision_id)
     assert scoring is not None
-    assert scoring.as_of == one.received_at
+    assert scoring.as_of == one.received_at + timedelta(microseconds=1)
+    house.database.close()
+
+
+def test_those_who_wait_for_a_clock_do_not_pile_up(tmp_path: Path) -> None:
+    house = open_house(tmp_path / "live", clock="live")
+    house.score([replace(request(crossing("ahead")), received_at=RECEIVED)])
+    for i in range(20):
+        house.score([request(crossing(f"behind{i}", carrier_id="carrier 1"))])
+    with house.database.reading() as connection:
+        head = serving_shelf(connection).head()
+    assert head is not None
+    assert len(head.pending) < 5_000, "only the newest event is pending"
+    seen = scorings(house.log, house.database)["behind19", 0].profiles["carrier_volume_long"]
+    assert seen[0] == pytest.approx(19, abs=0.1)
     house.database.close()
 
 

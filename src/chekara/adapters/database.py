@@ -53,6 +53,8 @@ from chekara.errors import ConfigurationError, LogUnavailableError
 from chekara.settings import Settings
 
 BUSY_TIMEOUT_MS = 5_000
+CACHE_KIB = 16 * 1024
+CHECKPOINT_PAGES = 4_000
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 metadata = MetaData()
@@ -362,6 +364,9 @@ def _set_pragmas(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> N
         "journal_mode = WAL",
         "synchronous = FULL",  # with WAL: every commit is fsynced before it is acknowledged
         "foreign_keys = ON",
+        # One group writes a few thousand pages of profiles: they fit, and a checkpoint writes each hot page once.
+        f"cache_size = -{CACHE_KIB}",
+        f"wal_autocheckpoint = {CHECKPOINT_PAGES}",
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

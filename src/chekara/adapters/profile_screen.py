@@ -43,5 +43,5 @@ def show_made(made: ProfilesMade, console: Console) -> None:
     if made.known_to is not None and made.known_to > datetime.now(UTC):
         console.print(
             f"[bold]The newest became known at {made.known_to:%Y-%m-%d %H:%M} UTC, which is still to come:[/] "
-            "until then live crossings count as known at that instant and do not see each other."
+            "until then live crossings count as known just after that instant."
         )

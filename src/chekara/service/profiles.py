@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Final
 
@@ -17,6 +17,7 @@ from chekara.service.ports import ProfileRows
 from chekara.service.records import ProfileHead
 
 REMEMBERED_READERS: Final = 8
+STEP: Final = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,14 +117,15 @@ class FoldEvents:
         Returns
         -------
         instant : datetime
-            The later of the two, receipt and the newest instant of receipt so far: clocks step, knowledge does not.
+            The receipt; where it lies before the newest instant of receipt so far, just after that one: clocks step,
+            knowledge does not, and those who wait for a clock must not all be known at one instant.
         is_late : bool
             Whether the receipt lies before.
         """
         head = rows.head()
         if head is None or head.known_to is None or head.known_to <= receipt:
             return receipt, False
-        return head.known_to, True
+        return head.known_to + STEP, True
 
     def is_empty(self, rows: ProfileRows) -> bool:
         """Whether nothing was ever loaded or learned."""
