@@ -47,8 +47,7 @@ def reason_lists(
     """
     by_name = np.argsort(np.array(names))
     amounts = contributions[:, by_name]
-    # Stable, over columns in order of their names: equal amounts read in that order, as they do in the service.
-    order = np.argsort(-np.abs(amounts), axis=1, kind="stable")[:, :limit]
+    order = _largest(np.abs(amounts), limit)
     strongest = np.take_along_axis(amounts, order, axis=1)
     is_reason = np.abs(strongest) > NEGLIGIBLE
     n_reasons = is_reason.sum(axis=1)
@@ -63,6 +62,23 @@ def reason_lists(
         fields=list(REASONS_TYPE.value_type),
     )
     return arrow.ListArray.from_arrays(np.concatenate([[0], np.cumsum(n_reasons)]).astype(np.int32), told)
+
+
+def _largest(sizes: Floats, limit: int) -> npt.NDArray[np.int64]:
+    """Return the places of the largest sizes of each row, largest first; equals in the order of their columns.
+
+    Columns are in order of their names, so equal amounts read in that order, as they do in the service.
+    """
+    if sizes.shape[1] <= limit:
+        return np.argsort(-sizes, axis=1, kind="stable")
+    # Most rows need no whole sort, which with two hundred features would cost a tenth of all scoring.
+    places = np.sort(np.argpartition(-sizes, limit - 1, axis=1)[:, :limit], axis=1)
+    of_places = np.take_along_axis(sizes, places, axis=1)
+    places = np.take_along_axis(places, np.argsort(-of_places, axis=1, kind="stable"), axis=1)
+    least = of_places.min(axis=1)
+    is_tied = (least > NEGLIGIBLE) & (np.count_nonzero(sizes >= least[:, np.newaxis], axis=1) > limit)
+    places[is_tied] = np.argsort(-sizes[is_tied], axis=1, kind="stable")[:, :limit]
+    return places
 
 
 def _texts(

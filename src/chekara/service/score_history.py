@@ -36,7 +36,7 @@ from chekara.service.score_plan import Ints, Mask, ScorePlan, plan_scores
 
 CHUNK = 20_000
 """Scorings held in memory at once, times the few chunks that are under way."""
-_LANES = tuple(sorted(Lane, key=lambda lane: lane.strictness))
+_LANES = np.array([lane.value for lane in sorted(Lane, key=lambda lane: lane.strictness)], dtype=object)
 
 Progress: TypeAlias = Callable[[int, int], None]  # (scorings done, of how many)
 Columns: TypeAlias = Callable[[Ints], Mapping[str, Array]]
@@ -258,10 +258,10 @@ class _Ranking:
         ranks = {domain: self._rank(domain, part.margin, chunk.scorings) for domain, part in parts.items()}
         risks = {d: self._policy.risk(rank=ranks[d], probability=parts[d].probability) for d in parts}
         np.maximum.at(self._strictest, crossing, strictest_lanes(risks, self._policy))
-        lanes = np.array(_LANES, dtype=object)[self._strictest[crossing[reported]]]
+        lanes = _LANES[self._strictest[crossing[reported]]]
         columns: dict[str, Any] = {
             "crossing_id": arrow.array(chunk.header["crossing_id"]),
-            "lane": arrow.array([lane.value for lane in lanes], type=arrow.string()),
+            "lane": arrow.array(lanes, type=arrow.string()),
             "revision": _whole(chunk.header["revision"]),
         }
         for domain, part in parts.items():
