@@ -1,0 +1,81 @@
+"""What `chekara score` costs: seconds, processor seconds and memory over a folder, from files to file.
+
+    python -m benchmarks.score_folder --home HOME --data DIR
+    python -m benchmarks.score_folder --months 12 --per-day 2800
+
+The first scores with what serves in HOME. The second makes everything under a temporary folder first: a small border to
+train every domain on, and a large one to score. Other work on the machine lengthens seconds, not processor seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from pyarrow import parquet
+from rich.console import Console
+
+SEED = "5"
+
+
+def run(*arguments: str, home: Path) -> None:
+    """Run a program of the project in a home of its own."""
+    environment = {**os.environ, "CHEKARA_HOME": str(home), "CHEKARA_ENV": "dev"}
+    subprocess.run([sys.executable, "-m", *arguments], env=environment, check=True, stdout=subprocess.DEVNULL)
+
+
+def make(scratch: Path, months: int, per_day: int) -> tuple[Path, Path]:
+    """Train and promote every domain on a small border, and simulate a large one."""
+    home, small, large = scratch / "home", scratch / "small", scratch / "large"
+    run("chekara.cli", "simulate", str(small), "--months", "12", "--per-day", "280", "--seed", "3", home=home)
+    run("training.train", "--data", str(small), "--promote", home=home)
+    run(
+        *("chekara.cli", "simulate", str(large), "--months", str(months), "--per-day", str(per_day), "--seed", SEED),
+        home=home,
+    )
+    return home, large
+
+
+def measure(home: Path, data: Path, scratch: Path, console: Console) -> None:
+    """Score once and say what it took."""
+    out = scratch / "scores.parquet"
+    before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    run("chekara.cli", "score", str(data), "--out", str(out), home=home)
+    seconds = time.perf_counter() - begun
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime
+    file = parquet.ParquetFile(out)
+    domains = [name.removeprefix("margin_") for name in file.schema_arrow.names if name.startswith("margin_")]
+    n = file.metadata.num_rows
+    console.print(
+        f"{n:,} crossings in {len(domains)} domains ({', '.join(domains)}): {seconds:.0f} s, {cpu:.0f} s of processor "
+        f"on {os.cpu_count()} cores, {1e6 * cpu / n / len(domains):.0f} us per crossing and domain; file "
+        f"{out.stat().st_size / 2**20:.0f} MB; largest process so far {used.ru_maxrss / 2**10:.0f} MB",
+        highlight=False,
+    )
+
+
+def main() -> None:
+    """Measure what was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--home", type=Path)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--months", type=int, default=12)
+    parser.add_argument("--per-day", type=int, default=280)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="chekara-") as name:
+        scratch = Path(name)
+        home, data = arguments.home, arguments.data
+        if home is None or data is None:
+            home, data = make(scratch, arguments.months, arguments.per_day)
+        measure(home, data, scratch, Console())
+
+
+if __name__ == "__main__":
+    main()
