@@ -63,6 +63,22 @@ def test_top_reasons_are_the_largest_first() -> None:
     assert shown[::-1] == [NAMES[j] for j in np.argsort(strength)[::-1][:5]]
 
 
+def test_harm_shows_hits_and_money_on_inspected_crossings_and_on_the_lot() -> None:
+    axes = plots.harm_plot(HIT, MARGIN, AMOUNT, lot_weight=LOT, title="t").axes[0]
+    shown = {str(line.get_label()): np.asarray(line.get_ydata()) for line in axes.lines}
+    assert set(shown) == {
+        "chance",
+        "hits, inspected crossings",
+        "amount, inspected crossings",
+        "hits, all traffic, by the lot",
+        "amount, all traffic, by the lot",
+    }
+    order = np.argsort(-MARGIN)
+    np.testing.assert_allclose(shown["amount, inspected crossings"][1:], np.cumsum(AMOUNT[order]) / AMOUNT.sum())
+    weighted = (LOT * AMOUNT)[order]
+    np.testing.assert_allclose(shown["amount, all traffic, by the lot"][1:], np.cumsum(weighted) / weighted.sum())
+
+
 def test_naive_and_corrected_figures_are_all_shown() -> None:
     axes = plots.naive_plot(COMPARED, title="t").axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == [figure.title for figure in COMPARED]
