@@ -1,0 +1,101 @@
+"""A history scored from its folder is what a service would have said of it, event after event, profiles included."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as arrow
+import pytest
+
+from chekara.data.bodies import request_bodies
+from chekara.data.identity import EntityTokens, load_entity_secret
+from chekara.data.sources import History
+from chekara.features.build import FeatureTable, build_features
+from chekara.features.catalogue import ItemColumns
+from chekara.policy import load_policy
+from chekara.service.records import DecisionRecord
+from chekara.service.score_history import score_history
+from chekara.settings import Settings
+from tests.profiled import READ
+from tests.service.test_live_profiles import requests_of
+from tests.small_house import Floats, SmallModel, small_house, small_model
+from tests.streams import Post, dirty_history, posts_of
+
+WEIGHTS = np.random.default_rng(0).normal(size=len(READ))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeaningModel(SmallModel):
+    """A model of profiles alone: every single one of them moves its margin."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return READ
+
+    def features(self, items: ItemColumns) -> FeatureTable:
+        return build_features(items, READ, {})
+
+    def encode(self, table: FeatureTable) -> Floats:
+        return np.column_stack([np.arctan(np.nan_to_num(table.values[name], nan=-0.5)) for name in READ])
+
+    def margins(self, X: Floats) -> Floats:
+        total = np.zeros(len(X))
+        for column, weight in zip(X.T, WEIGHTS, strict=True):  # in one order, for one row as for many
+            total += weight * column
+        return total
+
+    def contributions(self, X: Floats) -> Floats:
+        return np.column_stack([X * WEIGHTS, np.zeros(len(X))])
+
+    def unseen(self, table: FeatureTable) -> list[tuple[int, str]]:
+        return []
+
+    def missing(self, items: ItemColumns, table: FeatureTable) -> list[tuple[int, str]]:
+        return []
+
+
+def leaning_model() -> LeaningModel:
+    own = small_model()
+    given = {name: getattr(own, name) for name in SmallModel.__dataclass_fields__}
+    return LeaningModel(**given | {"reference_margins": np.linspace(-5, 5, 50)})
+
+
+def in_file_order(history: History) -> list[Post]:
+    """Return what a service receives, equal instants as they stand in the file."""
+    posts: list[Post] = [("scores", body) for body in request_bodies(history.crossings)]
+    posts += [post for post in posts_of(history) if post[0] == "inspections"]
+    return sorted(posts, key=lambda post: (pd.Timestamp(post[1]["known_at"]), post[0] == "inspections"))
+
+
+@pytest.mark.parametrize("seed", [3, 8])
+def test_a_folder_scores_as_a_service_that_lived_it(tmp_path: Path, seed: int) -> None:
+    history = dirty_history(tmp_path / "history", seed=seed)
+    # Where points lie is known from a loaded history only.
+    history = replace(history, crossing_points=history.crossing_points.iloc[:0])
+    champions, policy = {"revenue_fraud": leaning_model()}, load_policy()
+    settings = Settings.from_environment({"CHEKARA_HOME": str(tmp_path / "home"), "CHEKARA_ENV": "dev"})
+    tokens = EntityTokens(load_entity_secret(settings))
+    house = small_house(tmp_path / "home", champions=champions, policy=policy, tokens=tokens, clock="replay")
+    said: dict[tuple[str, int], DecisionRecord] = {}
+    for request in requests_of(in_file_order(history)):
+        (outcome,) = house.score([request])
+        if isinstance(outcome, Exception):
+            raise outcome
+        if isinstance(outcome, DecisionRecord):
+            said[outcome.decision.crossing_id, outcome.decision.revision] = outcome
+    house.database.close()
+    rows = arrow.concat_tables(score_history(history, champions, policy, chunk_size=17)).to_pylist()
+    assert {row["crossing_id"] for row in rows} == {crossing_id for crossing_id, _ in said}
+    assert len({row["margin_revenue_fraud"] for row in rows}) == len(rows)
+    for row in rows:
+        decision = said[row["crossing_id"], row["revision"]].decision
+        (score,) = decision.domains
+        assert row["margin_revenue_fraud"] == score.margin
+        assert row["rank_revenue_fraud"] == score.rank
+        assert row["p_revenue_fraud"] == score.probability
+        assert row["lane"] == decision.lane
+        told = [(reason["feature"], reason["contribution"]) for reason in row["reasons_revenue_fraud"]]
+        assert told == [(reason.feature, reason.contribution) for reason in score.reasons]
