@@ -14,6 +14,7 @@ from chekara.features.profile_state import KIND, REQUEST, Records
 from chekara.features.profile_tell import MEASURE_CODES
 
 _RATES = ("hit_rate", "hit_rate_recent")
+_MASSES = ("mass_level", "mass_vs_own")
 _PRICES = ("price_level", "price_spread", "price_vs_own", "price_deviation")
 
 
@@ -80,7 +81,7 @@ def plan_columns(names: Sequence[str], domains: Sequence[str], *, every_kind: bo
     return ColumnPlan(
         names=asked,
         kinds=kinds,
-        kind_records=_kind_records(kinds, rated, [len(by_kind[kind.name]) for kind in kinds]),
+        kind_records=_kind_records(kinds, rated, [[one for _, one in by_kind[kind.name]] for kind in kinds]),
         requests=np.array(requests, dtype=REQUEST) if requests else np.zeros(0, dtype=REQUEST),
         price_column=place.get(REFERENCE_PRICE, -1),
         level_column=place.get(REFERENCE_LEVEL, -1),
@@ -101,17 +102,21 @@ def _ancestors(name: str) -> tuple[str, ...]:
     return (parent, *_ancestors(parent)) if parent else ()
 
 
-def _kind_records(kinds: Sequence[ProfileKind], rated: set[str], n_requests: Sequence[int]) -> Records:
+def _kind_records(kinds: Sequence[ProfileKind], rated: set[str], told: Sequence[Sequence[ProfileName]]) -> Records:
+    """Lay out kinds; ``told``: what is wanted of each."""
     out = np.zeros(len(kinds), dtype=KIND)
     names = [kind.name for kind in kinds]
     goods = [kind.name for kind in kinds if kind.is_goods]
-    last = np.cumsum(n_requests)
+    last = np.cumsum([len(asked) for asked in told])
     for k, kind in enumerate(kinds):
+        measures = {one.measure.name for one in told[k]}
         out[k]["parent"] = names.index(kind.parent) if kind.parent else -1
         out[k]["is_crossing_level"] = kind.level == "crossing"
         out[k]["is_goods"] = kind.is_goods
         # Where not all goods are gone through, nobody asked for prices.
         out[k]["is_narrowest"] = len(goods) == 5 and kind.name == goods[-1]
         out[k]["needs_rates"] = kind.name in rated
-        out[k]["first_request"], out[k]["last_request"] = last[k] - n_requests[k], last[k]
+        out[k]["tells_prices"] = not measures.isdisjoint(_PRICES)
+        out[k]["tells_masses"] = not measures.isdisjoint(_MASSES)
+        out[k]["first_request"], out[k]["last_request"] = last[k] - len(told[k]), last[k]
     return out

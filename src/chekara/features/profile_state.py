@@ -151,6 +151,8 @@ KIND = np.dtype(
         ("is_goods", "i8"),
         ("is_narrowest", "i8"),
         ("needs_rates", "i8"),
+        ("tells_prices", "i8"),
+        ("tells_masses", "i8"),
         ("first_request", "i8"),
         ("last_request", "i8"),
     ]

@@ -46,7 +46,16 @@ from chekara.features.profile_state import (
     compiled,
     inlined,
 )
-from chekara.features.profile_tell import goods_price, hit_rate, left, price_level, tell
+from chekara.features.profile_tell import (
+    UNDIVIDED,
+    controls_told,
+    goods_price,
+    hit_rate,
+    left,
+    tell_masses,
+    tell_prices,
+    tell_traffic,
+)
 
 _STEEPEST = 3.0  # a price beyond 20 times the usual, or below a 20th, is a slip of the pen: it counts as that much
 
@@ -284,6 +293,13 @@ def _fill_rates(
 
 
 @inlined
+def _tell_nothing(kind: Any, requests: Records, out: Columns, place: int) -> None:
+    """Write the columns of a wanted line that has no key of this kind."""
+    for w in range(kind.first_request, kind.last_request):
+        out[requests[w].column, place] = math.nan
+
+
+@inlined
 def _tell_line(
     kind: Any,
     requests: Records,
@@ -298,23 +314,26 @@ def _tell_line(
     k: int,
     q: int,
     parent_volume: float,
+    told: Floats,
     out: Columns,
     place: int,
 ) -> None:
-    """Write the columns of a wanted line; all missing where it has no key of this kind (``s`` below zero)."""
-    if s < 0:
-        for w in range(kind.first_request, kind.last_request):
-            out[requests[w].column, place] = math.nan
-        return
-    price, level = line.log_price, usual
-    if not kind.is_goods:
-        price, level = line.centred, price_level(sums, s, operation.long)
+    """Write the columns of a wanted line that has a key of this kind."""
+    recent, long = operation.recent, operation.long
+    tell_traffic(told, sums, s, mark, operation.at, recent, long, parent_volume)
+    if kind.tells_prices:
+        price = line.log_price if kind.is_goods else line.centred
+        tell_prices(told, sums, s, long, price, kind.is_goods != 0, usual)
+    if kind.tells_masses:
+        tell_masses(told, sums, s, long, line.log_mass)
+    was_inspected = sums[s, WAS_INSPECTED] != 0.0
     for w in range(kind.first_request, kind.last_request):
-        measure, d = requests[w].measure, requests[w].domain
-        rate = rates[k, q, d] if d >= 0 else math.nan
-        out[requests[w].column, place] = tell(
-            measure, d, sums, controls, s, line, price, level, rate, mark, operation, parent_volume
-        )
+        measure, d, column = requests[w].measure, requests[w].domain, requests[w].column
+        if d < 0:
+            out[column, place] = told[measure]
+        else:
+            rate = rates[k, q, d]
+            out[column, place] = controls_told(measure, controls, s, d, was_inspected, recent, long, rate)
 
 
 @compiled
@@ -341,6 +360,7 @@ def _fold_kind(
     kind = kinds[k]
     # The plane behind the last kind is that of a parent which knows nothing.
     parent = kind.parent if kind.parent >= 0 else len(kinds)
+    told = np.empty(UNDIVIDED)
     q = -1  # the line read, the same ones for every kind
     for o in range(len(tape)):
         operation = tape[o]
@@ -370,10 +390,12 @@ def _fold_kind(
             if kind.needs_rates:
                 was_inspected = s >= 0 and sums[s, WAS_INSPECTED] != 0.0
                 _fill_rates(rates, k, parent, q, controls, s, was_inspected, operation.long)
-            if place >= 0:
+            if place >= 0 and s < 0:
+                _tell_nothing(kind, requests, out, place)
+            elif place >= 0:
                 _tell_line(
                     kind, requests, lines[r], float(revision.mark), operation, sums, controls, s, usual, rates, k, q,
-                    volumes[parent, q], out, place,
+                    volumes[parent, q], told, out, place,
                 )  # fmt: skip
 
 

@@ -8,7 +8,6 @@ Numba keys its cache by file: after a change here or in ``profile_state.py`` tou
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from chekara.features.profile_measures import MEASURES
 from chekara.features.profile_state import (
@@ -38,21 +37,24 @@ from chekara.features.profile_state import (
     RATE_STRENGTH,
     VOLUME_LONG,
     VOLUME_RECENT,
-    WAS_INSPECTED,
     Floats,
     inlined,
 )
 
 _NOTHING = 1e-9  # a sum below it is what rounding left of something that was taken back
+_TWO_LINES = 1.5  # decayed: two of them, together not older than five months
 _LEAST_VARIANCE = 1e-4
 _LEAST_DEVIATION = 0.1
 _STEADY = HALF_LIVES_DAYS[1] / HALF_LIVES_DAYS[0]
 
 MEASURE_CODES = {measure.name: code for code, measure in enumerate(MEASURES)}
+UNDIVIDED = sum(not measure.by_domain for measure in MEASURES)
+"""Measures that are not told by domain; their codes come first."""
 # Numba wants plain names.
 _VOLUME_RECENT = MEASURE_CODES["volume_recent"]
 _VOLUME_LONG = MEASURE_CODES["volume_long"]
 _BURST = MEASURE_CODES["burst"]
+_SINCE_FIRST = MEASURE_CODES["days_since_first"]
 _SINCE_LAST = MEASURE_CODES["days_since_last"]
 _SHARE = MEASURE_CODES["share"]
 _PRICE_LEVEL = MEASURE_CODES["price_level"]
@@ -99,27 +101,6 @@ def goods_price(sums: Floats, s: int, long: float, parent: float) -> float:
 
 
 @inlined
-def price_level(sums: Floats, s: int, long: float) -> float:
-    """Return the log of an entity's prices over the usual ones, shrunk to 0; NaN where it has none."""
-    lines = left(sums[s, PRICES], long)
-    if lines <= 0.0:
-        return math.nan
-    level: float = sums[s, PRICE_SUM] * long / (lines + LEVEL_STRENGTH)
-    return level
-
-
-@inlined
-def _price_variance(sums: Floats, s: int, long: float) -> float:
-    """Return the variance of a key's log prices; NaN where it has fewer than two."""
-    lines = left(sums[s, PRICES], long)
-    if lines < 1.5:
-        return math.nan
-    mean: float = sums[s, PRICE_SUM] * long / lines
-    squares: float = sums[s, PRICE_SQUARES] * long / lines
-    return max(squares - mean * mean, _LEAST_VARIANCE)
-
-
-@inlined
 def _since(at: float, by: float, other_at: float, other_by: float, mark: float, now: float) -> float:
     """Return days since a sighting by another crossing; NaN where there is none."""
     if by == mark:
@@ -128,47 +109,49 @@ def _since(at: float, by: float, other_at: float, other_by: float, mark: float, 
 
 
 @inlined
-def tell_traffic(measure: int, sums: Floats, s: int, mark: float, operation: Any, parent_volume: float) -> float:
-    """Return a measure of how much and when a key was seen; ``mark``: of the crossing that asks."""
-    if measure == _VOLUME_RECENT:
-        return left(sums[s, VOLUME_RECENT], operation.recent)
-    volume = left(sums[s, VOLUME_LONG], operation.long)
-    if measure == _VOLUME_LONG:
-        return volume
-    if measure == _BURST:
-        return _STEADY * left(sums[s, VOLUME_RECENT], operation.recent) / volume if volume > 0.0 else math.nan
-    if measure == _SHARE:
-        return min(volume / parent_volume, 1.0) if parent_volume > 0.0 else math.nan
-    now = operation.at
-    if measure == _SINCE_LAST:
-        return _since(sums[s, LAST_AT], sums[s, LAST_BY], sums[s, OTHER_LAST_AT], sums[s, OTHER_LAST_BY], mark, now)
-    return _since(sums[s, FIRST_AT], sums[s, FIRST_BY], sums[s, OTHER_FIRST_AT], sums[s, OTHER_FIRST_BY], mark, now)
+def tell_traffic(
+    told: Floats, sums: Floats, s: int, mark: float, now: float, recent: float, long: float, parent_volume: float
+) -> None:
+    """Tell how much and when a key was seen; ``mark`` and ``now``: of the crossing that asks."""
+    volume_recent, volume_long = left(sums[s, VOLUME_RECENT], recent), left(sums[s, VOLUME_LONG], long)
+    told[_VOLUME_RECENT], told[_VOLUME_LONG] = volume_recent, volume_long
+    told[_BURST] = _STEADY * volume_recent / volume_long if volume_long > 0.0 else math.nan
+    told[_SHARE] = min(volume_long / parent_volume, 1.0) if parent_volume > 0.0 else math.nan
+    told[_SINCE_LAST] = _since(
+        sums[s, LAST_AT], sums[s, LAST_BY], sums[s, OTHER_LAST_AT], sums[s, OTHER_LAST_BY], mark, now
+    )
+    told[_SINCE_FIRST] = _since(
+        sums[s, FIRST_AT], sums[s, FIRST_BY], sums[s, OTHER_FIRST_AT], sums[s, OTHER_FIRST_BY], mark, now
+    )
 
 
 @inlined
-def tell_price(measure: int, sums: Floats, s: int, long: float, price: float, level: float) -> float:
-    """Return a measure of prices; ``price`` is the line's own, ``level`` the key's, both logs."""
-    if measure == _PRICE_LEVEL:
-        return math.exp(level)
-    if measure == _PRICE_VS_OWN:
-        return math.exp(price - level)
-    deviation = math.sqrt(_price_variance(sums, s, long))
-    return deviation if measure == _PRICE_SPREAD else (price - level) / max(deviation, _LEAST_DEVIATION)
+def tell_prices(told: Floats, sums: Floats, s: int, long: float, price: float, is_goods: bool, usual: float) -> None:
+    """Tell of a key's prices and of the line's ``price`` among them, both as logs; of goods the level is ``usual``."""
+    lines = left(sums[s, PRICES], long)
+    level, variance = usual, math.nan
+    if not is_goods:
+        level = sums[s, PRICE_SUM] * long / (lines + LEVEL_STRENGTH) if lines > 0.0 else math.nan
+    if lines >= _TWO_LINES:
+        mean = sums[s, PRICE_SUM] * long / lines
+        variance = max(sums[s, PRICE_SQUARES] * long / lines - mean * mean, _LEAST_VARIANCE)
+    told[_PRICE_LEVEL] = math.exp(level)
+    told[_PRICE_SPREAD] = math.sqrt(variance)
+    told[_PRICE_VS_OWN] = math.exp(price - level)
+    told[_PRICE_DEVIATION] = (price - level) / max(told[_PRICE_SPREAD], _LEAST_DEVIATION)
 
 
 @inlined
-def tell_mass(measure: int, sums: Floats, s: int, long: float, log_mass: float) -> float:
-    """Return a measure of weighed over declared mass; ``log_mass`` is the crossing's own."""
+def tell_masses(told: Floats, sums: Floats, s: int, long: float, log_mass: float) -> None:
+    """Tell of weighed over declared mass; ``log_mass`` is the crossing's own."""
     masses = left(sums[s, MASSES], long)
-    if masses <= 0.0:
-        return math.nan
-    level = sums[s, MASS_SUM] * long / masses
-    return math.exp(level) if measure == _MASS_LEVEL else math.exp(log_mass - level)
+    level = sums[s, MASS_SUM] * long / masses if masses > 0.0 else math.nan
+    told[_MASS_LEVEL], told[_MASS_VS_OWN] = math.exp(level), math.exp(log_mass - level)
 
 
 @inlined
-def tell_controls(
-    measure: int, controls: Floats, s: int, was_inspected: bool, d: int, operation: Any, rate: float
+def controls_told(
+    measure: int, controls: Floats, s: int, d: int, was_inspected: bool, recent: float, long: float, rate: float
 ) -> float:
     """Return a measure of inspections for one domain; ``rate``: the key's long hit rate."""
     if measure == _HIT_RATE:
@@ -177,37 +160,11 @@ def tell_controls(
         return rate if measure == _HIT_RATE_RECENT else 0.0
     base = d * CONTROLS
     if measure == _HITS_RECENT:
-        return left(controls[s, base + HITS_RECENT], operation.recent)
+        return left(controls[s, base + HITS_RECENT], recent)
     if measure == _HIT_RATE_RECENT:
-        hits = left(controls[s, base + HITS_RECENT], operation.recent)
-        inspections = left(controls[s, base + INSPECTIONS_RECENT], operation.recent)
-        return (hits + RATE_STRENGTH * rate) / (inspections + RATE_STRENGTH)
-    inspections = left(controls[s, base + INSPECTIONS_LONG], operation.long)
+        hits = left(controls[s, base + HITS_RECENT], recent)
+        return (hits + RATE_STRENGTH * rate) / (left(controls[s, base + INSPECTIONS_RECENT], recent) + RATE_STRENGTH)
+    inspections = left(controls[s, base + INSPECTIONS_LONG], long)
     if measure == _INSPECTIONS:
         return inspections
-    return left(controls[s, base + AMOUNT], operation.long) / (inspections + RATE_STRENGTH)
-
-
-@inlined
-def tell(
-    measure: int,
-    d: int,
-    sums: Floats,
-    controls: Floats,
-    s: int,
-    line: Any,
-    price: float,
-    level: float,
-    rate: float,
-    mark: float,
-    operation: Any,
-    parent_volume: float,
-) -> float:
-    """Return any measure of a key, as one line asks for it."""
-    if measure >= _INSPECTIONS:
-        return tell_controls(measure, controls, s, sums[s, WAS_INSPECTED] != 0.0, d, operation, rate)
-    if _MASS_LEVEL <= measure <= _MASS_VS_OWN:
-        return tell_mass(measure, sums, s, operation.long, line.log_mass)
-    if _PRICE_LEVEL <= measure <= _PRICE_DEVIATION:
-        return tell_price(measure, sums, s, operation.long, price, level)
-    return tell_traffic(measure, sums, s, mark, operation, parent_volume)
+    return left(controls[s, base + AMOUNT], long) / (inspections + RATE_STRENGTH)
