@@ -23,6 +23,7 @@ from chekara.adapters.database import guard_names
 from chekara.adapters.promotions import SqlPromotions
 from chekara.domain.decision import ModelIdentity
 from chekara.domain.vocabulary import ReviewAction, Role
+from chekara.errors import AuditError
 from chekara.service.audit import AuditReport
 from chekara.service.chain import entry_hash, payload_digest
 from chekara.service.records import Chain, Promotion
@@ -109,6 +110,8 @@ def test_the_database_refuses_changes_in_every_table(house: SmallHouse, statemen
             assert connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one() > 0
             with pytest.raises(DatabaseError, match="append-only"):
                 connection.execute(text(statement.format(table)))
+    with house.database.engine.connect() as connection, pytest.raises(DatabaseError, match="append-only"):
+        connection.execute(text(statement.format("name_lists").replace("position = position + 100", "names = ''")))
     assert verify(house).is_intact
 
 
@@ -132,7 +135,7 @@ def promotion() -> Promotion:
 
 def test_every_table_is_guarded(house: SmallHouse) -> None:
     assert house.database.missing_guards() == frozenset()
-    assert len(guard_names()) == 2 * len((tables.log, tables.payloads, *tables.ROW_TABLES))
+    assert len(guard_names()) == 2 * len((tables.log, tables.payloads, tables.name_lists, *tables.ROW_TABLES))
     with house.database.writing() as connection:
         connection.execute(text("DROP TRIGGER log_no_update"))
     assert codes(house) == {("missing_guard", "", None)}
@@ -343,6 +346,16 @@ def test_what_a_power_cut_left_of_a_checkpoint_is_no_tampering(house: SmallHouse
     numbers = [json.loads(line)["number"] for line in path.read_bytes().splitlines()]
     assert numbers == list(range(1, len(before) + 2)), "the next signature takes its place"
     assert codes(house) == set()
+
+
+def test_names_of_features_that_were_changed_are_found_and_not_read(house: SmallHouse) -> None:
+    decision_id = house.score_one(crossing("named")).decision.decision_id
+    house.checkpoints().sign()
+    with Tampering(house) as connection:
+        connection.execute(text("UPDATE name_lists SET names = replace(names, 'declared_value', 'declared_worth')"))
+    assert codes(house) == {("stray_rows", "", None)}
+    with pytest.raises(AuditError):
+        house.log.decision(Chain.LIVE, decision_id)
 
 
 def test_the_report_reads_well(house: SmallHouse) -> None:

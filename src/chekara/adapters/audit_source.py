@@ -9,9 +9,10 @@ import msgspec
 from sqlalchemy import Connection, Row, and_, exists, func, select, tuple_
 
 from chekara.adapters import database as tables
-from chekara.adapters.database import Database
+from chekara.adapters.database import Database, as_bytes, as_stored
 from chekara.adapters.rows import Rows, rows_of
 from chekara.service.audit import AuditedEntry
+from chekara.service.chain import payload_digest
 from chekara.service.payload import parsed
 
 BATCH = 500
@@ -48,7 +49,10 @@ class SqlAuditSource:
                 count = connection.execute(select(func.count()).select_from(table).where(~exists().where(entry)))
                 if rows := count.scalar_one():
                     found[table.name] = rows
-        return found
+            n = tables.name_lists
+            lists = connection.execute(select(n.c.digest, as_stored(n.c.names)))
+            changed = sum(payload_digest(as_bytes(names)) != digest for digest, names in lists)
+        return found | ({tables.name_lists.name: changed} if changed else {})
 
     def missing_guards(self) -> frozenset[str]:
         """Return the append-only triggers that are gone."""
@@ -58,7 +62,7 @@ class SqlAuditSource:
 def _audited(entry: Row[Any], recorded: set[tuple[str, int]], stored: Mapping[tuple[str, int], Rows]) -> AuditedEntry:
     # SQLite keeps whatever type is written: an edited field may come back as another, which must be found, not trip us.
     place = (str(entry.chain), entry.position if isinstance(entry.position, int) else -1)
-    body = entry.body.encode() if isinstance(entry.body, str) else entry.body
+    body = None if entry.body is None else as_bytes(entry.body)
     return AuditedEntry(
         chain=place[0],
         position=place[1],
@@ -88,7 +92,7 @@ def _recorded_removals(connection: Connection) -> set[tuple[str, int]]:
 def _batch(connection: Connection, last: tuple[str, int]) -> Sequence[Row[Any]]:
     t, p = tables.log, tables.payloads
     query = (
-        select(t, p.c.body)
+        select(t, as_stored(p.c.body).label("body"))
         .outerjoin(p, (t.c.chain == p.c.chain) & (t.c.position == p.c.position))
         .where(tuple_(t.c.chain, t.c.position) > last)
         .order_by(t.c.chain, t.c.position)

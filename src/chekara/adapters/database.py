@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
@@ -27,6 +28,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Connection,
     Double,
     Engine,
@@ -43,11 +45,13 @@ from sqlalchemy import (
     create_engine,
     event,
     text,
+    type_coerce,
 )
 from sqlalchemy.engine import make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.types import NullType
 
 from chekara.errors import ConfigurationError, LogUnavailableError
 from chekara.settings import Settings
@@ -205,6 +209,13 @@ ROW_TABLES: tuple[Table, ...] = (
     retention,
 )
 
+name_lists = Table(
+    "name_lists",
+    metadata,
+    Column("digest", String(71), nullable=False),
+    Column("names", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("digest", name="pk_name_lists"),
+)
 profile_shelves = Table(
     "profile_shelves",
     metadata,
@@ -245,7 +256,7 @@ profile_records = {
 
 def guard_names() -> frozenset[str]:
     """Return the names of the triggers that keep the tables append-only."""
-    guarded = (log, payloads, *ROW_TABLES)
+    guarded = (log, payloads, name_lists, *ROW_TABLES)
     return frozenset(f"{table.name}_{what}" for table in guarded for what in ("no_update", "no_delete"))
 
 
@@ -313,6 +324,16 @@ def as_unavailable() -> Iterator[None]:
         raise LogUnavailableError(
             "the database cannot be used", where=type(error).__name__, hint="nothing was recorded; try again"
         ) from error
+
+
+def as_stored(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Read a column as whatever type was written, so that an edited one is found and does not trip us."""
+    return type_coerce(column, NullType())
+
+
+def as_bytes(stored: object) -> bytes:
+    """Return a stored blob as bytes, also where it was edited to a text."""
+    return stored if isinstance(stored, bytes) else str(stored).encode()
 
 
 def open_database(settings: Settings) -> Database:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 import numpy as np
 from sqlalchemy import ColumnElement, Connection, delete, select
+from sqlalchemy.dialects import sqlite
 
 from chekara.adapters import database as tables
 from chekara.adapters.chain_writer import ChainWriter, Clock, now
@@ -17,6 +18,7 @@ from chekara.adapters.profile_store import TransactionProfiles, serving_shelf
 from chekara.domain.actor import Actor
 from chekara.domain.review import Review
 from chekara.service.chain import instant_text
+from chekara.service.name_lists import expand_names, shorten_names
 from chekara.service.payload import (
     Plain,
     decision_from,
@@ -159,6 +161,7 @@ class SqlLogTransaction:
         self._connection = connection
         self._cipher = cipher
         self._writer = ChainWriter(connection, clock)
+        self._names: dict[str, bytes] = {}
         self.profiles = TransactionProfiles(serving_shelf(connection))
 
     def position(self, chain: Chain) -> int:
@@ -193,8 +196,11 @@ class SqlLogTransaction:
         """Append a decision; returns it as it will be read, with its log position."""
         sealed = self._cipher.seal(record.labels, record.decision.decision_id) if record.labels else None
         plain = plain_decision(record, content=content, sealed_labels=sealed, scoring=scoring)
-        position = self._writer.append(record.chain, "decision", plain)
-        return decision_from(plain, chain=record.chain, position=position, labels=record.labels)
+        position = self.position(record.chain) + 1
+        answer = decision_from(plain, chain=record.chain, position=position, labels=record.labels)
+        self._names |= shorten_names(plain)
+        self._writer.append(record.chain, "decision", plain)
+        return answer
 
     def append_void(
         self,
@@ -252,6 +258,10 @@ class SqlLogTransaction:
 
     def flush(self) -> None:
         """Send collected rows to the database; they become durable with the transaction."""
+        names, self._names = self._names, {}
+        if names:
+            rows = [{"digest": digest, "names": content} for digest, content in names.items()]
+            self._connection.execute(sqlite.insert(tables.name_lists).on_conflict_do_nothing(), rows)
         self._writer.flush()
 
 
@@ -270,7 +280,12 @@ class _Reader:
             .where(t.c.chain == chain.value, t.c.decision_id == decision_id)
         )
         found = self._connection.execute(query).first()
-        return None if found is None else (found.position, parsed(found.body))
+        return None if found is None else (found.position, expand_names(parsed(found.body), self._names))
+
+    def _names(self, digests: set[str]) -> dict[str, bytes]:
+        t = tables.name_lists
+        query = select(t.c.digest, tables.as_stored(t.c.names)).where(t.c.digest.in_(sorted(digests)))
+        return {digest: tables.as_bytes(names) for digest, names in self._connection.execute(query)}
 
     def decision(self, chain: Chain, decision_id: str) -> DecisionRecord | None:
         found = self.decision_payload(chain, decision_id)

@@ -406,3 +406,8 @@ def parsed(payload: bytes) -> Plain:
     """Parse the bytes of a payload."""
     plain: Plain = msgspec.json.decode(payload)
     return plain
+
+
+def parsed_list(content: bytes) -> list[str]:
+    """Parse a stored list of names."""
+    return msgspec.json.decode(content, type=list[str])

@@ -1,0 +1,83 @@
+"""Lists of feature names, written once: a decision's payload names each list by its digest.
+
+A model's names are the same in every decision, and take twenty times the room of its numbers. Their digest is part of
+the payload, so the chain vouches for them as for all the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+from chekara.errors import AuditError
+from chekara.service.chain import canonical_json, payload_digest
+from chekara.service.payload import Plain, parsed_list
+
+
+def shorten_names(plain: Plain) -> dict[str, bytes]:
+    """Replace the lists of names in a decision's payload by their digests.
+
+    Parameters
+    ----------
+    plain : dict
+        What `plain_decision` wrote; changed.
+
+    Returns
+    -------
+    dict of str to bytes
+        The lists by digest, to be stored once.
+    """
+    lists: dict[str, bytes] = {}
+    for holder, key in _places(plain):
+        if isinstance(holder[key], list):
+            digest, content = _digested(tuple(holder[key]))
+            lists[digest] = content
+            holder[key] = digest
+    return lists
+
+
+def expand_names(plain: Plain, look_up: Callable[[set[str]], Mapping[str, bytes]]) -> Plain:
+    """Put the lists of names back into a decision's payload.
+
+    Parameters
+    ----------
+    plain : dict
+        Changed, and returned.
+    look_up : callable
+        From digests to the stored lists; one that is not stored is absent.
+
+    Raises
+    ------
+    AuditError
+        A stored list is gone, or not what its digest says.
+    """
+    places = [(holder, key) for holder, key in _places(plain) if isinstance(holder[key], str)]
+    stored = look_up({holder[key] for holder, key in places}) if places else {}
+    for holder, key in places:
+        holder[key] = list(_names_in(holder[key], stored.get(holder[key], b"")))
+    return plain
+
+
+def _places(plain: Plain) -> Iterator[tuple[dict[str, Any], str]]:
+    tables = [*plain["features"].values(), plain.get("profiles")]
+    for table in tables:
+        if table is not None:
+            yield table, "names"
+            if "profiles" in table:
+                yield table, "profiles"
+    for score in plain["domains"]:
+        yield score["contributions"], "names"
+
+
+@lru_cache(maxsize=256)
+def _digested(names: tuple[str, ...]) -> tuple[str, bytes]:
+    content = canonical_json(names)
+    return payload_digest(content), content
+
+
+@lru_cache(maxsize=256)
+def _names_in(digest: str, content: bytes) -> tuple[str, ...]:
+    if payload_digest(content) != digest:
+        raise AuditError("a stored list of feature names was changed or is gone", where="name_lists")
+    return tuple(parsed_list(content))
