@@ -168,21 +168,21 @@ class _Piece:
 
     def __init__(self, lines: npt.NDArray[np.int64], columns: Floats32) -> None:
         self._lines, self._columns = lines, columns
-        self._left = len(lines)
+        self._is_left = np.ones(len(lines), dtype=bool)
 
     @property
     def is_told(self) -> bool:
-        return self._left == 0
+        return not self._is_left.any()
 
     def tell(self, lines: npt.NDArray[np.int64], out: Floats32) -> int:
         """Fill in the columns of those lines that are here; how many."""
         places = np.searchsorted(self._lines, lines)
         here = places < len(self._lines)
-        here[here] = self._lines[places[here]] == lines[here]
+        found = places[here]
+        here[here] = (self._lines[found] == lines[here]) & self._is_left[found]
         out[:, here] = self._columns[:, places[here]]
-        n_here = int(here.sum())
-        self._left -= n_here
-        return n_here
+        self._is_left[places[here]] = False
+        return int(here.sum())
 
 
 def fold_history(history: History, *, domains: Sequence[str], progress: Progress | None = None) -> FoldedHistory:
