@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from chekara.adapters.export import export_history
 from chekara.adapters.profile_load import load_profiles, rebuild_profiles
 from chekara.adapters.profile_store import serving_shelf
 from chekara.api.parse import ScoreParser
@@ -20,7 +21,7 @@ from chekara.data.identity import EntityTokens, load_entity_secret
 from chekara.data.sources import History, write_history
 from chekara.features.profile_state import FIRST_BY, LAST_BY, OTHER_FIRST_BY, OTHER_LAST_BY
 from chekara.service.chain import instant_text
-from chekara.service.records import Chain, InspectionRequest, ScoreRequest
+from chekara.service.records import Chain, InspectionRequest, ProfileHead, ScoreRequest
 from chekara.service.replay import replay_decision
 from chekara.settings import Limits, Settings
 from tests.profiled import hold_against_batch, profiled_model, scorings
@@ -86,6 +87,11 @@ def assert_same_as_batch(house: SmallHouse, history: History, part: History | No
 def content(house: SmallHouse) -> list[tuple[str, Any, bytes]]:
     with house.database.reading() as connection:
         return list(serving_shelf(connection).content())
+
+
+def head_of(house: SmallHouse) -> ProfileHead | None:
+    with house.database.reading() as connection:
+        return serving_shelf(connection).head()
 
 
 @pytest.mark.parametrize("groups", [[1], [7, 1, 30]])
@@ -202,15 +208,40 @@ def test_a_group_that_fails_leaves_no_trace(house: SmallHouse, tmp_path: Path) -
     alone.database.close()
 
 
+def test_what_the_log_holds_counts_and_not_what_a_file_says_of_it(house: SmallHouse, tmp_path: Path) -> None:
+    house.score([request(crossing("a", carrier_id="carrier 1")), request(crossing("b"))])
+    before = content(house)
+    told = {
+        "crossing_id": "a",
+        "occurred_at": RECEIVED,
+        "crossing_point": "KG-01",
+        "direction": "entry",
+        "mode": "road",
+    }
+    write_history(
+        {"crossings": pd.DataFrame([told | {"item_no": 1, "revision": 0, "carrier_id": "carrier 2"}])}, tmp_path / "f"
+    )
+    load_profiles(house.settings, tmp_path / "f")
+    assert content(house) == before
+
+
+def test_an_export_loaded_back_changes_nothing(house: SmallHouse, tmp_path: Path) -> None:
+    stream(house, dirty_history(tmp_path / "history", seed=13, n=15), [4])
+    before = content(house)
+    export_history(house.settings, tmp_path / "out")
+    load_profiles(house.settings, tmp_path / "out")
+    assert content(house) == before
+
+
 def test_test_keys_read_and_never_write(house: SmallHouse, tmp_path: Path) -> None:
     history = dirty_history(tmp_path / "history", seed=10, n=20)
     stream(house, history, [5])
-    before = content(house)
+    before, head = content(house), head_of(house)
     after = (history.crossings["known_at"].max() + pd.Timedelta(days=9)).to_pydatetime()
     trial = replace(crossing("trial", carrier_id="carrier 1"), known_at=after)
     record = got(house.score([request(trial, by=actor(is_test=True))])[0])
     house.score([sent(result(crossing_id="trial", known_at=after + timedelta(days=1)), is_test=True)])
-    assert content(house) == before
+    assert (content(house), head_of(house)) == (before, head)
     scoring = house.log.scoring(Chain.TEST, record.decision.decision_id)
     assert scoring is not None
     assert np.isfinite(scoring.profiles["carrier_volume_long"]).all()
