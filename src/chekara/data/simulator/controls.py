@@ -102,7 +102,19 @@ def inspect_week(
 
 
 def applies_to(domain: str, scene: Scene, said: Flow) -> Mask:
-    """Whether crossings can be inspected for a domain at all."""
+    """Whether crossings can be inspected for a domain at all.
+
+    Parameters
+    ----------
+    domain : str
+    scene : Scene
+    said : Flow
+        As declared.
+
+    Returns
+    -------
+    ndarray of shape (n,), bool
+    """
     has_goods: Mask = said.header["load"] == LOADED
     if domain in ("revenue_fraud", "sps_violation"):
         return has_goods

@@ -29,7 +29,18 @@ class Names:
 
 
 def make_names(world: World, actors: Actors, rng: np.random.Generator) -> Names:
-    """Draw the ids under which actors appear in declarations."""
+    """Draw the ids under which actors appear in declarations.
+
+    Parameters
+    ----------
+    world : World
+    actors : Actors
+    rng : Generator
+
+    Returns
+    -------
+    Names
+    """
     n_importers = len(actors.importers.share)
     n_carriers = max(int(actors.vehicles.firm.max()), len(actors.carriers.share)) + 1
     country = np.array(list(world.file["conveyances"]["countries"]), dtype=object)
@@ -67,6 +78,17 @@ def text(words: Iterable[Any], which: Ints) -> pd.Series[Any]:
 
 def numbered(prefix: str, number: Ints, width: int = 0) -> pd.Series[Any]:
     """Return a text column of a prefix and a number.
+
+    Parameters
+    ----------
+    prefix : str
+    number : ndarray of int
+    width : int, optional
+        Digits at least, filled with zeros.
+
+    Returns
+    -------
+    Series of str
 
     Examples
     --------

@@ -87,7 +87,7 @@ def as_spelt(names: Array, which: Ints, variant: Ints) -> tuple[list[str | None]
     Examples
     --------
     >>> as_spelt(np.array(["01KG123ABC"]), np.array([0, 0, -1]), np.array([0, 3, 0]))
-    ([None, '01KG123ABC', '01KG123АВС'], array([1, 2, 0]))
+    ([None, '01KG123ABC', '01КG123АВС'], array([1, 2, 0]))
     """
     key = np.where(which < 0, -1, which * (WRONG + 1) + variant)
     distinct, rows = np.unique(key, return_inverse=True)

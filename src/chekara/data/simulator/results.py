@@ -49,7 +49,20 @@ def inspections_table(
 
 
 def known_results(world: World, controls: dict[str, Controls], since: int, before: int) -> pd.DataFrame:
-    """Return the results that became known between two seconds: the bare columns that a policy learns from."""
+    """Return the results that became known between two seconds: the bare columns that a policy learns from.
+
+    Parameters
+    ----------
+    world : World
+    controls : dict of str to Controls
+        By domain.
+    since, before : int
+        Seconds from the start, the second exclusive.
+
+    Returns
+    -------
+    DataFrame
+    """
     frames = [pd.DataFrame(columns=["crossing_id", "domain", "inspected_at", "known_at"])]
     for domain, own in controls.items():
         new = np.flatnonzero((own.known >= since) & (own.known < before))

@@ -60,7 +60,18 @@ class State:
 
 
 def first_state(actors: Actors, world: World, rng: np.random.Generator) -> State:
-    """Return the border before its first week."""
+    """Return the border before its first week.
+
+    Parameters
+    ----------
+    actors : Actors
+    world : World
+    rng : Generator
+
+    Returns
+    -------
+    State
+    """
     crews = {"ring": actors.rings, "gang": actors.gangs, "network": actors.networks}
     sizes = {
         "importer": len(actors.importers.share),

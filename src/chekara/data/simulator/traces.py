@@ -81,7 +81,19 @@ def _said_of_goods(scene: Scene, harms: Harms, rng: np.random.Generator) -> dict
 
 
 def duty_rate(world: World, goods: Array, origin: Array) -> Floats:
-    """Return the duty rate of declared goods and origin: none where the origin is free of it."""
+    """Return the duty rate of declared goods and origin: none where the origin is free of it.
+
+    Parameters
+    ----------
+    world : World
+    goods, origin : ndarray of shape (m,)
+        Positions, as declared.
+
+    Returns
+    -------
+    ndarray of shape (m,)
+        Fractions.
+    """
     is_free = np.append(world.is_free_origin, True)[origin]
     return np.where(is_free, 0.0, world.goods.duty_rate[goods])
 

@@ -60,7 +60,20 @@ class Calendar:
 
 
 def calendar_of(world: World, week: int, days: int) -> Calendar:
-    """Describe a week."""
+    """Describe a week.
+
+    Parameters
+    ----------
+    world : World
+    week : int
+        From 0.
+    days : int
+        Length of the simulation.
+
+    Returns
+    -------
+    Calendar
+    """
     first = 7 * week
     day = np.arange(first, min(first + 7, days))
     date = world.starts_on.astype("datetime64[D]") + day
@@ -78,7 +91,21 @@ def calendar_of(world: World, week: int, days: int) -> Calendar:
 
 
 def usual_log_price(world: World, calendar: Calendar, goods: Ints, origin: Ints, by_origin: Floats) -> Floats:
-    """Logarithm of the usual price, US dollars per kg, of goods of an origin in a week."""
+    """Logarithm of the usual price, US dollars per kg, of goods of an origin in a week.
+
+    Parameters
+    ----------
+    world : World
+    calendar : Calendar
+    goods, origin : ndarray of shape (m,)
+        Positions; -1 and the number of origins stand for none and for the country itself.
+    by_origin : ndarray
+        Of ``prices_by_origin``.
+
+    Returns
+    -------
+    ndarray of shape (m,)
+    """
     drift = np.log1p(world.file["goods"]["price_drift_a_year"]) * calendar.month_since_start / 12
     phase = 2 * np.pi * (calendar.month_since_start / 14.0 + 0.37 * goods)
     swing = world.file["goods"]["price_wave"] * np.sqrt(2.0) * np.sin(phase)
@@ -214,7 +241,19 @@ def _crews_choose(
 
 
 def gang_now(actors: Actors, state: State, vehicle: Ints, calendar: Calendar) -> Ints:
-    """Gang that drives under a copy of each vehicle's plate this week; -1 for none."""
+    """Gang that drives under a copy of each vehicle's plate this week; -1 for none.
+
+    Parameters
+    ----------
+    actors : Actors
+    state : State
+    vehicle : ndarray of shape (n,)
+    calendar : Calendar
+
+    Returns
+    -------
+    ndarray of shape (n,)
+    """
     vehicles = actors.vehicles
     in_use = (vehicles.gang_from[vehicle] <= calendar.first_day) & (vehicles.gang_to[vehicle] > calendar.first_day)
     return np.where(in_use, state.gang_of_vehicle[vehicle], -1)

@@ -223,19 +223,53 @@ def shares_of(weights: npt.ArrayLike) -> Floats:
 
 
 def draw(weights: npt.ArrayLike, size: int, rng: np.random.Generator) -> Ints:
-    """Draw positions with chances in proportion to weights; much faster than ``Generator.choice`` for many weights."""
+    """Draw positions with chances in proportion to weights; much faster than ``Generator.choice`` for many weights.
+
+    Parameters
+    ----------
+    weights : array_like of shape (k,)
+    size : int
+    rng : Generator
+
+    Returns
+    -------
+    ndarray of shape (size,)
+        Positions, 0 to k - 1.
+    """
     ladder = np.cumsum(np.asarray(weights, dtype=float))
     drawn = np.searchsorted(ladder, rng.random(size) * ladder[-1], side="right")
     return np.asarray(np.minimum(drawn, len(ladder) - 1), dtype=np.int64)
 
 
 def between(bounds: Sequence[float], size: int, rng: np.random.Generator) -> Floats:
-    """Draw numbers evenly between two bounds."""
+    """Draw numbers evenly between two bounds.
+
+    Parameters
+    ----------
+    bounds : sequence of two floats
+    size : int
+    rng : Generator
+
+    Returns
+    -------
+    ndarray of shape (size,)
+    """
     low, high = bounds
     return np.asarray(rng.uniform(low, high, size), dtype=np.float64)
 
 
 def days_between(bounds: Sequence[float], size: int, rng: np.random.Generator) -> Ints:
-    """Draw whole numbers evenly from a lower bound up to, without, an upper one."""
+    """Draw whole numbers evenly from a lower bound up to, without, an upper one.
+
+    Parameters
+    ----------
+    bounds : sequence of two numbers
+    size : int
+    rng : Generator
+
+    Returns
+    -------
+    ndarray of shape (size,)
+    """
     low, high = bounds
     return np.asarray(rng.integers(int(low), int(high), size), dtype=np.int64)
