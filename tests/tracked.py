@@ -74,7 +74,17 @@ def tracked_home(shared: Path, history: Path) -> TrackedHome:
     with (shared / "tracked-home.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not screen.exists():
-            wanted = ("--data", str(history), "--seed", SEED, "--trained-by", "Ms A", "--promote")
+            wanted = (
+                "--data",
+                str(history),
+                "--domain",
+                "revenue_fraud",
+                "--seed",
+                SEED,
+                "--trained-by",
+                "Ms A",
+                "--promote",
+            )
             done = run_training(home, "training.train", *wanted)
             assert done.returncode == 0, done.stdout + done.stderr
             assert not done.stderr, done.stderr

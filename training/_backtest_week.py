@@ -154,8 +154,8 @@ class WeeklyModel:
         recent = (self.dataset.as_of >= at - _RECENT) & (self.dataset.as_of < at)
         if not recent.any():
             return []
-        (before, _), (now, _) = (matrix_of(learned, self.dataset, self.spec, part) for part in (recent, week))
-        margins = [margins_of(learned, self.dataset, self.spec, part) for part in (recent, week)]
+        (before, _), (now, _) = (matrix_of(learned, self.dataset, part) for part in (recent, week))
+        margins = [margins_of(learned, self.dataset, part) for part in (recent, week)]
         index = {"margin": _distance(*margins)}
         gain = learned.booster.feature_importance("gain")
         for place in np.argsort(-gain, kind="stable")[:_WATCHED]:
@@ -168,7 +168,7 @@ class WeeklyModel:
         """Compare the week's top lists with those of last week's model."""
         if self._previous is None or self._previous[0] != at - WEEK:
             return []
-        old = margins_of(self._previous[1], self.dataset, self.spec, week)
+        old = margins_of(self._previous[1], self.dataset, week)
         return [
             {
                 "table": "overlap",

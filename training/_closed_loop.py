@@ -112,7 +112,7 @@ class Selector:
         asked = np.array([crossing_id in ids for crossing_id in dataset.crossing_ids], dtype=bool)
         if not asked.any():
             return None
-        margins = margins_of(self._learned[spec.domain], dataset, spec, asked)
+        margins = margins_of(self._learned[spec.domain], dataset, asked)
         ranked: list[str] = dataset.crossing_ids[asked][np.argsort(-margins, kind="stable")].tolist()
         return ranked
 

@@ -23,7 +23,9 @@ from chekara.modelling.model import Model
 from chekara.modelling.recipe import Progress, RecipeScores, evaluate_recipe, refit_on_everything
 from chekara.modelling.selective import SelectiveFacts, selective_facts
 from chekara.modelling.selective_page import inspector_page
+from chekara.modelling.shared import SharedLines
 from chekara.modelling.spec import ModelSpec
+from chekara.modelling.tune import TuningBudget, tune_spec
 from chekara.service.records import Promotion
 from chekara.settings import Settings
 from training._example import example_rows
@@ -41,6 +43,8 @@ class TrainingOrder:
     ----------
     history : History
         As known before ``until``.
+    lines : SharedLines
+        What is learned from, laid out once for all domains.
     until : datetime
     seed : int
     protocol : {'auto', 'as_given', 'leak_free'}
@@ -52,9 +56,12 @@ class TrainingOrder:
         About the history as a whole.
     scratch : Path
         Folder for bundles on their way; removed by whoever made it.
+    tuning : TuningBudget or None
+        How long to search LightGBM's parameters before the recipe is judged.
     """
 
     history: History
+    lines: SharedLines
     until: datetime
     seed: int
     protocol: str
@@ -62,6 +69,7 @@ class TrainingOrder:
     models: Path
     findings: tuple[Finding, ...]
     scratch: Path
+    tuning: TuningBudget | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +133,7 @@ def train_domain(
     checks = check_domain(order.history, spec.target, order.seed, order.findings)
     screen.show_findings(checks)
     with screen.progress() as progress:
+        spec = _tuned(spec, order, checks, progress)
         progress("the lot by intention", 0.0)
         facts = selective_facts(order.history, spec, order.until, seed=order.seed)
         judged = [_judge(spec, order, checks, protocol, facts, progress) for protocol in protocols_for(order, checks)]
@@ -177,6 +186,25 @@ def promote_shortcut(trained: TrainedModel, trained_by: str, tracker: ModelTrack
     return promotion
 
 
+def _tuned(spec: ModelSpec, order: TrainingOrder, checks: DomainChecks, progress: Progress) -> ModelSpec:
+    """Search parameters on the protocol that gets registered, where a search was asked for."""
+    if order.tuning is None:
+        return spec
+    dataset = _dataset(spec, order, checks, protocols_for(order, checks)[-1])
+    return tune_spec(dataset, spec, order.tuning, order.seed, progress)
+
+
+def _dataset(spec: ModelSpec, order: TrainingOrder, checks: DomainChecks, protocol: Protocol) -> Dataset:
+    return build_dataset(
+        order.history,
+        spec,
+        order.until,
+        leaking_tuple=checks.leakage.leaking_tuple,
+        protocol=protocol,
+        shared=order.lines,
+    )
+
+
 def _judge(
     spec: ModelSpec,
     order: TrainingOrder,
@@ -185,10 +213,7 @@ def _judge(
     facts: SelectiveFacts,
     progress: Progress,
 ) -> Judged:
-    progress(f"features ({protocol.replace('_', ' ')})", 0.0)
-    dataset = build_dataset(
-        order.history, spec, order.until, leaking_tuple=checks.leakage.leaking_tuple, protocol=protocol
-    )
+    dataset = _dataset(spec, order, checks, protocol)
     scores = evaluate_recipe(dataset, spec, order.seed, progress)
     progress("judging beside baselines", 1.0)
     baselines = score_baselines(scores)
@@ -257,6 +282,8 @@ def flat_parameters(spec: ModelSpec, order: TrainingOrder) -> dict[str, object]:
         "target.negative_methods": ",".join(spec.target.negative_methods),
         "calibration.lot_hits": spec.lot_hits,
         "gates.minimum_hits": spec.minimum_hits,
+        "profiles.results_of": ",".join(spec.results_of),
+        "monotone": ",".join(f"{name}:{sign:+d}" for name, sign in spec.monotone.items()),
         **{f"encoding.{name}": _flat(value) for name, value in asdict(spec.encoding).items()},
         **{f"training.{name}": _flat(value) for name, value in asdict(spec.training).items()},
         **{f"lightgbm.{name}": value for name, value in spec.lightgbm.items()},

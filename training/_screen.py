@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -17,6 +18,8 @@ from chekara.modelling.judgement import Judgement
 from chekara.modelling.recipe import Progress as ProgressOf
 from chekara.modelling.selective import SelectiveFacts
 from chekara.modelling.selective_page import selective_sentences, shown_months
+
+T = TypeVar("T")
 
 
 class Screen:
@@ -39,6 +42,11 @@ class Screen:
             lines = checks.leakage.n_labelled
             self.console.print(f"Leakage: none found in {lines:,} goods lines with a known outcome.")
         show_findings(checks.findings, self.console)
+
+    def wait_for(self, what: str, work: Callable[[], T]) -> T:
+        """Say what is being done while it is done."""
+        with self.console.status(what):
+            return work()
 
     @contextmanager
     def progress(self) -> Iterator[ProgressOf]:

@@ -20,7 +20,9 @@ from chekara.data.labels import parse_instant
 from chekara.data.sources import load_history
 from chekara.errors import ConfigurationError, NotEnoughHitsError, TrainingError
 from chekara.modelling.card import fill_card
+from chekara.modelling.shared import lay_out_lines
 from chekara.modelling.spec import ModelSpec, load_spec
+from chekara.modelling.tune import TuningBudget
 from chekara.programs import run_program
 from chekara.settings import Settings
 from training._domain import TrainedModel, TrainingOrder, promote_shortcut, train_domain
@@ -49,6 +51,12 @@ def train(
         Path | None, typer.Option(help="Also put the numbers between the markers of this file (one domain only).")
     ] = None,
     models: Annotated[Path, typer.Option(help="Folder of model specs, one folder per domain.")] = MODELS,
+    tune_trials: Annotated[
+        int | None, typer.Option(min=1, help="Search LightGBM's parameters: so many trials per domain.")
+    ] = None,
+    tune_seconds: Annotated[
+        float | None, typer.Option(min=1, help="Search LightGBM's parameters: so many seconds per domain.")
+    ] = None,
 ) -> None:
     """Train every risk domain on a history and register a signed bundle of each."""
     settings, screen = Settings.from_environment(), Screen(Console())
@@ -68,6 +76,7 @@ def train(
     with tempfile.TemporaryDirectory(prefix="chekara-") as scratch:
         order = TrainingOrder(
             history=known,
+            lines=screen.wait_for("profiles and features", lambda: lay_out_lines(known, specs, instant, seed=seed)),
             until=instant,
             seed=seed,
             protocol=protocol,
@@ -75,6 +84,7 @@ def train(
             models=models,
             findings=check_whole(known),
             scratch=Path(scratch),
+            tuning=TuningBudget(trials=tune_trials, seconds=tune_seconds) if tune_trials or tune_seconds else None,
         )
         tracker = ModelTracker(settings)
         trained = train_all(specs, order, tracker, settings, screen)

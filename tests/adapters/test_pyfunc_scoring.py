@@ -10,8 +10,7 @@ import pandas as pd
 import pytest
 
 from chekara.adapters.pyfunc_scoring import score_rows, with_given_profiles
-from chekara.features.build import FeatureTable
-from chekara.features.catalogue import FEATURES, Feature
+from chekara.features.catalogue import ItemColumns
 from chekara.modelling.bundle import load_trusted_keys, read_bundle
 from chekara.modelling.golden import DRAWN_ROWS
 from chekara.modelling.model import Model
@@ -118,21 +117,14 @@ def test_all_rows_refused_is_an_answer_too(model: Model) -> None:
     assert scored["margin"].isna().all()
 
 
-def test_profiles_are_taken_as_given_and_missed_aloud(monkeypatch: pytest.MonkeyPatch) -> None:
-    def unknown(items: object) -> np.ndarray:
-        return np.full(2, np.nan)
-
-    for name in ("importer_hit_rate", "carrier_crossings"):
-        feature = Feature(name, "number", "share", "profile", (), "Share of hits", sensitive=False, compute=unknown)
-        monkeypatch.setitem(FEATURES, name, feature)
-    names = ("importer_hit_rate", "carrier_crossings", "declared_value")
-    values = {name: np.full(2, np.nan, dtype=np.float32) for name in names}
-    table = FeatureTable(names, ("number",) * 3, values, 2)
-    raw = pd.DataFrame({"importer_hit_rate": ["0.25", None, "no"], "declared_value": ["1", "2", "3"]})
-    given, absent = with_given_profiles(table, raw, np.array([0, 2]))
-    np.testing.assert_array_equal(given.values["importer_hit_rate"], np.array([0.25, np.nan], dtype=np.float32))
-    assert np.isnan(given.values["declared_value"]).all()
-    assert absent == ("carrier_crossings",)
+def test_profiles_are_taken_as_given_and_missed_aloud() -> None:
+    names = ("importer_volume_long", "carrier_burst", "carrier_share", "unit_price_vs_reference", "declared_value")
+    raw = pd.DataFrame({"importer_volume_long": ["0.25", None, "no"], "declared_value": ["1", "2", "3"]})
+    items = ItemColumns({"declared_value": np.array([1.0, 3.0])}, 2)
+    given, absent = with_given_profiles(items, names, raw, np.array([0, 2]))
+    np.testing.assert_array_equal(given.values["importer_volume_long"], np.array([0.25, np.nan], dtype=np.float32))
+    assert given.values["declared_value"] is items.values["declared_value"]
+    assert absent == ("carrier", "usual_price")
 
 
 def test_example_rows_are_text_and_score(model: Model) -> None:

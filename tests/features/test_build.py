@@ -16,14 +16,13 @@ from chekara.domain.crossing import Crossing
 from chekara.errors import ConfigurationError
 from chekara.features.build import FeatureTable, build_features, items_from_crossings, items_from_frame
 from chekara.features.catalogue import FEATURES, ItemColumns
-from chekara.features.reference import PriceReference
+from chekara.features.profile_measures import REFERENCE_PRICE
 
 COLUMNS = columns_by_name(CROSSING_COLUMNS)
 HEADER = set(columns_by_name(HEADER_COLUMNS))
 BISHKEK = timezone(timedelta(hours=6))
 FIXED = {"crossing_id", "occurred_at", "known_at", "revision", "item_no"}
 EXTENSIONS = {"x_code": "category", "x_amount": "number"}
-PRICES = PriceReference({"": 1.0, "61": 0.5, "610910 CN": 2.0})
 
 instants = st.datetimes(datetime(2000, 1, 1), datetime(2030, 1, 1), timezones=st.sampled_from([UTC, BISHKEK]))
 
@@ -95,6 +94,10 @@ def _assert_equal(left: FeatureTable, right: FeatureTable) -> None:
             assert left.values[name].tobytes() == right.values[name].tobytes(), name
 
 
+def _with_usual_price(items: ItemColumns) -> ItemColumns:
+    return ItemColumns(items.values | {REFERENCE_PRICE: np.full(items.n_items, 4.0)}, items.n_items)
+
+
 @settings(max_examples=30, deadline=None)
 @given(some_crossings())
 def test_a_file_and_a_request_give_the_same_bytes(crossings: list[Crossing]) -> None:
@@ -102,7 +105,8 @@ def test_a_file_and_a_request_give_the_same_bytes(crossings: list[Crossing]) -> 
     served, index = items_from_crossings(crossings)
     read = items_from_frame(_as_frame(crossings))
     assert index.tolist() == read.values["crossing_index"].tolist()
-    _assert_equal(build_features(served, names, EXTENSIONS, PRICES), build_features(read, names, EXTENSIONS, PRICES))
+    laid = [_with_usual_price(items) for items in (served, read)]
+    _assert_equal(*(build_features(items, names, EXTENSIONS) for items in laid))
 
 
 @settings(max_examples=15, deadline=None)
@@ -110,9 +114,9 @@ def test_a_file_and_a_request_give_the_same_bytes(crossings: list[Crossing]) -> 
 def test_a_crossing_scores_alike_alone_and_in_a_batch(crossings: list[Crossing]) -> None:
     names = [*FEATURES, *EXTENSIONS]
     together, index = items_from_crossings(crossings)
-    batch = build_features(together, names, EXTENSIONS, PRICES)
+    batch = build_features(_with_usual_price(together), names, EXTENSIONS)
     for number, crossing in enumerate(crossings):
-        alone = build_features(items_from_crossings([crossing])[0], names, EXTENSIONS, PRICES)
+        alone = build_features(_with_usual_price(items_from_crossings([crossing])[0]), names, EXTENSIONS)
         _assert_equal(batch.take(index == number), alone)
 
 

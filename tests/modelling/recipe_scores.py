@@ -70,6 +70,7 @@ def made_scores(
         test=test,
         margin=margin,
         probability=1 / (1 + np.exp(-margin)),
+        expected_amount=np.full(n, np.nan),
         calibration=Calibration(
             intercept=0.0,
             slope=1.0,

@@ -100,7 +100,9 @@ class Border:
         return History(
             crossings=crossings.frame,
             inspections=inspections.frame,
-            crossing_points=pd.DataFrame({"code": ["AK-JOL"]}),
+            crossing_points=validate_table(
+                pd.DataFrame({"code": ["AK-JOL"], "name": ["Ak-Jol"]}), "crossing_points"
+            ).frame,
             refusals=(),
             digest="sha256:0",
             directory=Path("history"),

@@ -20,7 +20,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     monkeypatch.setenv("CHEKARA_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("CHEKARA_ENV", "dev")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "")  # the default; MLflow writes into it, and this takes that back
-    monkeypatch.setenv("COLUMNS", "300")
+    monkeypatch.setenv("COLUMNS", "1000")
 
     def refused(main: Callable[[], None], *arguments: str) -> str:
         monkeypatch.setattr(sys, "argv", ["program", *arguments])

@@ -64,7 +64,7 @@ def test_the_run_holds_parameters_metrics_tags_and_data(tracked: TrackedHome) ->
     history = load_history(tracked.history)
     assert run.info.status == "FINISHED"
     assert run.data.params["seed"] == SEED
-    assert run.data.params["lightgbm.num_leaves"] == "31"
+    assert run.data.params["lightgbm.num_leaves"] == "8"
     assert "unit_price_vs_reference" in run.data.params["features"]
     for scorer in ("model", "chance", "best_column", "logistic_regression"):
         assert f"as_given/inspected/{scorer}/precision_at_5pct_low90" in run.data.metrics

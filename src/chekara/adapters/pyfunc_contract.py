@@ -12,6 +12,7 @@ from mlflow.types.schema import AnyType
 
 from chekara.adapters.pyfunc_columns import CONTRIBUTIONS, OUTPUT_COLUMNS, WARNINGS
 from chekara.data.schema import CROSSING_COLUMNS
+from chekara.features.catalogue import laid_columns
 from chekara.modelling.spec import ModelSpec
 
 
@@ -25,15 +26,16 @@ def pyfunc_signature(spec: ModelSpec) -> ModelSignature:
     Returns
     -------
     ModelSignature
-        Inputs: the contract's crossing columns, then the extensions and catalogue features that the model names,
-        all but the contract's required ones optional.
+        Inputs: the contract's crossing columns, then the extensions and catalogue features that the model names and
+        what they need laid beside the rows; all but the contract's required ones optional.
     """
     anything = AnyType()  # type: ignore[no-untyped-call]
     inputs: list[ColSpec | TensorSpec] = [
         ColSpec(anything, column.name, required=column.required) for column in CROSSING_COLUMNS
     ]
     known = {column.name for column in CROSSING_COLUMNS}
-    inputs += [ColSpec(anything, name, required=False) for name in spec.features if name not in known]
+    names = dict.fromkeys((*spec.features, *laid_columns(spec.features)))
+    inputs += [ColSpec(anything, name, required=False) for name in names if name not in known]
     outputs: list[ColSpec | TensorSpec] = [ColSpec(DataType.string, "crossing_id"), ColSpec(DataType.long, "item_no")]
     outputs += [ColSpec(DataType.double, name, required=False) for name in OUTPUT_COLUMNS]
     outputs += [ColSpec(DataType.string, WARNINGS)]

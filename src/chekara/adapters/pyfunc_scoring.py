@@ -7,8 +7,7 @@ about a crossing comes from the service alone, because only there is it recorded
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -17,13 +16,15 @@ import pandas as pd
 from chekara.adapters.pyfunc_columns import CONTRIBUTION_PREFIX, OUTPUT_COLUMNS, WARNINGS
 from chekara.data.checks import validate_table
 from chekara.data.schema import CROSSING_COLUMNS, EXTENSION_PREFIX
-from chekara.features.build import FeatureTable, items_from_frame
-from chekara.features.catalogue import FEATURES
+from chekara.features.build import items_from_frame
+from chekara.features.catalogue import ItemColumns, find_feature, laid_columns
+from chekara.features.profile_measures import REFERENCE_LEVEL, REFERENCE_PRICE, parse_profile_name
 from chekara.modelling.model import Model
 
 Floats = npt.NDArray[np.float64]
 
 
+PRICE_COLUMNS = (REFERENCE_PRICE, REFERENCE_LEVEL)
 _DAYS = frozenset(column.name for column in CROSSING_COLUMNS if column.kind == "date")
 
 
@@ -52,8 +53,8 @@ def score_rows(model: Model, frame: pd.DataFrame, *, with_contributions: bool = 
     raw = _as_lodged(frame)
     checked = validate_table(raw, "crossings").frame
     place = np.array(checked.index, dtype=np.int64)
-    items = items_from_frame(checked)
-    table, absent_profiles = with_given_profiles(model.features(items), raw, place)
+    items, absent_profiles = with_given_profiles(items_from_frame(checked), model.names, raw, place)
+    table = model.features(items)
     X = model.encode(table)
     applies = model.applies_to(items)
     item_margin = np.where(applies, model.margins(X), np.nan)
@@ -79,7 +80,7 @@ def score_rows(model: Model, frame: pd.DataFrame, *, with_contributions: bool = 
 def _as_lodged(frame: pd.DataFrame) -> pd.DataFrame:
     """Every value as the text that a contract file would hold; known columns only."""
     known = [column.name for column in CROSSING_COLUMNS]
-    kept = [name for name in frame.columns if name in known or name in FEATURES or name.startswith(EXTENSION_PREFIX)]
+    kept = [name for name in frame.columns if name in known or _is_feature(name) or name.startswith(EXTENSION_PREFIX)]
     columns = {str(name): pd.Series([_text(v) for v in frame[name]], dtype="str") for name in kept}
     for name in _DAYS & columns.keys():
         columns[name] = columns[name].str.removesuffix("T00:00:00")  # what a frame makes of a day
@@ -87,6 +88,10 @@ def _as_lodged(frame: pd.DataFrame) -> pd.DataFrame:
     if "item_no" not in lodged.columns and "crossing_id" in lodged.columns:
         lodged["item_no"] = (lodged.groupby("crossing_id", dropna=False).cumcount() + 1).astype("str")
     return lodged
+
+
+def _is_feature(name: str) -> bool:
+    return name in PRICE_COLUMNS or find_feature(name) is not None
 
 
 def _text(value: object) -> str | None:
@@ -103,38 +108,40 @@ def _text(value: object) -> str | None:
 
 
 def with_given_profiles(
-    table: FeatureTable, raw: pd.DataFrame, place: npt.NDArray[np.int64]
-) -> tuple[FeatureTable, tuple[str, ...]]:
-    """Take profile features from the request, since nothing here remembers entities.
+    items: ItemColumns, names: Iterable[str], raw: pd.DataFrame, place: npt.NDArray[np.int64]
+) -> tuple[ItemColumns, tuple[str, ...]]:
+    """Lay profiles that the request holds beside its lines, since nothing here remembers entities.
 
     Parameters
     ----------
-    table : FeatureTable
-        As computed from the rows.
+    items : ItemColumns
+    names : iterable of str
+        Features of the model.
     raw : DataFrame
-        The request; columns named like profile features hold them.
+        The request; columns named like profile features, or like the usual price, hold them.
     place : ndarray of int64, shape (n_items,)
-        Row of the request of each line of the table.
+        Row of the request of each line.
 
     Returns
     -------
-    table : FeatureTable
+    items : ItemColumns
     absent : tuple of str
-        Profile features that the request does not hold.
+        Kinds of profile that the model reads and of which the request lacks a column.
     """
-    values, absent = dict(table.values), []
-    for name in table.names:
-        if name not in FEATURES or FEATURES[name].source != "profile":
-            continue
-        if name not in raw.columns:
-            absent.append(name)
-            continue
-        given = raw[name].iloc[place]
-        if FEATURES[name].kind == "number":
-            values[name] = pd.to_numeric(given, errors="coerce").to_numpy(np.float32)
-        else:
-            values[name] = np.array([None if pd.isna(v) else v for v in given], dtype=object)
-    return replace(table, values=values), tuple(absent)
+    wanted = laid_columns(names)
+    given = {
+        name: pd.to_numeric(raw[name].iloc[place], errors="coerce").to_numpy(np.float32)
+        for name in wanted
+        if name in raw.columns
+    }
+    unknown = {name: np.full(items.n_items, np.nan, dtype=np.float32) for name in wanted if name not in given}
+    absent = dict.fromkeys(_kind_of(name) for name in unknown)
+    return ItemColumns(items.values | given | unknown, items.n_items), tuple(absent)
+
+
+def _kind_of(column: str) -> str:
+    parsed = parse_profile_name(column)
+    return "usual_price" if parsed is None else parsed.kind.name
 
 
 def _highest_of_crossing(item_margin: Floats, crossing: npt.NDArray[np.int64]) -> Floats:

@@ -22,7 +22,6 @@ from chekara.errors import ConfigurationError
 from chekara.features import declared
 from chekara.features.catalogue import Array, Feature, FeatureKind, ItemColumns, find_feature
 from chekara.features.profile_measures import REFERENCE_PRICE
-from chekara.features.reference import PriceReference
 
 Layout: TypeAlias = tuple[ItemColumns, npt.NDArray[np.int64]]
 
@@ -154,7 +153,6 @@ def build_features(
     items: ItemColumns,
     names: Iterable[str],
     extensions: Mapping[str, FeatureKind],
-    prices: PriceReference | None = None,
 ) -> FeatureTable:
     """Compute features of goods lines.
 
@@ -166,8 +164,6 @@ def build_features(
         nobody laid them they are missing), or of national extensions (``x_...``) listed in ``extensions``.
     extensions : mapping of str to {'number', 'category'}
         Kind of each national extension that the model names.
-    prices : PriceReference, optional
-        Needed by features whose source is ``reference``.
 
     Returns
     -------
@@ -176,7 +172,7 @@ def build_features(
     Raises
     ------
     ConfigurationError
-        A name is not in the catalogue, or a feature needs a reference and none was given.
+        A name is not in the catalogue, or a feature compares with what is usual and nobody laid that beside the items.
 
     Examples
     --------
@@ -186,8 +182,6 @@ def build_features(
     array([3.], dtype=float32)
     """
     wanted = tuple(names)
-    if prices is not None:
-        items = ItemColumns(items.values | {REFERENCE_PRICE: prices.usual_price(items)}, items.n_items)
     kinds: list[FeatureKind] = []
     values: dict[str, Array] = {}
     for name in wanted:

@@ -10,7 +10,7 @@ from chekara.features.catalogue import FEATURES, FeatureSource
 
 _SOURCES: dict[FeatureSource, str] = {
     "declared": "from the declaration itself",
-    "reference": "the declaration compared with what is usual, frozen in the model's bundle",
+    "reference": "the declaration compared with what was usual before it",
     "profile": "from what was known of its operators and goods before",
     "extension": "national column",
 }

@@ -4,7 +4,7 @@
 Each function takes all goods lines as columns and returns one value per line, the same for one line as for ten
 million. Its name is the feature's name and the first line of its docstring is the public explanation. Ratios
 whose denominator is zero or missing are missing. Nothing here looks at other crossings: what is usual for a kind
-of goods comes in as a column that a frozen reference fills (``chekara.features.build.References``).
+of goods comes in as a column that the profile engine lays beside the lines, as known before them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from chekara.features.profile_measures import REFERENCE_PRICE
 Numbers: TypeAlias = npt.NDArray[np.float64]
 Texts: TypeAlias = npt.NDArray[np.object_]
 
-# Columns that are derived when items are laid out, or looked up in a frozen reference; no customs system sends them.
+# Derived when items are laid out; no customs system sends it.
 CROSSING_INDEX = "crossing_index"
 
 _OPTIONAL_FIELDS = (

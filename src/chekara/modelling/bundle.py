@@ -37,20 +37,20 @@ from chekara.errors import (
 )
 from chekara.explain.evidence import Evidence
 from chekara.explain.quadrature import QuadratureTreeShap
-from chekara.features.catalogue import FEATURES
-from chekara.features.reference import PriceReference
+from chekara.features.catalogue import find_feature
 from chekara.modelling.calibration import Calibration
 from chekara.modelling.encode import Encoder
 from chekara.modelling.golden import check_golden
 from chekara.modelling.keys import load_signing_key, load_trusted_keys, public_key_from_hex, public_key_hex
 from chekara.modelling.model import Model
+from chekara.modelling.severity import Severity
 from chekara.modelling.spec import parse_spec
 
 __all__ = ["load_signing_key", "load_trusted_keys", "read_bundle", "verify_in_child", "write_bundle"]
 
 Files: TypeAlias = Mapping[str, bytes]
 
-FORMAT = "chekara-bundle/2"
+FORMAT = "chekara-bundle/3"
 CONTENT_FILES = (
     "calibration.json",
     "encoding.json",
@@ -58,6 +58,7 @@ CONTENT_FILES = (
     "golden.json",
     "model.txt",
     "reference.json",
+    "severity.json",
     "spec.toml",
 )
 SIDE_FILES = ("about.json", "card.md")
@@ -188,7 +189,8 @@ def _content(model: Model) -> dict[str, bytes]:
         "evidence.json": _json(model.evidence.to_json()),
         "golden.json": _json(dict(model.golden)),
         "model.txt": model.booster.model_to_string().encode(),
-        "reference.json": _json({"prices": model.prices.to_json(), "margins": model.reference_margins.tolist()}),
+        "reference.json": _json({"margins": model.reference_margins.tolist()}),
+        "severity.json": _json(None if model.severity is None else model.severity.to_json()),
         "spec.toml": model.spec.text.encode(),
     }
 
@@ -269,8 +271,9 @@ def _columns_here(names: Sequence[str], extensions: Mapping[str, str]) -> list[d
     """Describe columns as this code would compute them; a name that it does not know is left without kind."""
     described = []
     for name in names:
-        if name in FEATURES:
-            described.append({"name": name, "kind": FEATURES[name].kind, "unit": FEATURES[name].unit})
+        found = find_feature(name)
+        if found is not None:
+            described.append({"name": name, "kind": found.kind, "unit": found.unit})
         else:
             described.append({"name": name, "kind": extensions.get(name, "unknown"), "unit": ""})
     return described
@@ -296,7 +299,7 @@ def _check_columns(manifest: Mapping[str, Any], folder: Path) -> None:
 def _parse(files: Files, manifest: Mapping[str, Any], folder: Path) -> Model:
     """Parse files that were verified."""
     reference = json.loads(files["reference.json"])
-    about = json.loads(files["about.json"])
+    about, severity = json.loads(files["about.json"]), json.loads(files["severity.json"])
     encoder = Encoder.from_json(json.loads(files["encoding.json"]))
     booster = lgb.Booster(model_str=files["model.txt"].decode())
     columns = tuple(column["name"] for column in manifest["columns"])
@@ -308,9 +311,9 @@ def _parse(files: Files, manifest: Mapping[str, Any], folder: Path) -> Model:
         spec=parse_spec(files["spec.toml"].decode(), f"{folder.name}/spec.toml"),
         booster=booster,
         explainer=QuadratureTreeShap(booster),
-        prices=PriceReference.from_json(reference["prices"]),
         encoder=encoder,
         calibration=Calibration.from_json(json.loads(files["calibration.json"])),
+        severity=None if severity is None else Severity.from_json(severity),
         evidence=Evidence.from_json(json.loads(files["evidence.json"])),
         reference_margins=np.asarray(reference["margins"], dtype=np.float64),
         golden=json.loads(files["golden.json"]),

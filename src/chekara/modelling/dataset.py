@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, TypeAlias, TypedDict
@@ -10,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from chekara.data.labels import first_results, label_crossings
-from chekara.data.leakage import revisions_before_result, tuple_key
+from chekara.data.leakage import tuple_key
 from chekara.data.sources import History
 from chekara.errors import NotEnoughHitsError
-from chekara.features.build import FeatureTable, build_features, items_from_frame
-from chekara.features.catalogue import FEATURES, ItemColumns
+from chekara.features import declared
+from chekara.features.build import FeatureTable
+from chekara.features.catalogue import ItemColumns
+from chekara.modelling.shared import SharedLines, absent_extensions, lay_out_lines, take_lines
 from chekara.modelling.spec import ModelSpec
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -37,10 +39,7 @@ class Dataset:
     items : ItemColumns
         Goods lines, in order of their crossings.
     table : FeatureTable
-        Their features, but those that compare with a fitted reference: these are built after it was fitted.
-    feature_names : tuple of str
-        All features of the model in order, those of a fitted reference included; extensions that this history
-        does not have are left out.
+        Their features in the order of the spec; extensions that this history does not have are left out.
     item_no : ndarray of shape (n_items,), int64
     crossing_of_item : ndarray of shape (n_items,), int64
         Position of the line's crossing in the arrays below.
@@ -71,7 +70,6 @@ class Dataset:
     digest: str
     items: ItemColumns
     table: FeatureTable
-    feature_names: tuple[str, ...]
     item_no: npt.NDArray[np.int64]
     crossing_of_item: npt.NDArray[np.int64]
     crossing_ids: npt.NDArray[np.object_]
@@ -109,6 +107,7 @@ def build_dataset(
     *,
     leaking_tuple: tuple[str, ...] | None = None,
     protocol: Protocol = "as_given",
+    shared: SharedLines | None = None,
 ) -> Dataset:
     """Lay out what was known before an instant.
 
@@ -122,6 +121,9 @@ def build_dataset(
         Columns that carry their label along, from `chekara.data.leakage.find_leakage`.
     protocol : {'as_given', 'leak_free'}
         Leak-free: train without copies of a tuple, judge and calibrate on unseen tuples only.
+    shared : SharedLines, optional
+        Of `chekara.modelling.shared.lay_out_lines`, for the same history and instant, with this domain among its
+        specs; default: laid out for this domain alone, every crossing kept.
 
     Returns
     -------
@@ -132,53 +134,45 @@ def build_dataset(
     NotEnoughHitsError
         No crossing was known before the instant, or the domain applies to none.
     """
-    labels = label_crossings(history.inspections, spec.target, until)
-    # A declaration mended after its control holds what the control found: learn from what could have been scored.
-    known = history.crossings[history.crossings["known_at"] < pd.Timestamp(until)]
-    frame = revisions_before_result(known, first_results(history.inspections, until))
-    frame = frame.sort_values(["known_at", "crossing_id", "item_no"], kind="stable").reset_index(drop=True)
-    everything = items_from_frame(frame)
-    applies = lines_that_apply(everything, spec)
+    lines = lay_out_lines(history, [spec], until, keeps_all=True) if shared is None else shared
+    applies = lines_that_apply(lines.items, spec)
     if not applies.any():
         raise NotEnoughHitsError(
             f"no crossing before the instant that {spec.domain} applies to", hint="see applies_to in model.toml"
         )
-    absent = [name for name in spec.extensions if name not in frame.columns]
+    absent = absent_extensions(spec, lines.frame)
     names = tuple(name for name in spec.features if name not in absent)
-    declared_names = [name for name in names if name not in FEATURES or FEATURES[name].source != "reference"]
-    # Features first, then the cut: a line's share of its crossing counts the lines that the domain leaves out, too.
-    table = build_features(everything, declared_names, spec.extensions).take(applies)
-    items = take_lines(everything, np.flatnonzero(applies))
-    first_lines, crossing_of_item = np.unique(items.values["crossing_index"], return_index=True, return_inverse=True)[
-        1:
-    ]
+    items = take_lines(lines.items, applies)
+    # Lines are ordered by `known_at`, and so are crossings numbered as they appear.
+    crossing_of_item = pd.factorize(items.values[declared.CROSSING_INDEX])[0].astype(np.int64)
+    first_lines = np.unique(crossing_of_item, return_index=True)[1]
     crossing_ids = items.text("crossing_id")[first_lines]
     return Dataset(
         domain=spec.domain,
         until=until,
         digest=history.digest,
         items=items,
-        table=table,
-        feature_names=names,
+        table=_columns_of(lines.table, names).take(applies),
         item_no=items.number("item_no").astype(np.int64),
         crossing_of_item=crossing_of_item,
         crossing_ids=crossing_ids,
         as_of=items.instant("known_at")[first_lines],
-        **_outcomes(labels, crossing_ids),
-        tuple_key=None if leaking_tuple is None else tuple_key(frame[applies], leaking_tuple),
+        **_outcomes(lines.labels[spec.domain], crossing_ids),
+        tuple_key=None if leaking_tuple is None else tuple_key(lines.frame[applies], leaking_tuple),
         protocol=protocol,
         notes=_notes(absent, int((~applies).sum())),
     )
 
 
-def take_lines(items: ItemColumns, lines: npt.NDArray[np.int64]) -> ItemColumns:
-    """Keep some goods lines, by position."""
-    return ItemColumns({name: column[lines] for name, column in items.values.items()}, len(lines))
-
-
-def _notes(absent: list[str], n_left_out: int) -> tuple[str, ...]:
+def _notes(absent: Sequence[str], n_left_out: int) -> tuple[str, ...]:
     notes = [f"{n_left_out} goods lines that the domain does not apply to"] if n_left_out else []
     return (*notes, *(f"extension {name} is not in this history" for name in absent))
+
+
+def _columns_of(table: FeatureTable, names: Sequence[str]) -> FeatureTable:
+    kinds = dict(zip(table.names, table.kinds, strict=True))
+    values = {name: table.values[name] for name in names}
+    return FeatureTable(tuple(names), tuple(kinds[name] for name in names), values, table.n_items)
 
 
 def lines_that_apply(items: ItemColumns, spec: ModelSpec) -> npt.NDArray[np.bool_]:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from chekara.features.build import FeatureTable
-from chekara.features.catalogue import FEATURES, ItemColumns
+from chekara.features.catalogue import ItemColumns, find_feature
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -144,15 +144,26 @@ def field_behind(name: str, items: ItemColumns, row: int) -> str:
     >>> field_behind("mass_per_package_kg", items, 0), field_behind("hs4", items, 0)
     ('packages', 'hs_code')
     """
-    reads = FEATURES[name].reads if name in FEATURES else (name,)
+    reads = reads_of(name)
     values = {column: items.values[column][row] for column in reads if column in items.values}
     lacking = [column for column in reads if column not in values or pd.isna(values[column])]
     useless = [c for c in reads if isinstance(values.get(c), float) and values[c] <= 0]
     return (*lacking, *useless, reads[-1])[0]
 
 
+def _reads(name: str) -> tuple[str, ...]:
+    found = find_feature(name)
+    return (name,) if found is None else found.reads
+
+
+def reads_of(name: str) -> tuple[str, ...]:
+    """Name the contract columns that a feature is computed from; a national column is its own."""
+    found = find_feature(name)
+    return (name,) if found is None else found.reads
+
+
 def _shows_one_column(name: str) -> bool:
-    return name not in FEATURES or len(FEATURES[name].reads) == 1
+    return len(reads_of(name)) == 1
 
 
 def _coded(column: npt.NDArray[np.object_], codes: Mapping[str, int]) -> Floats:

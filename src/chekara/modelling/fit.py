@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import lightgbm as lgb
 import numpy as np
@@ -128,6 +128,7 @@ def fit_booster(
     parameters: Parameters,
     rounds: int,
     seed: int,
+    monotone: Sequence[int] = (),
     num_threads: int = 1,
 ) -> lgb.Booster:
     """Fit a booster; where hits are shared among lines, twice.
@@ -147,6 +148,9 @@ def fit_booster(
     rounds : int
         Trees.
     seed : int
+    monotone : sequence of int
+        Per column: 1 where the margin only rises with it, -1 where it only falls, 0 where it may do both, which is
+        what it may where nothing is given.
     num_threads : int
         The same trees come out for every number.
 
@@ -155,12 +159,14 @@ def fit_booster(
     lightgbm.Booster
     """
     # A sample of the rows could overlook the missing values of a column, and LightGBM would read them as 0.
-    chosen = dict(parameters) | {
+    chosen: dict[str, Any] = dict(parameters) | {
         "seed": seed,
         "num_threads": num_threads,
         "verbose": -1,
         "bin_construct_sample_cnt": max(int((labels.weight > 0).sum()), 1),
     }
+    if any(monotone):
+        chosen["monotone_constraints"] = list(monotone)
 
     def data_of(told: ItemLabels, bins_of: lgb.Dataset | None = None) -> lgb.Dataset:
         used = told.weight > 0

@@ -1,6 +1,7 @@
 """Golden vectors: contract rows whose scores travel with the model, so that every machine proves it scores alike.
 
-No row of the history is published: each column is drawn on its own, so a golden row is a crossing that never was.
+A row holds what is declared and, beside it, what profiles said. No row of the history is published: each column is
+drawn on its own, so a golden row is a crossing that never was.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from chekara.data.schema import (
 from chekara.domain.crossing import Crossing
 from chekara.errors import BundleGoldenError
 from chekara.features.build import items_from_crossings
-from chekara.features.catalogue import FEATURES, ItemColumns
+from chekara.features.catalogue import ItemColumns, laid_columns
+from chekara.modelling.encode import reads_of
 
 if TYPE_CHECKING:
     from chekara.modelling.model import Model
@@ -57,20 +59,21 @@ def draw_golden_rows(items: ItemColumns, names: Sequence[str], seed: int) -> lis
         One crossing of one item each; missing values are left out.
     """
     generator = np.random.default_rng(seed)
-    read = {column for name in names for column in (FEATURES[name].reads if name in FEATURES else (name,))}
-    columns = sorted(name for name in read if name not in ("crossing_id", "item_no", "known_at"))
+    read = {column for name in names for column in reads_of(name)}
+    beside = {name for name in laid_columns(names) if name in items.values}
+    columns = sorted((read | beside) - {"crossing_id", "item_no", "known_at"})
     rows: list[Row] = [{"occurred_at": _FIXED_INSTANT, **_REQUIRED} for _ in range(DRAWN_ROWS)]
     for name in columns:
         drawn = _draw(items, name, generator)
         for row, value in zip(rows, drawn, strict=True):
             if value is not None:
                 row[name] = value
-    numbers = [n for n in columns if n in _COLUMNS and _COLUMNS[n].kind in ("number", "integer")]
+    numbers = [n for n in columns if n in beside or (n in _COLUMNS and _COLUMNS[n].kind in ("number", "integer"))]
     codes = [n for n in columns if n in _COLUMNS and _COLUMNS[n].kind == "code"]
     bare: Row = {"occurred_at": _FIXED_INSTANT, **_REQUIRED}
-    zero = bare | {name: _typed(_COLUMNS[name], 0.0) for name in numbers}
+    zero = bare | {name: _typed(_COLUMNS.get(name), 0.0) for name in numbers}
     strange = bare | {name: _unseen_code(_COLUMNS[name]) for name in codes}
-    strange |= {name: _largest(_COLUMNS[name]) for name in numbers}
+    strange |= {name: _largest(_COLUMNS.get(name)) for name in numbers}
     return [*rows, bare, zero, strange]
 
 
@@ -92,8 +95,8 @@ def _plain(column: Column | None, value: Any) -> str | float | bool | None:
         moment: datetime = value.astype("datetime64[us]").item()
         is_day = column is not None and column.kind == "date"
         return moment.date().isoformat() if is_day else moment.replace(tzinfo=UTC).isoformat()
-    if isinstance(value, float):
-        return None if np.isnan(value) else _typed(column, value)
+    if isinstance(value, float | np.floating):
+        return None if np.isnan(value) else _typed(column, float(value))
     return None if value is None else str(value)
 
 
@@ -114,15 +117,26 @@ def _unseen_code(column: Column) -> str:
     return "ZZ" if column.pattern == COUNTRY else "0000"
 
 
-def _largest(column: Column) -> float:
+def _largest(column: Column | None) -> float:
     """Return a number far beyond any declaration that a request may still hold."""
+    if column is None:
+        return LARGEST_NUMBER
     if column.maximum is not None:
         return _typed(column, column.maximum)
     return LARGEST_INTEGER if column.kind == "integer" else LARGEST_NUMBER
 
 
+def golden_items(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> ItemColumns:
+    """Lay out golden rows as the service would: the declaration, and beside it what was known of its entities."""
+    laid = laid_columns(names)
+    declared_rows = [{name: value for name, value in row.items() if name not in laid} for row in rows]
+    items, _ = items_from_crossings(golden_crossings(declared_rows))
+    beside = {n: np.array([row.get(n, np.nan) for row in rows], dtype=np.float64) for n in laid}
+    return ItemColumns(items.values | beside, items.n_items)
+
+
 def golden_crossings(rows: Sequence[Mapping[str, Any]]) -> list[Crossing]:
-    """Turn golden rows into crossings, as the service would."""
+    """Turn what golden rows declare into crossings."""
     crossings = []
     for number, row in enumerate(rows):
         values = {name: _parsed(name, value) for name, value in row.items()}
@@ -146,7 +160,7 @@ def _parsed(name: str, value: Any) -> Any:
 
 def answer_golden(model: Model, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Score golden rows: ``{"rows", "margins", "probabilities"}``."""
-    items, _ = items_from_crossings(golden_crossings(rows))
+    items = golden_items(rows, model.names)
     margins = model.margins(model.encode(model.features(items)))
     probabilities = model.calibration.probability(margins)
     return {"rows": list(rows), "margins": margins.tolist(), "probabilities": probabilities.tolist()}
@@ -166,7 +180,7 @@ def check_golden(model: Model) -> None:
     if not rows:
         raise BundleGoldenError("there are no golden rows", where="golden.json")
     answered = answer_golden(model, rows)
-    items, _ = items_from_crossings(golden_crossings(rows))
+    items = golden_items(rows, model.names)
     raw = model.booster.predict(model.encode(model.features(items)), raw_score=True, num_threads=1)
     _compare("margin", np.asarray(answered["margins"]), model.golden["margins"])
     _compare("raw score of LightGBM", np.asarray(raw), model.golden["margins"])

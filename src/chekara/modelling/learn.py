@@ -1,8 +1,9 @@
-"""One fit of the recipe: usual prices, encodings and booster from the same part of history."""
+"""One fit of the recipe: encodings and booster from the same part of history."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import lightgbm as lgb
@@ -10,10 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from chekara.data.leakage import first_of_tuple, unseen_tuple
-from chekara.features.build import FeatureTable, build_features
-from chekara.features.catalogue import FEATURES
-from chekara.features.reference import PriceReference, fit_price_reference
-from chekara.modelling.dataset import Dataset, take_lines
+from chekara.features.build import FeatureTable
+from chekara.modelling.dataset import Dataset
 from chekara.modelling.encode import Encoder, fit_codes, fit_stand_in
 from chekara.modelling.fit import ItemLabels, crossing_margins, fit_booster, label_items
 from chekara.modelling.spec import ModelSpec
@@ -28,7 +27,6 @@ class Learned:
 
     Attributes
     ----------
-    prices : PriceReference
     encoder : Encoder
     booster : lightgbm.Booster
     X : ndarray of shape (n_used, k)
@@ -39,7 +37,6 @@ class Learned:
         Of its rows.
     """
 
-    prices: PriceReference
     encoder: Encoder
     booster: lgb.Booster
     X: Floats
@@ -57,7 +54,7 @@ def learn(dataset: Dataset, spec: ModelSpec, fit: Mask, visible: Mask, rounds: i
     fit : ndarray of bool, shape (n_crossings,)
         Crossings whose outcome may teach.
     visible : ndarray of bool, shape (n_crossings,)
-        Crossings that were known, inspected or not: they tell usual prices and which categories exist.
+        Crossings that were known, inspected or not: they tell which categories exist.
     rounds, seed : int
 
     Returns
@@ -72,8 +69,7 @@ def learn(dataset: Dataset, spec: ModelSpec, fit: Mask, visible: Mask, rounds: i
     lines = np.flatnonzero(used)
     labels = ItemLabels(labels.label[lines], labels.weight[lines], labels.is_shared[lines])
     seen = np.flatnonzero(visible[dataset.crossing_of_item] | used)
-    prices = fit_price_reference(take_lines(dataset.items, seen), spec.encoding.price_strength)
-    table = table_of(dataset, spec, prices, lines)
+    table = dataset.table.take(lines)
     encoder = _fit_encoder(dataset, spec, seen, np.isin(seen, lines, assume_unique=True), table)
     X = encoder.encode(table)
     booster = fit_booster(
@@ -82,73 +78,58 @@ def learn(dataset: Dataset, spec: ModelSpec, fit: Mask, visible: Mask, rounds: i
         dataset.crossing_of_item[lines],
         names=encoder.names,
         categorical=encoder.categorical,
+        monotone=[spec.monotone.get(name, 0) for name in encoder.names],
         parameters=spec.lightgbm,
         rounds=rounds,
         seed=seed,
     )
-    return Learned(prices=prices, encoder=encoder, booster=booster, X=X, lines=lines, labels=labels)
+    return Learned(encoder=encoder, booster=booster, X=X, lines=lines, labels=labels)
 
 
-def table_of(dataset: Dataset, spec: ModelSpec, prices: PriceReference, lines: npt.NDArray[np.int64]) -> FeatureTable:
-    """Take the features of some lines, those that compare with the reference included.
-
-    Only the latter are computed here; the others were computed once for all lines, when whole crossings were at
-    hand (a line's share of its crossing needs its neighbours).
-
-    Parameters
-    ----------
-    dataset : Dataset
-    spec : ModelSpec
-    prices : PriceReference
-    lines : ndarray of int64
-        Positions in ``dataset.items``.
-
-    Returns
-    -------
-    FeatureTable
-        One row per line.
-    """
-    base = dataset.table.take(lines)
-    compared = [n for n in dataset.feature_names if n in FEATURES and FEATURES[n].source == "reference"]
-    if not compared:
-        return base
-    more = build_features(take_lines(dataset.items, lines), compared, spec.extensions, prices)
-    return replace(base, names=base.names + more.names, kinds=base.kinds + more.kinds, values=base.values | more.values)
-
-
-def margins_of(
-    learned: Learned, dataset: Dataset, spec: ModelSpec, crossings: Mask, rounds: int | None = None
-) -> Floats:
+def margins_of(learned: Learned, dataset: Dataset, crossings: Mask) -> Floats:
     """Score some crossings: each has its highest line's margin.
 
     Parameters
     ----------
     learned : Learned
     dataset : Dataset
-    spec : ModelSpec
     crossings : ndarray of bool, shape (n_crossings,)
-    rounds : int, optional
-        Trees to use; default all.
 
     Returns
     -------
     ndarray of shape (crossings.sum(),)
     """
-    X, index = matrix_of(learned, dataset, spec, crossings)
-    margins = learned.booster.predict(X, raw_score=True, num_iteration=rounds, num_threads=1)
-    return crossing_margins(np.asarray(margins, dtype=np.float64), index, int(crossings.sum()))
+    return margins_by_rounds(learned, dataset, crossings, (learned.booster.num_trees(),))[0]
 
 
-def matrix_of(
-    learned: Learned, dataset: Dataset, spec: ModelSpec, crossings: Mask
-) -> tuple[Floats, npt.NDArray[np.int64]]:
+def margins_by_rounds(learned: Learned, dataset: Dataset, crossings: Mask, rounds: Sequence[int]) -> tuple[Floats, ...]:
+    """Score some crossings as a fit of fewer trees would have.
+
+    Parameters
+    ----------
+    learned : Learned
+    dataset : Dataset
+    crossings : ndarray of bool, shape (n_crossings,)
+    rounds : sequence of int
+        Numbers of trees to use.
+
+    Returns
+    -------
+    tuple of ndarray of shape (crossings.sum(),)
+        One per number of trees.
+    """
+    X, index = matrix_of(learned, dataset, crossings)
+    margins = (learned.booster.predict(X, raw_score=True, num_iteration=n, num_threads=1) for n in rounds)
+    return tuple(crossing_margins(np.asarray(m, dtype=np.float64), index, int(crossings.sum())) for m in margins)
+
+
+def matrix_of(learned: Learned, dataset: Dataset, crossings: Mask) -> tuple[Floats, npt.NDArray[np.int64]]:
     """Encode the lines of some crossings.
 
     Parameters
     ----------
     learned : Learned
     dataset : Dataset
-    spec : ModelSpec
     crossings : ndarray of bool, shape (n_crossings,)
 
     Returns
@@ -159,7 +140,7 @@ def matrix_of(
     """
     lines = np.flatnonzero(crossings[dataset.crossing_of_item])
     place = np.cumsum(crossings) - 1
-    X = learned.encoder.encode(table_of(dataset, spec, learned.prices, lines))
+    X = learned.encoder.encode(dataset.table.take(lines))
     return X, place[dataset.crossing_of_item[lines]]
 
 
@@ -188,7 +169,7 @@ def _fit_encoder(
     dataset: Dataset, spec: ModelSpec, seen: npt.NDArray[np.int64], is_labelled: Mask, table: FeatureTable
 ) -> Encoder:
     """Fit codes on the lines seen, and what stands in for a missing number on the table of those that teach."""
-    choice, values, names = spec.encoding, dataset.table.values, dataset.feature_names
+    choice, values, names = spec.encoding, dataset.table.values, dataset.table.names
     codes = {n: fit_codes(values[n][seen], is_labelled, choice.minimum_count) for n in choice.codes if n in names}
     numbers = [name for name in names if name not in codes]
     found = {name: fit_stand_in(table.values[name], choice.minimum_count) for name in numbers}

@@ -15,14 +15,17 @@ from chekara.explain.evidence import Evidence
 from chekara.explain.quadrature import QuadratureTreeShap
 from chekara.features import declared
 from chekara.features.build import FeatureTable, build_features
-from chekara.features.catalogue import ItemColumns
-from chekara.features.reference import PriceReference
+from chekara.features.catalogue import ItemColumns, laid_columns
+from chekara.features.profile_measures import REFERENCE_LEVEL, REFERENCE_PRICE
 from chekara.modelling.calibration import Calibration
 from chekara.modelling.dataset import lines_that_apply
 from chekara.modelling.encode import Encoder, field_behind
+from chekara.modelling.severity import Severity
 from chekara.modelling.spec import ModelSpec
 
 Floats: TypeAlias = npt.NDArray[np.float64]
+# By the level that answered: all goods, chapter, HS4, HS6, HS6 from one origin.
+_DIGITS_OF_LEVEL = (0, 2, 4, 6, None)
 Usual: TypeAlias = tuple[Floats, Floats, npt.NDArray[np.object_]]
 
 
@@ -35,9 +38,10 @@ class Model:
     spec : ModelSpec
     booster : lightgbm.Booster
     explainer : QuadratureTreeShap
-    prices : PriceReference
     encoder : Encoder
     calibration : Calibration
+    severity : Severity or None
+        How large a harm would be; None where the spec asks for no amount, or no hit has one.
     evidence : Evidence
     reference_margins : ndarray of float64
         Margins of up to 10,000 recent crossings of the training history, inspected or not, sorted: seeds the rank
@@ -64,9 +68,9 @@ class Model:
     spec: ModelSpec
     booster: lgb.Booster
     explainer: QuadratureTreeShap
-    prices: PriceReference
     encoder: Encoder
     calibration: Calibration
+    severity: Severity | None
     evidence: Evidence
     reference_margins: Floats
     golden: Mapping[str, Any]
@@ -91,9 +95,10 @@ class Model:
         Parameters
         ----------
         items : ItemColumns
-            All lines of each crossing: some features look at a line's neighbours.
+            All lines of each crossing: some features look at a line's neighbours. Profiles lie beside them as
+            columns of their own names; an entity whose column is absent counts as never seen.
         """
-        return build_features(items, self.names, self.spec.extensions, self.prices)
+        return build_features(items, self.names, self.spec.extensions)
 
     def encode(self, table: FeatureTable) -> Floats:
         """Apply the frozen maps; float64 of shape (n_items, k)."""
@@ -113,6 +118,20 @@ class Model:
         """
         return self.explainer.contributions(X)
 
+    def expected_amount(self, table: FeatureTable) -> Floats:
+        """Tell what each goods line would bring if it is a hit, currency; NaN where nothing is known of amounts.
+
+        Parameters
+        ----------
+        table : FeatureTable
+
+        Returns
+        -------
+        ndarray of shape (n_items,)
+            Times the probability this is the expected harm.
+        """
+        return np.full(table.n_items, np.nan) if self.severity is None else self.severity.expected(table)
+
     def unseen(self, table: FeatureTable) -> list[tuple[int, str]]:
         """Find categories that training never met, as (row, feature)."""
         return self.encoder.unseen(table)
@@ -121,7 +140,8 @@ class Model:
         """Find contract fields that lack a value although training had one, so that another stands in.
 
         A value that is there but of no use, such as a mass of 0 under a price per kg, counts as lacking. Fields that
-        no tree asks for are left out: the score is no less certain without them.
+        no tree asks for are left out: the score is no less certain without them. So are profiles and usual prices:
+        that nothing is known of an entity or of goods is no gap in the declaration.
 
         Parameters
         ----------
@@ -134,11 +154,12 @@ class Model:
         list of (int, str)
             Row and field, each once, ascending.
         """
-        lacking = ((row, name) for row, name in self.encoder.missing(table) if name in self.asked_features)
+        asked = {name for name in self.asked_features if not _is_laid_beside(name)}
+        lacking = ((row, name) for row, name in self.encoder.missing(table) if name in asked)
         return sorted({(row, field_behind(name, items, row)) for row, name in lacking})
 
     def usual(self, items: ItemColumns) -> Mapping[str, Usual]:
-        """Tell declared and usual value of each line, for features that compare with a frozen reference.
+        """Tell declared and usual value of each line, as known before it, for features that compare the two.
 
         A reason for ``unit_price_vs_reference`` shows these (declared 1.90 per kg, usual 7.40), not their ratio.
 
@@ -150,10 +171,29 @@ class Model:
         """
         if "unit_price_vs_reference" not in self.names:
             return {}
-        prices = self.prices
-        sides = (declared.value_per_kg(items), prices.usual_price(items), prices.answering_group(items))
+        sides = (declared.value_per_kg(items), items.number(REFERENCE_PRICE), _answering_group(items))
         return {"unit_price_vs_reference": sides}
 
     def applies_to(self, items: ItemColumns) -> npt.NDArray[np.bool_]:
         """Tell which goods lines the domain applies to, by the spec; shape (n_items,)."""
         return lines_that_apply(items, self.spec)
+
+
+def _is_laid_beside(name: str) -> bool:
+    """Whether a feature reads what the profile engine lays beside the declaration."""
+    return bool(laid_columns([name]))
+
+
+def _answering_group(items: ItemColumns) -> npt.NDArray[np.object_]:
+    """Name the group of goods whose usual price was found, from the level that the profile engine lays beside."""
+    level = items.number(REFERENCE_LEVEL)
+    codes, origins = items.text("hs_code"), items.text("origin_country")
+    named = (_group_key(*line) for line in zip(level.tolist(), codes, origins, strict=True))
+    return np.array([*named, None], dtype=object)[:-1]
+
+
+def _group_key(level: float, code: str | None, origin: str | None) -> str:
+    if np.isnan(level) or code is None:
+        return ""
+    digits = _DIGITS_OF_LEVEL[int(level)]
+    return f"{code[:6]} {origin}" if digits is None else code[:digits]

@@ -6,7 +6,7 @@ its hits, so the model that goes live is a refit on everything, made and calibra
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias, TypedDict
 
@@ -22,8 +22,9 @@ from chekara.modelling.calibration import Calibration, calibrated_loss, fit_cali
 from chekara.modelling.dataset import Dataset
 from chekara.modelling.fit import crossing_margins
 from chekara.modelling.golden import answer_golden, draw_golden_rows
-from chekara.modelling.learn import Learned, judgeable, learn, margins_of, matrix_of, table_of
+from chekara.modelling.learn import Learned, judgeable, learn, margins_by_rounds, margins_of, matrix_of
 from chekara.modelling.model import Model
+from chekara.modelling.severity import Severity, severity_of_hits
 from chekara.modelling.spec import ModelSpec
 from chekara.modelling.split import Block, forward_blocks, require_hits, split_in_time
 
@@ -86,6 +87,8 @@ class RecipeScores:
         Declared columns of all goods lines, for baselines that read them as they are.
     train, test : Slice
     margin, probability : ndarray of shape (n_test_crossings,)
+    expected_amount : ndarray of shape (n_test_crossings,)
+        What a hit would bring, by the crossing's highest line; NaN where nothing is known of amounts.
     calibration : Calibration
         Fitted before the test slice.
     rounds : int
@@ -105,6 +108,7 @@ class RecipeScores:
     test: Slice
     margin: Floats
     probability: Floats
+    expected_amount: Floats
     calibration: Calibration
     rounds: int
     is_random: Mask
@@ -186,19 +190,21 @@ def score_later(
     RecipeScores
         ``test`` holds the crossings asked for.
     """
-    X, index = matrix_of(learned, dataset, spec, crossings)
+    X, index = matrix_of(learned, dataset, crossings)
     raw = np.asarray(learned.booster.predict(X, raw_score=True, num_threads=1), dtype=np.float64)
     margin = crossing_margins(raw, index, int(crossings.sum()))
+    taught = np.zeros(dataset.n_crossings, dtype=bool)
+    taught[dataset.crossing_of_item[learned.lines]] = True
+    severity = _severity_of(dataset, spec, taught)
     return RecipeScores(
         feature_names=learned.encoder.names,
-        feature_kinds=tuple(
-            "category" if name in learned.encoder.codes else "number" for name in dataset.feature_names
-        ),
+        feature_kinds=dataset.table.kinds,
         items=dataset.items,
         train=_train_slice(dataset, learned),
         test=_test_slice(dataset, X, index, crossings),
         margin=margin,
         probability=calibration.probability(margin),
+        expected_amount=_amount_of_highest(severity, dataset, crossings, raw, index),
         calibration=calibration,
         rounds=rounds,
         is_random=np.asarray(dataset.selected_by[crossings] == "random", dtype=bool),
@@ -243,24 +249,22 @@ def refit_on_everything(dataset: Dataset, spec: ModelSpec, seed: int, progress: 
     everything = np.ones(dataset.n_crossings, dtype=bool)
     learned = learn(dataset, spec, labelled, everything, rounds, seed)
     tell("evidence and reference", 0.85)
-    all_lines = np.arange(dataset.items.n_items)
-    table = table_of(dataset, spec, learned.prices, all_lines)
     newest = np.zeros(dataset.n_crossings, dtype=bool)
     newest[-REFERENCE_CROSSINGS:] = True
     model = Model(
         spec=spec,
         booster=learned.booster,
         explainer=QuadratureTreeShap(learned.booster),
-        prices=learned.prices,
         encoder=learned.encoder,
         calibration=calibration,
+        severity=_severity_of(dataset, spec, labelled),
         evidence=build_evidence(
-            table,
+            dataset.table,
             dataset.hit[dataset.crossing_of_item],
             dataset.crossing_of_item,
             dataset.items.text("hs_code"),
         ),
-        reference_margins=np.sort(margins_of(learned, dataset, spec, newest)),
+        reference_margins=np.sort(margins_of(learned, dataset, newest)),
         golden={
             "rows": draw_golden_rows(dataset.items, learned.encoder.names, seed),
             "margins": [],
@@ -274,20 +278,98 @@ def refit_on_everything(dataset: Dataset, spec: ModelSpec, seed: int, progress: 
     return answered
 
 
+def _severity_of(dataset: Dataset, spec: ModelSpec, crossings: Mask) -> Severity | None:
+    return None if spec.severity is None else severity_of_hits(dataset, spec.severity.numbers, crossings)
+
+
+def _amount_of_highest(
+    severity: Severity | None, dataset: Dataset, crossings: Mask, margins: Floats, index: Ints
+) -> Floats:
+    """Tell the amount to expect of the line with the highest margin of each crossing; the first one on a tie."""
+    if severity is None:
+        return np.full(int(crossings.sum()), np.nan)
+    lines = np.flatnonzero(crossings[dataset.crossing_of_item])
+    order = np.lexsort((lines, -margins, index))
+    highest = order[np.unique(index[order], return_index=True)[1]]
+    return severity.expected(dataset.table.take(lines[highest]))
+
+
 def _silent(stage: str, fraction: float) -> None:
     """Tell nobody."""
 
 
-def calibrate_recipe(
-    dataset: Dataset, spec: ModelSpec, blocks: tuple[Block, ...], seed: int, progress: Progress | None = None
-) -> tuple[Calibration, int]:
-    """Score forward blocks that were not learned from; choose the number of trees and fit the calibration on them.
+@dataclass(frozen=True, slots=True)
+class ForwardMargins:
+    """Margins of crossings that later blocks of time hold, each by a fit on its past.
+
+    Attributes
+    ----------
+    rows : ndarray of int64, shape (n,)
+        Positions of the crossings in the dataset.
+    by_rounds : tuple of ndarray, each of shape (n,)
+        One per number of trees of the spec.
+    """
+
+    rows: Ints
+    by_rounds: tuple[Floats, ...]
+
+    def losses(self, hit: Floats) -> list[float]:
+        """Log loss after a fit of height and slope, per number of trees."""
+        return [calibrated_loss(margin, hit[self.rows]) for margin in self.by_rounds]
+
+
+def forward_margins(
+    dataset: Dataset, spec: ModelSpec, blocks: Sequence[Block], seed: int, progress: Progress | None = None
+) -> ForwardMargins:
+    """Score forward blocks by fits that did not learn from them.
 
     Parameters
     ----------
     dataset : Dataset
     spec : ModelSpec
-    blocks : tuple of Block
+    blocks : sequence of Block
+    seed : int
+    progress : callable, optional
+
+    Returns
+    -------
+    ForwardMargins
+
+    Raises
+    ------
+    NotEnoughHitsError
+        There is no later crossing, or no hit among them.
+    """
+    tell = progress or _silent
+    choices = spec.training.rounds
+    margins: list[list[Floats]] = [[] for _ in choices]
+    judged: list[Ints] = []
+    for number, block in enumerate(blocks):
+        tell(f"forward block {number + 1} of {len(blocks)}", 0.7 * number / len(blocks))
+        learned = learn(dataset, spec, block.fit, dataset.as_of < block.begins_at, choices[-1], seed)
+        crossings = judgeable(dataset, learned.lines, block.judge)
+        if not crossings.any():
+            continue
+        judged.append(np.flatnonzero(crossings))
+        for parts, margin in zip(margins, margins_by_rounds(learned, dataset, crossings, choices), strict=True):
+            parts.append(margin)
+    if not judged:
+        raise NotEnoughHitsError("no later crossings to calibrate on", hint="a longer history is needed")
+    rows = np.concatenate(judged)
+    require_hits(dataset.hit[rows], 1, "in the forward blocks that calibrate")
+    return ForwardMargins(rows, tuple(np.concatenate(parts) for parts in margins))
+
+
+def calibrate_recipe(
+    dataset: Dataset, spec: ModelSpec, blocks: Sequence[Block], seed: int, progress: Progress | None = None
+) -> tuple[Calibration, int]:
+    """Choose the number of trees and fit the calibration, both on margins of forward blocks.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    spec : ModelSpec
+    blocks : sequence of Block
         Of `chekara.modelling.split.forward_blocks`.
     seed : int
     progress : callable, optional
@@ -302,28 +384,12 @@ def calibrate_recipe(
     NotEnoughHitsError
         There is nothing to calibrate on.
     """
-    tell = progress or _silent
-    choices = spec.training.rounds
-    margins: list[list[Floats]] = [[] for _ in choices]
-    judged: list[Ints] = []
-    for number, block in enumerate(blocks):
-        tell(f"forward block {number + 1} of {len(blocks)}", 0.7 * number / len(blocks))
-        learned = learn(dataset, spec, block.fit, dataset.as_of < block.begins_at, choices[-1], seed)
-        crossings = judgeable(dataset, learned.lines, block.judge)
-        if not crossings.any():
-            continue
-        judged.append(np.flatnonzero(crossings))
-        for place, rounds in enumerate(choices):
-            margins[place].append(margins_of(learned, dataset, spec, crossings, rounds))
-    if not judged:
-        raise NotEnoughHitsError("no later crossings to calibrate on", hint="a longer history is needed")
-    rows = np.concatenate(judged)
-    hit = dataset.hit[rows]
-    require_hits(hit, 1, "in the forward blocks that calibrate")
-    by_choice = [np.concatenate(parts) for parts in margins]
-    best = int(np.argmin([calibrated_loss(margin, hit) for margin in by_choice]))
+    forward = forward_margins(dataset, spec, blocks, seed, progress)
+    best = int(np.argmin(forward.losses(dataset.hit)))
+    rows = forward.rows
     weight = natural_weights(dataset.selected_by[rows], dataset.propensity[rows])
-    return fit_calibration(by_choice[best], hit, weight, lot_hits=spec.lot_hits), choices[best]
+    calibration = fit_calibration(forward.by_rounds[best], dataset.hit[rows], weight, lot_hits=spec.lot_hits)
+    return calibration, spec.training.rounds[best]
 
 
 def _train_slice(dataset: Dataset, learned: Learned) -> Slice:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
@@ -15,7 +16,10 @@ import chekara.features.declared  # noqa: F401  # fills the feature catalogue
 from chekara.data.labels import TargetRule
 from chekara.data.schema import HEADER_COLUMNS, ITEM_COLUMNS, columns_by_name, is_extension
 from chekara.errors import ConfigurationError
-from chekara.features.catalogue import FEATURES, FeatureKind
+from chekara.features.catalogue import FeatureKind, find_feature
+from chekara.features.profile_kinds import KIND_BY_NAME
+from chekara.features.profile_measures import profile_names
+from chekara.policy import load_policy
 from chekara.toml_lines import LineIndex, parse_toml
 
 Parameters: TypeAlias = Mapping[str, float | int | str | bool]
@@ -25,20 +29,17 @@ DEEPEST_TREE = 8  # deeper trees gained no quality when measured, and exact reas
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncodingChoice:
-    """How categories and prices are encoded.
+    """How categories are encoded.
 
     Attributes
     ----------
     codes : tuple of str
         Category features, split natively by code.
-    price_strength : float
-        How many lines the parent's usual price weighs as.
     minimum_count : int
         Lines that a code needs to be told apart.
     """
 
     codes: tuple[str, ...]
-    price_strength: float
     minimum_count: int
 
 
@@ -62,6 +63,19 @@ class TrainingChoice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SeverityChoice:
+    """How the size of a harm is told.
+
+    Attributes
+    ----------
+    numbers : tuple of str
+        Features that it is estimated from, beside the HS chapter.
+    """
+
+    numbers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpec:
     """One model's reviewed text.
 
@@ -73,12 +87,18 @@ class ModelSpec:
     applies_to : mapping of str to tuple of str
         Column to the values that the domain applies to; a missing value applies.
     features : tuple of str
-        Columns of the matrix in order: codes, numbers, each with its extensions last.
+        Columns of the matrix in order: codes, numbers, profiles, extensions last in each.
+    results_of : tuple of str
+        Domains whose inspection results its profiles may use: all who may lead the domain see them.
+    monotone : mapping of str to int
+        Features that the margin only rises (1) or only falls (-1) with.
     extensions : mapping of str to {'number', 'category'}
     encoding : EncodingChoice
     lightgbm : mapping
         LightGBM's own parameters.
     training : TrainingChoice
+    severity : SeverityChoice or None
+        None where the spec says nothing of how large a harm is.
     lot_hits : int
         From this many hits on, the random lot fits the whole calibration.
     minimum_hits : int
@@ -93,10 +113,13 @@ class ModelSpec:
     target: TargetRule
     applies_to: Mapping[str, tuple[str, ...]]
     features: tuple[str, ...]
+    results_of: tuple[str, ...]
+    monotone: Mapping[str, int]
     extensions: Mapping[str, FeatureKind]
     encoding: EncodingChoice
     lightgbm: Parameters
     training: TrainingChoice
+    severity: SeverityChoice | None
     lot_hits: int
     minimum_hits: int
     text: str
@@ -107,8 +130,10 @@ _LAYOUT: Mapping[str, Mapping[str, str]] = {
     "": {"name": "str", "domain": "str", "title": "str"},
     "target": {"positive_results": "strs", "negative_methods": "strs", "unstated_method_makes_negative": "bool"},
     "features": {"codes": "strs", "numbers": "strs", "sensitive?": "table"},
-    "encoding": {"price_strength": "positive", "minimum_count": "count"},
+    "profiles": {"kinds": "strs", "results_of": "strs", "leave_out?": "strs"},
+    "encoding": {"minimum_count": "count"},
     "training": {"rounds": "counts", "forward_blocks": "count", "test_share": "share"},
+    "severity": {"numbers": "strs"},
     "calibration": {"lot_hits": "count"},
     "gates": {"minimum_hits": "count"},
 }
@@ -121,11 +146,16 @@ _KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
         lambda v: _are(v, int) and v == sorted(set(v)) and min(v, default=0) > 0,
         "an ascending list of whole numbers above zero",
     ),
-    "positive": (lambda v: type(v) in (int, float) and v > 0, "a number above zero"),
     "share": (lambda v: type(v) is float and 0 < v < 1, "a fraction between 0 and 1"),
 }
-_FREE_TABLES = ("applies_to", "extensions", "lightgbm")  # their keys are column or parameter names
+_FREE_TABLES = ("applies_to", "extensions", "lightgbm", "monotone")  # their keys are column or parameter names
 _FIXED_LIGHTGBM: Parameters = {"objective": "binary", "deterministic": True, "force_row_wise": True}
+
+
+def _results_that_may_serve(domain: str) -> frozenset[str]:
+    """By the policy that ships; a domain that a country adds may use its own results."""
+    policy = load_policy()
+    return policy.seen_by_every_lead(domain) if domain in policy.domains else frozenset((domain,))
 
 
 def _are(values: Any, kind: type) -> bool:
@@ -165,7 +195,8 @@ def parse_spec(text: str, where: str) -> ModelSpec:
     reader.refuse_unknown_keys()
     root, features, training = reader.table(""), reader.table("features"), reader.table("training")
     extensions = reader.extensions()
-    numbers = (*features["numbers"], *(name for name, kind in extensions.items() if kind == "number"))
+    results_of, profiles = reader.profiles(root["domain"])
+    numbers = (*features["numbers"], *profiles, *(name for name, kind in extensions.items() if kind == "number"))
     codes = (*features["codes"], *(name for name, kind in extensions.items() if kind == "category"))
     named = (*codes, *numbers)
     reader.check_features(named, dict.fromkeys(codes, "category"), extensions)
@@ -177,10 +208,13 @@ def parse_spec(text: str, where: str) -> ModelSpec:
         target=TargetRule(domain=root["domain"], **reader.table("target")),
         applies_to=reader.applies_to(),
         features=named,
+        results_of=results_of,
+        monotone=reader.monotone(numbers),
         extensions=extensions,
         encoding=EncodingChoice(codes=codes, **encoding),
         lightgbm=reader.lightgbm(),
         training=TrainingChoice(**training),
+        severity=reader.severity(numbers),
         lot_hits=reader.table("calibration")["lot_hits"],
         minimum_hits=reader.table("gates")["minimum_hits"],
         text=text,
@@ -249,6 +283,57 @@ class _Reader:
                 raise self.error(f"values must be of: {', '.join(allowed)}", "applies_to", name)
         return out
 
+    def profiles(self, domain: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Read whose history counts: the domains whose results may be used, and the features that follow."""
+        told = self.table("profiles")
+        allowed = _results_that_may_serve(domain)
+        for other in told["results_of"]:
+            if other not in allowed:
+                raise self.error(
+                    f"{other}: not all who may lead {domain} see its results",
+                    "profiles",
+                    "results_of",
+                    hint=f"choose from {', '.join(sorted(allowed))}",
+                )
+        unknown = next((kind for kind in told["kinds"] if kind not in KIND_BY_NAME), None)
+        if unknown is not None:
+            raise self.error(f"no such kind of profile: {unknown}", "profiles", "kinds", hint="see docs/profiles.md")
+        names = profile_names(told["kinds"], told["results_of"])
+        left_out = dict.fromkeys(told.get("leave_out", ()), False)
+        kept = []
+        for name in names:
+            fitting = {pattern for pattern in left_out if fnmatchcase(name, pattern)}
+            left_out |= dict.fromkeys(fitting, True)
+            kept += [] if fitting else [name]
+        unused = next((pattern for pattern, is_used in left_out.items() if not is_used), None)
+        if unused is not None:
+            raise self.error(f"{unused} fits no feature", "profiles", "leave_out")
+        return told["results_of"], tuple(kept)
+
+    def monotone(self, numbers: Sequence[str]) -> dict[str, int]:
+        """Read which way the margin may go, by feature or by pattern; of several patterns that fit the first holds."""
+        given = self.stored.get("monotone", {})
+        for pattern, sign in given.items():
+            if type(sign) is not int or sign not in (-1, 1):
+                raise self.error("must be 1 or -1", "monotone", pattern)
+            if not any(fnmatchcase(name, pattern) for name in numbers):
+                raise self.error("fits no number among the features", "monotone", pattern)
+        return {
+            name: next(sign for pattern, sign in given.items() if fnmatchcase(name, pattern))
+            for name in numbers
+            if any(fnmatchcase(name, pattern) for pattern in given)
+        }
+
+    def severity(self, numbers: Sequence[str]) -> SeverityChoice | None:
+        """Read what the size of a harm is estimated from."""
+        if "severity" not in self.stored:
+            return None
+        choice = SeverityChoice(**self.table("severity"))
+        unknown = next((name for name in choice.numbers if name not in numbers), None)
+        if unknown is not None:
+            raise self.error(f"{unknown} is no number among the features", "severity", "numbers")
+        return choice
+
     def lightgbm(self) -> dict[str, float | int | str | bool]:
         """Read LightGBM's parameters; those that make it reproducible are not up for choice."""
         given = self.stored.get("lightgbm", {})
@@ -257,6 +342,8 @@ class _Reader:
                 raise self.error(f"must be {str(_FIXED_LIGHTGBM[name]).lower()}", "lightgbm", name)
             if name in ("num_threads", "seed", "num_iterations"):
                 raise self.error("is given by the training run, not by the spec", "lightgbm", name)
+            if name == "monotone_constraints":
+                raise self.error("is said by feature under [monotone]", "lightgbm", name)
             if type(value) not in (int, float, str, bool):
                 raise self.error("must be a number, a text, true or false", "lightgbm", name)
         if not 1 <= given.get("max_depth", 0) <= DEEPEST_TREE:
@@ -274,11 +361,12 @@ class _Reader:
         for name in named:
             if name in extensions:
                 continue
-            if name not in FEATURES:
+            found = find_feature(name)
+            if found is None:
                 raise self.error(f"no such feature: {name}", "", "features", hint="see docs/features.md")
-            if FEATURES[name].kind != kinds.get(name, "number"):
-                raise self.error(f"{name} is a {FEATURES[name].kind}", "", "features")
-            if FEATURES[name].sensitive and not allowed.get(name):
+            if found.kind != kinds.get(name, "number"):
+                raise self.error(f"{name} is a {found.kind}", "", "features")
+            if found.sensitive and not allowed.get(name):
                 raise self.error(f"{name} is sensitive: give its reason under features.sensitive", "", "features")
 
     def error(self, detail: str, table: str, key: str, hint: str | None = None) -> ConfigurationError:
