@@ -171,3 +171,13 @@ def test_foreign_cursors_are_refused(house: SmallHouse, cursor: str) -> None:
 def test_a_page_has_bounds(house: SmallHouse, limit: int) -> None:
     with pytest.raises(InvalidRequestError):
         house.read.decisions(actor(), replace(ALL, limit=limit))
+
+
+def test_an_auditor_opens_what_no_domain_applies_to(house: SmallHouse) -> None:
+    record = house.score_one(crossing("of no domain", movement="transit"), by=actor("labour_migration"))
+    assert record.leads() == {}
+    auditor = actor("agriculture", Role.AUDITOR)
+    assert record.decision.decision_id in {one.decision.decision_id for one in listed(house, auditor, ALL)}
+    assert house.read.decision(auditor, record.decision.decision_id) == record
+    with pytest.raises(NotFoundError):
+        house.read.decision(actor("agriculture", Role.ANALYST), record.decision.decision_id)

@@ -16,7 +16,7 @@ from chekara.domain.actor import Actor, sees_domain
 from chekara.domain.crossing import Crossing
 from chekara.domain.decision import Decision, ModelIdentity, Notice
 from chekara.domain.inspection import Inspection
-from chekara.domain.vocabulary import COORDINATOR, Lane
+from chekara.domain.vocabulary import COORDINATOR, Lane, Role
 from chekara.features.build import FeatureTable
 from chekara.features.profile_live import ResultEvent
 
@@ -106,12 +106,18 @@ class DecisionRecord:
     def is_visible_to(self, actor: Actor) -> bool:
         """Whether the actor may open this decision at all.
 
-        It may where its agency sees one of the domains, asked for the score itself, or coordinates; a test key
-        sees only the test chain, any other key only the live one.
+        It may where its agency sees one of the domains, asked for the score itself, or coordinates, or where the
+        actor audits; a test key sees only the test chain, any other key only the live one.
         """
         if self.chain is not Chain.of(actor):
             return False
+        if actor.role is Role.AUDITOR:
+            return True
         return actor.agency in {self.decision.asked_by, COORDINATOR} or bool(self.domains_seen_by(actor))
+
+    def may_be_changed_by(self, agency: str) -> bool:
+        """Whether an agency may withdraw or revise the crossing: it asked, leads a domain of it, or coordinates."""
+        return agency in {self.decision.asked_by, COORDINATOR, *self.leads().values()}
 
     def later(self, *, superseded_by: str | None, is_void: bool) -> DecisionRecord:
         """Return the same decision with what happened to its crossing since."""

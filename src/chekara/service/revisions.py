@@ -68,12 +68,17 @@ def meaning_of(*, revision: int, content: str, is_void: bool, known: Sequence[Kn
         return _scoring(revision, content, known)
     decisions = [one for one in known if not one.is_void]
     if not decisions:
-        raise NotFoundError("no such crossing was scored", where="crossing_id", hint="only a scored one is withdrawn")
+        raise never_scored()
     voids = [one for one in known if one.is_void and one.revision == revision]
     if voids:
         return _same_or_conflict(voids[0], content)
     _refuse_superseded(revision, known)
     return Withdrawal(decisions[-1].decision_id)
+
+
+def never_scored() -> NotFoundError:
+    """Return the error about a crossing that was not scored, or that is none of the asker's business."""
+    return NotFoundError("no such crossing was scored", where="crossing_id", hint="only who scored one can change it")
 
 
 def _scoring(revision: int, content: str, known: Sequence[KnownRevision]) -> Meaning:

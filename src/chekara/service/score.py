@@ -22,8 +22,8 @@ from chekara.service.ports import EntityTokenizer, LabelCipher, LogTransaction
 from chekara.service.predict import Prediction
 from chekara.service.profiles import FoldEvents
 from chekara.service.ranks import RankWindows
-from chekara.service.records import Chain, ClockMode, DecisionRecord, ScoreRequest, Scoring
-from chekara.service.revisions import Fresh, Withdrawal, floors_from, meaning_of
+from chekara.service.records import Chain, ClockMode, DecisionRecord, KnownRevision, ScoreRequest, Scoring
+from chekara.service.revisions import Fresh, Withdrawal, floors_from, meaning_of, never_scored
 
 Outcome: TypeAlias = DecisionRecord | Exception
 
@@ -166,6 +166,7 @@ class ScoreCrossings:
         for one in wave:
             stored = known.get(one.crossing.crossing_id, [])
             try:
+                self._refuse_strangers(transaction, one, stored)
                 meaning = meaning_of(
                     revision=one.crossing.revision, content=one.content, is_void=one.request.is_void, known=stored
                 )
@@ -182,6 +183,25 @@ class ScoreCrossings:
                 self._withdraw(transaction, one, meaning)
             outcomes[one.place] = self._stored(transaction, one.chain, meaning.decision_id)
         return fresh
+
+    def _refuse_strangers(self, transaction: LogTransaction, one: _Lodged, stored: Sequence[KnownRevision]) -> None:
+        """Refuse a withdrawal or another revision by an agency to which the crossing is none of its business.
+
+        Raises
+        ------
+        NotFoundError
+            As for a crossing that was never scored: nothing tells that it was.
+        """
+        changes = one.request.is_void or all(own.revision != one.crossing.revision for own in stored)
+        if not (stored and changes):
+            return
+        agency = one.request.actor.agency
+        decisions = [own.decision_id for own in stored if not own.is_void]
+        for decision_id in reversed(decisions):
+            record = transaction.decision(one.chain, decision_id)
+            if record is not None and record.may_be_changed_by(agency):
+                return
+        raise never_scored()
 
     def _withdraw(self, transaction: LogTransaction, one: _Lodged, withdrawal: Withdrawal) -> None:
         as_of, _ = self._profiles.instant(transaction.profiles, one.crossing.known_at)
