@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import numpy as np
@@ -284,3 +284,52 @@ def test_what_could_not_be_recorded_leaves_no_trace_in_the_ranks(house: SmallHou
     expected = untouched.score_one(crossing(value=1e7)).decision.domains[0].rank
     assert house.score_one(crossing(value=1e7)).decision.domains[0].rank == expected
     untouched.database.close()
+
+
+def test_what_nobody_expected_of_one_request_is_its_own_problem(tmp_path: Path) -> None:
+    house = small_house(tmp_path, clock="replay", policy=policy_asking("red"))
+    given = [crossing(f"c{i}", value=100.0 * (i + 1)) for i in range(9)]
+    # Controls would be due after the end of the calendar.
+    given[4] = replace(given[4], known_at=datetime.max.replace(tzinfo=UTC))
+    outcomes = house.score([request(one) for one in given])
+    assert isinstance(outcomes[4], OverflowError)
+    others = [got(one) for i, one in enumerate(outcomes) if i != 4]
+    assert [one.decision.position for one in others] == list(range(1, 9))
+    assert rows(house) == 8
+    with pytest.raises(OverflowError):
+        house.score([request(given[4])])
+    house.database.close()
+
+    alone = small_house(tmp_path / "alone", clock="replay", policy=policy_asking("red"))
+    assert [alone.score_one(one).decision.domains for i, one in enumerate(given) if i != 4] == [
+        one.decision.domains for one in others
+    ], "nothing that was taken back counts in ranks or profiles"
+    alone.database.close()
+
+
+STRANGER = actor("agriculture")  # neither asked, nor leads the one domain with a model
+
+
+@pytest.mark.parametrize("is_void", [True, False])
+def test_a_stranger_changes_no_crossing_and_cannot_tell_that_it_is_there(house: SmallHouse, is_void: bool) -> None:
+    record = house.score_one(crossing("ours"))
+    house.score_one(crossing("ours", revision=2))
+    before = rows(house, log)
+    for revision in (1, 3):
+        with pytest.raises(NotFoundError) as refused:
+            house.score_one(crossing("ours", revision=revision, value=1.0), by=STRANGER, is_void=is_void)
+        with pytest.raises(NotFoundError) as never:
+            house.score_one(crossing("never"), by=STRANGER, is_void=True)
+        assert str(refused.value) == str(never.value)
+    assert rows(house, log) == before
+    stored = house.log.decision(Chain.LIVE, record.decision.decision_id)
+    assert stored is not None
+    assert not stored.is_void
+
+
+@pytest.mark.parametrize("agency", ["customs", "border_service", "agriculture"])
+def test_who_asked_leads_or_coordinates_may_change_a_crossing(house: SmallHouse, agency: str) -> None:
+    house.score_one(crossing("theirs"), by=STRANGER)
+    house.score_one(crossing("theirs", revision=1), by=actor("customs"))
+    house.score_one(crossing("theirs", revision=2), by=actor(agency))
+    assert house.score_one(crossing("theirs", revision=3), by=actor(agency), is_void=True).is_void

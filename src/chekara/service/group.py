@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from typing import TypeAlias
 
+from chekara.errors import ChekaraError
 from chekara.service.inspect import RecordInspections
 from chekara.service.ports import DecisionLog, LogTransaction
 from chekara.service.records import DecisionRecord, InspectionRecord, InspectionRequest, ScoreRequest
@@ -42,13 +43,32 @@ class WriteGroup:
         -------
         list of DecisionRecord, InspectionRecord or Exception
             One per request, in order. By then everything in it is durable. A request that cannot be served gets its
-            own error and the others go through.
+            own error and the others go through: where nobody expected its error, they are served again without it.
 
         Raises
         ------
         LogUnavailableError
             The group could not be made durable: nothing of it is recorded.
         """
+        try:
+            return self._in_one_transaction(requests)
+        except ChekaraError:
+            raise  # the store or its set-up: it is the same for everybody
+        except Exception:
+            if len(requests) == 1:
+                raise
+            # Nothing of the group is recorded. Halves of it lead to whose fault it was.
+            middle = len(requests) // 2
+            return self._part(requests[:middle]) + self._part(requests[middle:])
+
+    def _part(self, requests: Sequence[Request]) -> list[Outcome]:
+        """Serve a part of a group; what keeps it from being recorded stays its own, for the other may be durable."""
+        try:
+            return self(requests)
+        except Exception as error:  # noqa: BLE001  # each asker gets it
+            return [error] * len(requests)
+
+    def _in_one_transaction(self, requests: Sequence[Request]) -> list[Outcome]:
         try:
             with self._log.transaction() as transaction:
                 outcomes = list(self._outcomes(transaction, requests))
