@@ -3,7 +3,7 @@ SHELL := /bin/sh
 PYTHON := .venv/bin/python
 JOBS ?= auto
 
-.PHONY: help demo demo-stop test lint bench faults lock browser clean
+.PHONY: help demo demo-stop test lint bench quality faults lock browser clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -30,6 +30,12 @@ browser: ## Debian's Chromium and strace, which the tests drive for real
 
 bench: .venv/.ready ## measure against peers in one interleaved run
 	@$(PYTHON) -m benchmarks.shap_kernel
+
+quality: .venv/.ready ## rank all traffic of a later period on worlds with known truth, beside peers and the ceiling
+	@.venv/bin/chekara simulate var/quality/shipped --months 18 --per-day 370 --seed 7
+	@$(PYTHON) -m benchmarks.quality --data var/quality/shipped --until 2026-03-15T00:00:00Z
+	@$(PYTHON) -m benchmarks.stranger_world var/quality/stranger --crossings 150000 --seed 5
+	@$(PYTHON) -m benchmarks.quality --data var/quality/stranger --until 2024-05-06T00:00:00Z
 
 faults: .venv/.ready ## the long fault run: 100 times kill -9 under load, with counts
 	@$(PYTHON) -m benchmarks.kill_under_load --kills 100
