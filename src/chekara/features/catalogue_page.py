@@ -7,6 +7,8 @@ from pathlib import Path
 
 import chekara.features.declared  # noqa: F401  # fills the feature catalogue
 from chekara.features.catalogue import FEATURES, FeatureSource
+from chekara.features.profile_kinds import KINDS
+from chekara.features.profile_measures import MEASURES
 
 _SOURCES: dict[FeatureSource, str] = {
     "declared": "from the declaration itself",
@@ -29,6 +31,28 @@ features where a model's spec names them, with their kind. A model's list of fea
 |---|---|---|---|---|---|
 """
 
+_PROFILES = """
+## Profiles
+
+What was known of a line's entities and goods before: `<kind>_<measure>`, such as `importer_days_since_last`, or
+`<kind>_<measure>_<domain>`, such as `carrier_hit_rate_contraband`. What counts and when: [profiles.md](profiles.md).
+
+| kind | keyed by | counts | leans on |
+|---|---|---|---|
+"""
+
+_MEASURES_HEAD = """
+| measure | unit | explanation | kinds |
+|---|---|---|---|
+"""
+
+_SCOPES = {
+    "every": "every kind",
+    "unlike_goods": "all but kinds of goods",
+    "weighed": ", ".join(f"`{kind.name}`" for kind in KINDS if kind.is_weighed),
+    "pair": "pairs",
+}
+
 
 def catalogue_page() -> str:
     """Return the page as Markdown."""
@@ -37,7 +61,23 @@ def catalogue_page() -> str:
         f"| {_SOURCES[f.source]} |\n"
         for f in FEATURES.values()
     )
-    return _HEAD + "".join(rows)
+    return _HEAD + "".join(rows) + _PROFILES + _kinds() + _MEASURES_HEAD + _measures()
+
+
+def _kinds() -> str:
+    return "".join(
+        f"| `{kind.name}` | {' and '.join(f'`{field}`' for field in kind.fields) or 'nothing'} "
+        f"| {kind.level}s | {f'`{kind.parent}`' if kind.parent else '–'} |\n"
+        for kind in KINDS
+    )
+
+
+def _measures() -> str:
+    return "".join(
+        f"| `{m.name}{'_<domain>' if m.by_domain else ''}` | {m.unit} "
+        f"| {m.explanation.format(kind='key', domain='the domain')} | {_SCOPES[m.scope]} |\n"
+        for m in MEASURES
+    )
 
 
 if __name__ == "__main__":
