@@ -30,7 +30,8 @@ from chekara.features.profile_live import (
 )
 from chekara.features.profile_measures import REFERENCE_LEVEL, REFERENCE_PRICE, profile_names
 from chekara.features.profile_plan import plan_columns
-from chekara.features.profile_step import Wanted, fold_tape, make_planes
+from chekara.features.profile_planes import make_planes
+from chekara.features.profile_step import Wanted, fold_tape
 from chekara.features.profile_whole import FoldedHistory
 from chekara.features.profiles import ProfileStream, fold_history, profile_columns
 from tests.features.dirty_history import DOMAINS, dirty_history, history_of, live_events

@@ -8,8 +8,9 @@ import numpy.typing as npt
 from chekara.features.profile_frames import Events
 from chekara.features.profile_link import empty_links, link_events
 from chekara.features.profile_plan import ColumnPlan
+from chekara.features.profile_planes import make_planes
 from chekara.features.profile_state import CONTROLS, SUMS, Ints
-from chekara.features.profile_step import States, Wanted, fold_tape, make_planes
+from chekara.features.profile_step import States, Wanted, fold_tape
 
 CHUNK_EVENTS = 16_384
 """Events folded at a time, and the rest of those at the same instant: their columns stay in the processor's cache."""

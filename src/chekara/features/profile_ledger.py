@@ -13,6 +13,7 @@ from chekara.features.profile_keys import keys_of_kinds, mark_of
 from chekara.features.profile_kinds import KINDS
 from chekara.features.profile_link import Links, empty_links, link_events
 from chekara.features.profile_plan import ColumnPlan
+from chekara.features.profile_planes import make_planes
 from chekara.features.profile_records import (
     KEYED_LINE,
     CrossingRecord,
@@ -31,7 +32,7 @@ from chekara.features.profile_state import (
     WAS_INSPECTED,
     ProfileLayout,
 )
-from chekara.features.profile_step import Ledger, States, Wanted, fold_tape, make_planes
+from chekara.features.profile_step import Ledger, States, Wanted, fold_tape
 
 StateKey: TypeAlias = tuple[str, int]
 """Name of the kind, and a signed 64-bit key (BLAKE2b of the entity's text): ``("importer", -42)``."""
