@@ -28,9 +28,18 @@ def just_after_newest(history: History) -> datetime:
 
 
 def history_before(history: History, until: datetime) -> History:
-    """Return what was known strictly before an instant: later rows of crossings and inspections are dropped."""
+    """Return what was known strictly before an instant: later rows of crossings and inspections are dropped.
+
+    Raises
+    ------
+    TrainingError
+        No crossing was known by then.
+    """
+    crossings = history.crossings[history.crossings["known_at"] < until]
+    if crossings.empty:
+        raise TrainingError("no crossing was known before this instant", where="--until", hint="give a later one")
     return replace(
         history,
-        crossings=history.crossings[history.crossings["known_at"] < until],
+        crossings=crossings,
         inspections=history.inspections[history.inspections["known_at"] < until],
     )

@@ -18,7 +18,7 @@ from chekara.adapters.tracking import ModelTracker
 from chekara.data.history_checks import check_whole
 from chekara.data.labels import parse_instant
 from chekara.data.sources import load_history
-from chekara.errors import ConfigurationError, NotEnoughHitsError, TrainingError
+from chekara.errors import ConfigurationError, NotEnoughHitsError
 from chekara.modelling.card import fill_card
 from chekara.modelling.shared import lay_out_lines
 from chekara.modelling.spec import ModelSpec, load_spec
@@ -69,10 +69,12 @@ def train(
     specs = load_specs(models, domain or [])
     if card is not None and len(specs) != 1:
         raise ConfigurationError("one card belongs to one domain", where="--card", hint="add --domain")
+    asked = None if until is None else parse_instant(until, where="--until")
     history = load_history(data, mapping=mapping)
     screen.show_history(history)
-    instant = just_after_newest(history) if until is None else parse_instant(until, where="--until")
+    instant = asked or just_after_newest(history)
     known = history_before(history, instant)
+    tracker = ModelTracker(settings)
     with tempfile.TemporaryDirectory(prefix="chekara-") as scratch:
         order = TrainingOrder(
             history=known,
@@ -86,12 +88,11 @@ def train(
             scratch=Path(scratch),
             tuning=TuningBudget(trials=tune_trials, seconds=tune_seconds) if tune_trials or tune_seconds else None,
         )
-        tracker = ModelTracker(settings)
         trained = train_all(specs, order, tracker, settings, screen)
         for model in trained if promote else ():
             promote_shortcut(model, order.trained_by, tracker, settings)
     show_end(screen, trained, settings, is_promoted=promote)
-    if card is not None:
+    if card is not None and trained:
         write_card(card, trained[0])
 
 
@@ -126,29 +127,22 @@ def load_specs(models: Path, wanted: list[str]) -> list[ModelSpec]:
 def train_all(
     specs: list[ModelSpec], order: TrainingOrder, tracker: ModelTracker, settings: Settings, screen: Screen
 ) -> list[TrainedModel]:
-    """Train domain after domain; those without enough hits are skipped with their reason.
-
-    Raises
-    ------
-    TrainingError
-        Not one domain could be trained.
-    """
+    """Train domain after domain; those without enough hits are skipped with their reason."""
     trained: list[TrainedModel] = []
-    reasons: list[str] = []
     for spec in specs:
         screen.start_domain(spec.title)
         try:
             trained.append(train_domain(spec, order, tracker, settings, screen))
         except NotEnoughHitsError as error:
-            reasons.append(f"{spec.domain}: {error}")
             screen.show_skipped(short_title(spec), str(error))
-    if not trained:
-        raise TrainingError("no domain could be trained", hint="; ".join(reasons))
     return trained
 
 
 def show_end(screen: Screen, trained: list[TrainedModel], settings: Settings, *, is_promoted: bool) -> None:
     """Print one line per model: where it is, how good, what stands in the way of its promotion."""
+    if not trained:
+        screen.show_line("No domain had enough hits: nothing was trained, and what serves goes on serving.")
+        return
     screen.console.rule("[bold]Registered", align="left")
     for model in trained:
         auc, precision = model.judgement.model.ranking.auc, model.judgement.model.ranking.capacity[-1].precision

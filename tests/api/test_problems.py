@@ -179,7 +179,14 @@ def test_bodies_over_the_limit_or_of_another_kind(app: FastAPI) -> None:
     assert (answer.status, answer.problem["type"]) == (413, "urn:chekara:problem:body_too_large")
     assert answer.headers["connection"] == "close"
     assert call(app, "/body", method="POST", body=b"", content_length="11", **good).status == 413
-    for content_type in ("", "text/plain", "application/xml", "application/json; charset=latin-1", "application/jsonx"):
+    for content_type in (
+        "",
+        "text/plain",
+        "application/xml",
+        "application/json; charset=latin-1",
+        "application/jsonx",
+        "application/json; boundary=x; charset=utf-16",
+    ):
         answer = call(app, "/body", method="POST", body=b"{}", content_type=content_type)
         assert (answer.status, answer.problem["type"]) == (415, "urn:chekara:problem:unsupported_media_type")
     for content_type in ("application/json; charset=utf-8", 'Application/JSON; charset="UTF-8"'):

@@ -27,6 +27,8 @@ from chekara.explain.reasons import (
     strongest_reasons,
 )
 from chekara.features.catalogue import FEATURES
+from chekara.features.profile_kinds import KIND_BY_NAME
+from chekara.features.profile_measures import profile_names
 
 LANGUAGES = messages.languages()
 NAMES = tuple(FEATURES)
@@ -207,3 +209,17 @@ def test_instruction_names_the_goods_line() -> None:
 
     assert asked(3) == "Item 3: Check mass and value against the goods and the invoice."
     assert asked(None) == "Check mass and value against the goods and the invoice."
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_kind_and_measure_of_a_profile_has_its_words(language: str) -> None:
+    for name in profile_names(KIND_BY_NAME, ["contraband"]):
+        said = sentence(Reason(name, 2.5, None, 0.1), language)
+        label = feature_label(name, language)
+        assert "profile." not in label + said
+        assert "{" not in label + said
+        assert said.startswith(label.split(":")[0])
+
+
+def test_the_domain_of_a_country_is_named_after_itself() -> None:
+    assert feature_label("importer_hit_rate_fuel_smuggling", "en").endswith("(fuel smuggling)")

@@ -177,6 +177,19 @@ class TrackedRun:
         return int(made.version)
 
 
+@contextmanager
+def _impatient() -> Iterator[None]:
+    """Let a tracking server that is not there be known within some seconds; MLflow asks for more than a minute."""
+    limits = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
+    added = {name: value for name, value in limits.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            os.environ.pop(name, None)
+
+
 class ModelTracker:
     """Runs and registry of one installation.
 
@@ -200,7 +213,8 @@ class ModelTracker:
         mlflow.set_registry_uri(settings.tracking_uri)
         self._client = mlflow.MlflowClient()
         try:
-            self._experiment_id = self._experiment()
+            with _impatient():
+                self._experiment_id = self._experiment()
         except MlflowException as error:
             raise ConfigurationError(
                 "the tracking store cannot be opened", where="MLFLOW_TRACKING_URI", hint="is the server running?"

@@ -84,8 +84,8 @@ def media_type_of(request: Request) -> str:
 
 def _refuse_other_media(content_type: str, media_types: tuple[str, ...]) -> None:
     essence, _, parameters = content_type.partition(";")
-    name, _, charset = parameters.strip().lower().partition("=")
-    is_utf8 = name != "charset" or charset.strip('"') in ("utf-8", "utf8")
+    given = [one.strip().lower().partition("=") for one in parameters.split(";")]
+    is_utf8 = all(charset.strip(' "') in ("utf-8", "utf8") for name, _, charset in given if name.strip() == "charset")
     if essence.strip().lower() not in media_types or not is_utf8:
         raise UnsupportedMediaTypeError(
             "the body is not sent as what this route reads", where="Content-Type", hint=" or ".join(media_types)

@@ -17,7 +17,8 @@ import chekara.features.declared  # noqa: F401  # fills the feature catalogue
 from chekara import messages
 from chekara.domain.decision import Action, Reason
 from chekara.explain.evidence import CHAPTER_DIGITS, GOODS_DIGITS
-from chekara.features.catalogue import FEATURES
+from chekara.features.catalogue import find_feature
+from chekara.features.profile_measures import ProfileName, parse_profile_name
 
 Value = float | str | None
 Usual = tuple[float, float, str | None]
@@ -195,9 +196,23 @@ def feature_label(name: str, language: str) -> str:
     --------
     >>> feature_label("hs4", "en"), feature_label("x_lorry_park", "en")
     ('HS heading', 'lorry park')
+    >>> feature_label("importer_hit_rate_contraband", "en")
+    'Importer: hit rate (Contraband)'
     """
+    profile = parse_profile_name(name)
+    if profile is not None:
+        return messages.text(
+            f"profile.measure.{profile.measure.name}.label", language, **_profile_words(profile, language)
+        )
     key = f"feature.{name}.label"
     return messages.text(key, language) if messages.has_text(key) else name.removeprefix("x_").replace("_", " ")
+
+
+def _profile_words(profile: ProfileName, language: str) -> dict[str, str]:
+    """Say whose profile it is, and of which domain; a country's own domain is named after itself."""
+    key = f"domain.{profile.domain}"
+    domain = messages.text(key, language) if messages.has_text(key) else (profile.domain or "").replace("_", " ")
+    return {"kind": messages.text(f"profile.kind.{profile.kind.name}", language), "domain": domain}
 
 
 def shown_value(name: str, value: Value, language: str, unit: str | None = None) -> str:
@@ -222,7 +237,8 @@ def shown_value(name: str, value: Value, language: str, unit: str | None = None)
         return _shown_code(name, value, language)
     if name == "hour_of_day":
         return f"{round(value) % 24:02d}:00"
-    return _shown_number(value, language, unit or (FEATURES[name].unit if name in FEATURES else ""))
+    known = find_feature(name)
+    return _shown_number(value, language, unit or (known.unit if known else ""))
 
 
 def _shown_number(value: float, language: str, unit: str) -> str:
@@ -259,10 +275,13 @@ def _what_is_said(reason: Reason, language: str, item: Item | None) -> str:
             return messages.text("reason.missing_usual_for", language, label=label, expected=expected, group=group)
         return messages.text("reason.missing_usual", language, label=label, expected=expected)
     value = shown_value(name, reason.value, language, unit)
-    key = f"feature.{name}.{'compared' if is_compared else 'reason'}"
-    if not messages.has_text(key):
+    key, words = f"feature.{name}.{'compared' if is_compared else 'reason'}", {}
+    profile = parse_profile_name(name)
+    if profile is not None:
+        key, words = f"profile.measure.{profile.measure.name}.reason", _profile_words(profile, language)
+    elif not messages.has_text(key):
         key = "reason.category" if isinstance(reason.value, str) else "reason.number"
-    said = messages.text(key, language, label=label, value=value)
+    said = messages.text(key, language, label=label, value=value, **words)
     if expected is None or expected == value:
         return messages.text("reason.said", language, said=said)
     if group is not None:

@@ -19,12 +19,14 @@ from chekara.errors import ForbiddenError, NotReadyError, UnauthenticatedError
 router = APIRouter(tags=["operation"])
 
 
+@router.head("/healthz", include_in_schema=False)
 @router.get("/healthz", summary="Alive")
 async def healthz() -> dict[str, str]:
     """Tell that the process answers; it asks nothing else, so that a slow database does not get it killed."""
     return {"status": "alive"}
 
 
+@router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", summary="Can score", responses=problem_responses([NotReadyError]))
 async def readyz(request: Request) -> Response:
     """Tell whether crossings can be scored: at least one verified model serves and the log was opened.
