@@ -204,7 +204,9 @@ def test_training_again_gives_the_same_digest_and_the_next_version(
     again.client.create_model_version(DOMAIN, "nowhere")
     again.client.delete_model_version(DOMAIN, "2")
     done = run_training(
-        again.home, "training.train", "--data", str(again.history), "--seed", SEED, "--card", str(tmp_path / "card.md")
+        again.home,
+        "training.train",
+        *("--data", str(again.history), "--domain", DOMAIN, "--seed", SEED, "--card", str(tmp_path / "card.md")),
     )
     assert done.returncode == 0, done.stderr
     aliases = {alias: again.client.get_model_version_by_alias(DOMAIN, alias) for alias in ("challenger", "champion")}
