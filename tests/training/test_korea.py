@@ -13,6 +13,7 @@ from chekara.modelling.card import compare_numbers
 from chekara.modelling.dataset import Protocol, build_dataset
 from chekara.modelling.judgement import judge_recipe
 from chekara.modelling.recipe import evaluate_recipe
+from chekara.modelling.selective import selective_facts
 from chekara.modelling.spec import load_spec
 from training._history import just_after_newest
 
@@ -30,7 +31,7 @@ def test_both_protocols_give_what_the_page_says() -> None:
     history, spec = load_history(DATA), load_spec(ROOT / "models" / "revenue_fraud" / "model.toml")
     leaking = find_leakage(history, rule=spec.target, seed=SEED).leaking_tuple
     assert leaking is not None
-    metrics: dict[str, float] = {}
+    metrics = selective_facts(history, spec, just_after_newest(history), seed=SEED).metrics()
     protocols: tuple[Protocol, ...] = ("as_given", "leak_free")
     for protocol in protocols:
         dataset = build_dataset(history, spec, just_after_newest(history), leaking_tuple=leaking, protocol=protocol)
