@@ -214,6 +214,7 @@ def test_models_health_and_metrics(server: Server) -> None:
     assert model["domain"] == DOMAIN
     assert models["problems"] == []
     assert server.send("GET", "/healthz").json == {"status": "alive"}
+    assert [server.send("HEAD", path).status for path in ("/healthz", "/readyz")] == [200, 200]
     assert server.send("GET", "/readyz").json == {"status": "ready", "domains": [DOMAIN]}
     assert server.score(crossing("metrics-1")).status == 200
     text = server.send("GET", "/metrics").body.decode()

@@ -211,6 +211,12 @@ def test_cross_site_forged_and_foreign_forms_change_nothing(analyst: Browser) ->
     assert "Nobody has reviewed this crossing yet." in text_of(analyst.get(path))
 
 
+@pytest.mark.parametrize("origin", ["http://[", "null", "http://elsewhere.example"])
+def test_a_form_from_an_odd_origin_is_refused(browser: Browser, origin: str) -> None:
+    sent = {"Origin": origin, "Content_Type": "application/x-www-form-urlencoded"}
+    assert browser.server.send("POST", "/sign-in", body=b"key=x", **sent).status == 403
+
+
 def test_form_of_an_ended_session_leads_to_the_way_in(browser: Browser) -> None:
     path = f"/cases/{scored(browser.server)['decision_id']}"
     reply = browser.post(f"{path}/review", {"csrf_token": "0" * 64, "action": "follow", "reason": WHY})
