@@ -1,8 +1,8 @@
 """``make demo``: from nothing to a trained, tracked, promoted model and a running service; ``make demo-stop`` ends it.
 
 It walks the whole road with the project's own commands and nothing else: simulate (or a history of your own), train,
-promote, keys, serve, score. Everything lies under ``CHEKARA_HOME`` (default ``var/``); ``demo.json`` there tells other
-programs where the service is.
+promote, load profiles, keys, serve, score. Everything lies under ``CHEKARA_HOME`` (default ``var/``); ``demo.json``
+there tells other programs where the service is.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import argparse
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -20,6 +21,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib import resources
 from pathlib import Path
 from typing import Any, cast
 
@@ -30,7 +32,7 @@ from rich.table import Table
 
 from chekara.adapters.accounts import add_key
 from chekara.data.bodies import request_bodies
-from chekara.data.sources import load_history
+from chekara.data.sources import load_history, write_history
 from chekara.errors import ChekaraError
 from chekara.settings import Settings
 
@@ -97,15 +99,19 @@ def start(settings: Settings, arguments: argparse.Namespace) -> None:
     if data is None:
         data = settings.home / "demo-history"
         with steps.step("simulate", "A border with known truth"):
+            world = write_world_until_today(settings.home / "demo-world.toml", arguments.months)
             size = ["--months", str(arguments.months), "--per-day", str(arguments.per_day)]
-            run("chekara.cli", "simulate", str(data), *size, "--seed", str(arguments.seed))
+            run("chekara.cli", "simulate", str(data), *size, "--seed", str(arguments.seed), "--world", str(world))
+    known = settings.home / "demo-known"
     with steps.step("load", "What is kept for scoring"):
-        unseen, until = last_crossings(data)
+        unseen, until = keep_aside(data, known)
         console.print(
-            f"{len(unseen)} crossings from {until} on are kept aside; the model is trained on what came before."
+            f"{len(unseen)} crossings from {until} on are kept aside; models and profiles know what came before."
         )
     with steps.step("train", "Train, judge, track and promote"):
-        run("training.train", "--data", str(data), "--until", until, "--seed", str(arguments.seed), "--promote")
+        run("training.train", "--data", str(known), "--seed", str(arguments.seed), "--promote")
+    with steps.step("profiles", "What is known of traders, carriers and goods"):
+        run("chekara.cli", "profiles", "load", str(known))
     with steps.step("serve", "Serve"):
         keys = {
             name: add_key(settings, agency=agency, role=role, holder=f"Demo {name}", scopes=scopes, is_test=False)
@@ -132,13 +138,39 @@ def run(module: str, *arguments: str) -> None:
         raise SystemExit(code)
 
 
-def last_crossings(data: Path) -> tuple[list[dict[str, Any]], str]:
-    """Bodies of the newest crossings of a history, and the instant before which training may look."""
-    crossings = load_history(data).newest_revisions()
+def write_world_until_today(path: Path, months: int) -> Path:
+    """Write the world that ships with its months ending today: live profiles fade, so a demo needs a fresh history."""
+    begins_on = pd.Timestamp.now(tz="UTC") - pd.DateOffset(months=months)
+    text = resources.files("chekara.data").joinpath("worlds/kyrgyz_republic.toml").read_text(encoding="utf-8")
+    path.write_text(re.sub(r"(?m)^starts_on = .*$", f'starts_on = "{begins_on:%Y-%m-%d}"', text), encoding="utf-8")
+    return path
+
+
+def keep_aside(data: Path, known: Path) -> tuple[list[dict[str, Any]], str]:
+    """Write what was known before the newest crossings to a folder of its own.
+
+    Returns
+    -------
+    list of dict
+        Bodies of the newest crossings, in the order in which they became known.
+    str
+        The instant of the first of them.
+    """
+    history = load_history(data)
+    crossings = history.newest_revisions()
     known_at = crossings.groupby("crossing_id", sort=False)["known_at"].first().sort_values(kind="stable")
     newest = known_at.index[-CROSSINGS_TO_SCORE:]
-    kept = crossings[crossings["crossing_id"].isin(newest)].sort_values("known_at", kind="stable")
     until = cast("pd.Timestamp", known_at.loc[newest].min())
+    is_newest = history.crossings["crossing_id"].isin(newest)
+    before = {
+        "crossings": history.crossings[(history.crossings["known_at"] < until) & ~is_newest],
+        "inspections": history.inspections[
+            (history.inspections["known_at"] < until) & ~history.inspections["crossing_id"].isin(newest)
+        ],
+        "crossing_points": history.crossing_points,
+    }
+    write_history({name: frame for name, frame in before.items() if len(frame)}, known)
+    kept = crossings[crossings["crossing_id"].isin(newest)].sort_values("known_at", kind="stable")
     return list(request_bodies(kept)), until.isoformat()
 
 

@@ -56,7 +56,7 @@ def check_the_road(home: Path, started: subprocess.CompletedProcess[str]) -> Non
     assert started.returncode == 0, started.stdout[-3000:] + started.stderr[-3000:]
     facts = json.loads((home / "demo.json").read_text(encoding="utf-8"))
     assert set(facts) == {"url", "keys", "pid", "seconds"}
-    assert set(facts["seconds"]) >= {"simulate", "train", "serve", "score"}
+    assert set(facts["seconds"]) >= {"simulate", "train", "profiles", "serve", "score"}
     assert stat.S_IMODE((home / "demo.json").stat().st_mode) == 0o600
     assert f"curl -s {facts['url']}/v1/scores" in started.stdout
 
@@ -75,7 +75,9 @@ def check_the_road(home: Path, started: subprocess.CompletedProcess[str]) -> Non
 def check_the_printed_curl_line(printed: str) -> None:
     line = next(line for line in printed.splitlines() if line.strip().startswith("curl -s"))
     answer = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=60, check=False)
-    assert json.loads(answer.stdout)["domains"][0]["reasons"][0]["text"]
+    decision = json.loads(answer.stdout)
+    assert decision["domains"][0]["reasons"][0]["text"]
+    assert "profiles_empty" not in {warning["code"] for warning in decision["warnings"]}
 
 
 def check_stop_ends_it_and_can_be_said_twice(home: Path) -> None:
