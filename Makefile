@@ -30,6 +30,7 @@ browser: ## Debian's Chromium and strace, which the tests drive for real
 
 bench: .venv/.ready ## measure against peers in one interleaved run
 	@$(PYTHON) -m benchmarks.shap_kernel
+	@POLARS_MAX_THREADS=1 $(PYTHON) -m benchmarks.profile_engine
 
 quality: .venv/.ready ## rank all traffic of a later period on worlds with known truth, beside peers and the ceiling
 	@.venv/bin/chekara simulate var/quality/shipped --months 18 --per-day 370 --seed 7
