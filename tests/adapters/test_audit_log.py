@@ -19,7 +19,7 @@ from chekara.adapters.accounts import Accounts
 from chekara.adapters.assembly import verify_log_of
 from chekara.adapters.chain_writer import ChainWriter
 from chekara.adapters.checkpoints import checkpoint_file
-from chekara.adapters.database import guard_names
+from chekara.adapters.database import guards
 from chekara.adapters.promotions import SqlPromotions
 from chekara.domain.decision import ModelIdentity
 from chekara.domain.vocabulary import ReviewAction, Role
@@ -135,9 +135,24 @@ def promotion() -> Promotion:
 
 def test_every_table_is_guarded(house: SmallHouse) -> None:
     assert house.database.missing_guards() == frozenset()
-    assert len(guard_names()) == 2 * len((tables.log, tables.payloads, tables.name_lists, *tables.ROW_TABLES))
+    assert len(guards()) == 2 * len((tables.log, tables.payloads, tables.name_lists, *tables.ROW_TABLES))
     with house.database.writing() as connection:
         connection.execute(text("DROP TRIGGER log_no_update"))
+    assert codes(house) == {("missing_guard", "", None)}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TRIGGER log_no_update BEFORE UPDATE ON log BEGIN SELECT 1; END",
+        "CREATE TRIGGER log_no_update BEFORE UPDATE ON log WHEN OLD.position > 99 "
+        "BEGIN SELECT RAISE(ABORT, 'this table is append-only'); END",
+    ],
+)
+def test_a_guard_that_guards_nothing_is_found(house: SmallHouse, statement: str) -> None:
+    with house.database.writing() as connection:
+        connection.execute(text("DROP TRIGGER log_no_update"))
+        connection.execute(text(statement))
     assert codes(house) == {("missing_guard", "", None)}
 
 

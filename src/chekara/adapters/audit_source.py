@@ -55,7 +55,7 @@ class SqlAuditSource:
         return found | ({tables.name_lists.name: changed} if changed else {})
 
     def missing_guards(self) -> frozenset[str]:
-        """Return the append-only triggers that are gone."""
+        """Return the append-only triggers that are gone, or are others than they were."""
         return self._database.missing_guards()
 
 

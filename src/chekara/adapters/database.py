@@ -254,10 +254,20 @@ profile_records = {
 }
 
 
-def guard_names() -> frozenset[str]:
-    """Return the names of the triggers that keep the tables append-only."""
-    guarded = (log, payloads, name_lists, *ROW_TABLES)
-    return frozenset(f"{table.name}_{what}" for table in guarded for what in ("no_update", "no_delete"))
+def guards() -> dict[str, str]:
+    """Return the triggers that keep the tables append-only, by name: the statement that the migrations run for each."""
+    refuse = "BEGIN SELECT RAISE(ABORT, 'this table is append-only'); END"
+    found: dict[str, str] = {}
+    for table in (log, payloads, name_lists, *ROW_TABLES):
+        for what in ("update", "delete"):
+            name, unless = f"{table.name}_no_{what}", ""
+            if (table, what) == (payloads, "delete"):
+                unless = (
+                    "WHEN NOT EXISTS (SELECT 1 FROM retention AS r WHERE r.removed_chain = OLD.chain "
+                    "AND r.removed_position = OLD.position) "
+                )
+            found[name] = f"CREATE TRIGGER {name} BEFORE {what.upper()} ON {table.name} {unless}{refuse}"
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,10 +310,11 @@ class Database:
             yield connection
 
     def missing_guards(self) -> frozenset[str]:
-        """Return the append-only triggers that somebody took away."""
+        """Return the append-only triggers that somebody took away, or put another in the place of."""
         with self.reading() as connection:
-            found = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).scalars()
-            return guard_names() - set(found)
+            stored = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"))
+            found = {name: " ".join(str(sql).split()) for name, sql in stored}
+        return frozenset(name for name, sql in guards().items() if found.get(name) != sql)
 
     def close(self) -> None:
         """Close all connections."""

@@ -144,7 +144,7 @@ class AuditSource(Protocol):
         ...
 
     def missing_guards(self) -> Iterable[str]:
-        """Return the append-only triggers that are gone."""
+        """Return the append-only triggers that are gone, or are others than they were."""
         ...
 
 
@@ -217,7 +217,7 @@ def verify_log(source: AuditSource, checkpoints: Sequence[Checkpoint]) -> AuditR
     for table, rows in source.stray_rows().items():
         findings.append(AuditFinding("stray_rows", "", None, f"{rows} rows of {table} belong to no log entry."))
     for guard in sorted(source.missing_guards()):
-        findings.append(AuditFinding("missing_guard", "", None, f"The trigger {guard} was taken away."))
+        findings.append(AuditFinding("missing_guard", "", None, f"The trigger {guard} was taken away or changed."))
     tail = sum(
         check.position - max((p for p in signed.get(name, ()) if p <= check.position), default=0)
         for name, check in chains.items()
