@@ -175,6 +175,17 @@ def audit_verify() -> None:
     raise typer.Exit(0 if report.is_intact else 1)
 
 
+@audit_app.command("begin")
+def audit_begin(
+    reason: Annotated[str, typer.Option(help="Why the file before is lost; every later audit tells it.")],
+    by: Annotated[str, typer.Option(metavar="NAME", help="Who says so.")],
+) -> None:
+    """Begin another file of signed checkpoints where the one before is lost for good; recorded in the log."""
+    from chekara.adapters.checkpoints import begin_checkpoints
+
+    begin_checkpoints(Settings.from_environment(), reason=reason, begun_by=by)
+
+
 def main() -> None:
     """Run the command line; a known error is one readable line and exit code 2."""
     run_program(app)

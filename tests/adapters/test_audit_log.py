@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,15 +16,15 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DatabaseError
 
 from chekara.adapters import database as tables
-from chekara.adapters.accounts import Accounts
-from chekara.adapters.assembly import verify_log_of
+from chekara.adapters.accounts import Accounts, add_key
+from chekara.adapters.assembly import open_house, verify_log_of
 from chekara.adapters.chain_writer import ChainWriter
-from chekara.adapters.checkpoints import checkpoint_file
+from chekara.adapters.checkpoints import begin_checkpoints, checkpoint_file
 from chekara.adapters.database import guards
 from chekara.adapters.promotions import SqlPromotions
 from chekara.domain.decision import ModelIdentity
 from chekara.domain.vocabulary import ReviewAction, Role
-from chekara.errors import AuditError
+from chekara.errors import AuditError, ConfigurationError
 from chekara.service.audit import AuditReport
 from chekara.service.chain import entry_hash, payload_digest
 from chekara.service.records import Chain, Promotion
@@ -61,12 +62,12 @@ def house(template: Path, tmp_path: Path) -> Iterator[SmallHouse]:
     opened.database.close()
 
 
-def verify(house: SmallHouse) -> AuditReport:
-    return verify_log_of(house.settings)
+def verify(house: SmallHouse, *, minutes_later: float = 0) -> AuditReport:
+    return verify_log_of(house.settings, lambda: datetime.now(UTC) + timedelta(minutes=minutes_later))
 
 
-def codes(house: SmallHouse) -> set[tuple[str, str, int | None]]:
-    return {(one.code, one.chain, one.position) for one in verify(house).findings}
+def codes(house: SmallHouse, *, minutes_later: float = 0) -> set[tuple[str, str, int | None]]:
+    return {(one.code, one.chain, one.position) for one in verify(house, minutes_later=minutes_later).findings}
 
 
 class Tampering:
@@ -361,6 +362,84 @@ def test_what_a_power_cut_left_of_a_checkpoint_is_no_tampering(house: SmallHouse
     numbers = [json.loads(line)["number"] for line in path.read_bytes().splitlines()]
     assert numbers == list(range(1, len(before) + 2)), "the next signature takes its place"
     assert codes(house) == set()
+
+
+def rewrite_without_checkpoints(house: SmallHouse) -> None:
+    with Tampering(house) as connection:
+        connection.execute(text("UPDATE log SET recorded_at = '2020-01-01' WHERE chain = 'live' AND position = 1"))
+        rehash_from(connection, 1)
+    checkpoint_file(house.settings.home).unlink()
+
+
+def test_a_rewritten_log_without_checkpoints_is_found(house: SmallHouse) -> None:
+    rewrite_without_checkpoints(house)
+    assert codes(house, minutes_later=3) == {("no_checkpoint", "", None)}
+
+
+def test_checkpoints_that_nobody_of_us_signed_are_none(house: SmallHouse) -> None:
+    path = checkpoint_file(house.settings.home)
+    path.write_bytes(b"not a checkpoint\n")
+    assert codes(house, minutes_later=3) == {("unsigned_checkpoint", "", None), ("no_checkpoint", "", None)}
+
+
+def test_entries_that_wait_too_long_for_a_checkpoint_are_found(house: SmallHouse) -> None:
+    path = checkpoint_file(house.settings.home)
+    path.write_bytes(path.read_bytes().splitlines(keepends=True)[0])
+    assert codes(house, minutes_later=1) == set()
+    assert codes(house, minutes_later=3) == {("unsigned_tail", "live", 4), ("unsigned_tail", "test", 1)}
+
+
+def test_a_clock_that_was_set_back_hides_no_waiting_entry(house: SmallHouse) -> None:
+    with Tampering(house) as connection:
+        connection.execute(text("UPDATE log SET recorded_at = '2199-01-01T00:00:00Z' WHERE position = 8"))
+        rehash(connection, 8)
+    path = checkpoint_file(house.settings.home)
+    path.write_bytes(path.read_bytes().splitlines(keepends=True)[0])
+    assert ("unsigned_tail", "live", 4) in codes(house)
+
+
+def test_nobody_begins_checkpoints_over_a_log_of_answers_by_chance(house: SmallHouse) -> None:
+    rewrite_without_checkpoints(house)
+    before = verify(house).entries
+    with pytest.raises(ConfigurationError, match="checkpoints are gone"):
+        add_key(house.settings, agency="customs", role="analyst")
+    with pytest.raises(ConfigurationError, match="checkpoints are gone"):
+        open_house(house.settings)
+    with pytest.raises(ConfigurationError, match="checkpoints are gone"):
+        house.checkpoints()
+    assert verify(house).entries == before
+    assert not checkpoint_file(house.settings.home).exists()
+
+
+def test_checkpoints_that_vanish_under_a_service_are_missed(house: SmallHouse) -> None:
+    path = checkpoint_file(house.settings.home)
+    started, running = house.checkpoints(), house.checkpoints()
+    running.sign()
+    path.unlink()
+    house.score_one(crossing("later"))
+    with pytest.raises(ConfigurationError, match="checkpoints are gone"):
+        started.sign()
+    running.sign()
+    assert ("missing_checkpoint", "", None) in codes(house)
+
+
+def test_checkpoints_are_begun_knowingly_and_every_audit_tells_it(house: SmallHouse) -> None:
+    with pytest.raises(ConfigurationError, match="there are checkpoints"):
+        begin_checkpoints(house.settings, reason="none", begun_by="nobody")
+    checkpoint_file(house.settings.home).unlink()
+    with pytest.raises(ConfigurationError, match="says nothing"):
+        begin_checkpoints(house.settings, reason=" - ", begun_by="A. Admin")
+    begin_checkpoints(house.settings, reason="the disk [/] died", begun_by="A. Admin")
+    report = verify(house, minutes_later=3)
+    assert report.is_intact, report.findings
+    assert (report.checkpoints, report.unsigned_tail) == (2, 0)
+    (note,) = report.notes
+    assert note.position == N_DECISIONS + 3
+    console = Console(record=True, width=160, file=None, quiet=False)
+    with console.capture() as captured:
+        report.show(console)
+    assert "begun by A. Admin: the disk [/] died" in captured.get()
+    assert "is intact" in captured.get()
 
 
 def test_names_of_features_that_were_changed_are_found_and_not_read(house: SmallHouse) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from chekara.adapters.accounts import Accounts
 from chekara.adapters.audit_source import SqlAuditSource
 from chekara.adapters.bundle_store import BundleStore, ServingChampions
+from chekara.adapters.chain_writer import Clock, now
 from chekara.adapters.checkpoints import CheckpointBook, checkpoint_file, read_checkpoints, signed_after
 from chekara.adapters.database import open_database
 from chekara.adapters.decision_log import SqlDecisionLog
@@ -77,7 +78,8 @@ def open_house(
     Raises
     ------
     ConfigurationError
-        A setting, the policy or a secret is missing or wrong, or profiles were kept for another version or policy.
+        A setting, the policy or a secret is missing or wrong, profiles were kept for another version or policy, or the
+        checkpoints of the log are gone.
     LogUnavailableError
         The database does not answer.
     """
@@ -86,13 +88,13 @@ def open_house(
     tokens = EntityTokens(load_entity_secret(settings))
     checkpoint_key = load_checkpoint_key(settings)
     database = open_database(settings)
+    book = CheckpointBook(checkpoint_file(settings.home), database, checkpoint_key)
     log = SqlDecisionLog(database, cipher)
     champions = ServingChampions(SqlPromotions(database), BundleStore(settings), policy)
     profiles = FoldEvents(tuple(policy.domains))
     catch_up(database, profiles)
     champions.refresh()
     champions.start_watching()
-    book = CheckpointBook(checkpoint_file(settings.home), database, checkpoint_key)
     score = ScoreCrossings(
         champions=champions,
         policy=policy,
@@ -180,8 +182,14 @@ def promotion_desk(settings: Settings) -> PromotionDesk:
     return PromotionDesk(settings, load_policy(settings.policy_path))
 
 
-def verify_log_of(settings: Settings) -> AuditReport:
+def verify_log_of(settings: Settings, clock: Clock = now) -> AuditReport:
     """Check the decision log of an installation: chains, payloads, rows and signed checkpoints.
+
+    Parameters
+    ----------
+    settings : Settings
+    clock : callable
+        The present instant.
 
     Raises
     ------
@@ -191,6 +199,6 @@ def verify_log_of(settings: Settings) -> AuditReport:
     database = open_database(settings)
     try:
         checkpoints = read_checkpoints(checkpoint_file(settings.home), load_checkpoint_public_key(settings))
-        return verify_log(SqlAuditSource(database), checkpoints)
+        return verify_log(SqlAuditSource(database), checkpoints, now=clock())
     finally:
         database.close()

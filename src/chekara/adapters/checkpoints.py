@@ -7,6 +7,11 @@ cut its end.
 
 A line counts once its line feed is there. What a power cut left of one was signed for nobody, so it is no sign of
 tampering: the next signature cuts it off and takes its number.
+
+Once something was answered (decisions, withdrawals, reviews, results), the file is there: its first line follows the
+first group at once. Where it is gone nevertheless, nobody begins another one by chance: whoever rewrote the log could
+otherwise take the file away and have the new log signed. `begin_checkpoints` does it knowingly, with an entry in the
+log that says who and why.
 """
 
 from __future__ import annotations
@@ -25,12 +30,14 @@ from pathlib import Path
 import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from sqlalchemy import select
 
-from chekara.adapters.chain_writer import Clock, head_of, now
-from chekara.adapters.database import Database
+from chekara.adapters.chain_writer import ChainWriter, Clock, head_of, now
+from chekara.adapters.database import Database, log, open_database
 from chekara.adapters.key_files import load_checkpoint_key, load_checkpoint_public_key
-from chekara.errors import LogUnavailableError
-from chekara.service.audit import Checkpoint
+from chekara.adapters.readable import readable
+from chekara.errors import ConfigurationError, LogUnavailableError
+from chekara.service.audit import ANSWERED_KINDS, CHECKPOINTS_BEGUN, Checkpoint
 from chekara.service.chain import instant_text
 from chekara.service.records import Chain
 from chekara.settings import Settings
@@ -83,6 +90,17 @@ class CheckpointBook:
         The present instant.
     monotonic : callable
         Seconds of a clock that never steps.
+    begins_anew : bool
+        Whether a file may begin over a log that holds answers: what `begin_checkpoints` recorded.
+
+    Raises
+    ------
+    ConfigurationError
+        The log holds answers, and the file is gone.
+    LogUnavailableError
+        The database does not answer.
+    OSError
+        The folder of the file cannot be made.
     """
 
     def __init__(
@@ -92,7 +110,12 @@ class CheckpointBook:
         key: Ed25519PrivateKey,
         clock: Clock = now,
         monotonic: Callable[[], float] = time.monotonic,
+        *,
+        begins_anew: bool = False,
     ) -> None:
+        self._may_begin = begins_anew or not _holds_answers(database)
+        if not self._may_begin and not has_checkpoints(path):
+            raise _lost(path)
         self._path = path
         self._database = database
         self._key = key
@@ -106,8 +129,8 @@ class CheckpointBook:
         path.parent.mkdir(parents=True, exist_ok=True)
 
     def sign_if_due(self) -> None:
-        """Sign new heads if the last look is `EVERY_SECONDS` ago."""
-        if self._monotonic() >= self._next_at:
+        """Sign new heads if the last look is `EVERY_SECONDS` ago; at once while nothing was signed yet."""
+        if not self._number or self._monotonic() >= self._next_at:
             self.sign()
 
     def sign(self) -> None:
@@ -117,6 +140,8 @@ class CheckpointBook:
         ------
         LogUnavailableError
             The database does not answer.
+        ConfigurationError
+            The file was taken away since it was looked for.
         OSError
             The file cannot be written.
         """
@@ -124,6 +149,8 @@ class CheckpointBook:
             self._next_at = self._monotonic() + EVERY_SECONDS
             with self._locked_file() as descriptor:
                 self._catch_up()
+                if not self._number and not self._may_begin:
+                    raise _lost(self._path)
                 for chain in Chain:
                     with self._database.reading() as connection:
                         position, head = head_of(connection, chain)
@@ -175,17 +202,75 @@ def signed_after(settings: Settings, database: Database) -> Iterator[None]:
     Raises
     ------
     ConfigurationError
-        The checkpoint key cannot be used; nothing was recorded yet.
+        The checkpoint key cannot be used, or the file of checkpoints was taken away; nothing was recorded yet.
     """
     key = load_checkpoint_key(settings) if settings.is_dev or load_checkpoint_public_key(settings) else None
+    path = checkpoint_file(settings.home)
+    if key is not None and not has_checkpoints(path) and _holds_answers(database):
+        raise _lost(path)
     yield
     if key is None:
         return
     try:
-        CheckpointBook(checkpoint_file(settings.home), database, key).sign()
-    except (OSError, LogUnavailableError):
+        CheckpointBook(path, database, key).sign()
+    except (OSError, LogUnavailableError, ConfigurationError):
         # What was recorded stands, and its maker must hear so (a key is shown once); the next checkpoint covers it.
         logging.getLogger(__name__).warning("recorded, but no checkpoint could be written; the next one covers it")
+
+
+def begin_checkpoints(settings: Settings, *, reason: str, begun_by: str) -> None:
+    """Begin another file of checkpoints knowingly, where the one before is lost: recorded in the log, then signed.
+
+    Parameters
+    ----------
+    settings : Settings
+    reason, begun_by : str
+        Why, and who says so; every later audit tells both.
+
+    Raises
+    ------
+    ConfigurationError
+        There are checkpoints, the key cannot be used, or a text cannot be read.
+    LogUnavailableError
+        The database does not answer.
+    """
+    content = {"reason": readable(reason, where="reason"), "begun_by": readable(begun_by, where="by")}
+    path, key = checkpoint_file(settings.home), load_checkpoint_key(settings)
+    if has_checkpoints(path):
+        raise ConfigurationError("there are checkpoints, so none have to be begun", where=str(path))
+    database = open_database(settings)
+    try:
+        with database.writing() as connection:
+            writer = ChainWriter(connection)
+            writer.append(Chain.LIVE, CHECKPOINTS_BEGUN, content)
+            writer.flush()
+        CheckpointBook(path, database, key, begins_anew=True).sign()
+    finally:
+        database.close()
+
+
+def has_checkpoints(path: Path) -> bool:
+    """Whether a file holds a checkpoint, whoever signed it; one that cannot be read may hold some."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return any(line is not None for line in _parsed(_whole_lines(content)))
+
+
+def _holds_answers(database: Database) -> bool:
+    with database.reading() as connection:
+        return connection.execute(select(log.c.kind).where(log.c.kind.in_(ANSWERED_KINDS)).limit(1)).first() is not None
+
+
+def _lost(path: Path) -> ConfigurationError:
+    return ConfigurationError(
+        "the log holds answers, but its signed checkpoints are gone",
+        where=str(path),
+        hint="restore the file from its copy and run: chekara audit verify; if it is lost: chekara audit begin --help",
+    )
 
 
 def read_checkpoints(path: Path, key: Ed25519PublicKey | None) -> list[Checkpoint]:

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Protocol
 
+import msgspec
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from chekara.errors import AuditError
-from chekara.service.chain import GENESIS, entry_hash, payload_digest
+from chekara.service.chain import GENESIS, entry_hash, instant_from, payload_digest
+from chekara.service.payload import parsed
+
+ANSWERED_KINDS = ("decision", "void", "review", "inspection")
+"""Entries of what a service answered; the first checkpoint follows the first of them at once."""
+
+CHECKPOINTS_BEGUN = "checkpoints_begun"
+"""Entry of a file of checkpoints that was begun anew, knowingly."""
+
+LONGEST_UNSIGNED = timedelta(minutes=2)
+"""A service signs every 30 seconds, and when it stops: an entry that waits longer is no longer merely the newest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +35,8 @@ class AuditFinding:
     ----------
     code : str
         Stable reason: ``edited_entry``, ``broken_link``, ``missing_entries``, ``edited_payload``, ``missing_payload``,
-        ``edited_rows``, ``stray_rows``, ``cut_tail``, ``rewritten``, ``unsigned_checkpoint``, ``missing_checkpoint``,
-        ``missing_guard``.
+        ``edited_rows``, ``stray_rows``, ``cut_tail``, ``rewritten``, ``no_checkpoint``, ``unsigned_tail``,
+        ``unsigned_checkpoint``, ``missing_checkpoint``, ``missing_guard``.
     chain : str
         Empty where it is not about one chain.
     position : int or None
@@ -35,6 +48,24 @@ class AuditFinding:
     code: str
     chain: str
     position: int | None
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditNote:
+    """Something that was done to the log knowingly, and recorded in it: told by every audit.
+
+    Attributes
+    ----------
+    position : int
+        Of its entry in the live chain.
+    recorded_at : str
+    sentence : str
+        What was done, by whom and why, for a person.
+    """
+
+    position: int
+    recorded_at: str
     sentence: str
 
 
@@ -51,12 +82,15 @@ class AuditReport:
     findings : tuple of AuditFinding
     unsigned_tail : int
         Newest entries that no checkpoint vouches for yet.
+    notes : tuple of AuditNote
+        What was done to the log knowingly.
     """
 
     entries: int
     checkpoints: int
     findings: tuple[AuditFinding, ...]
     unsigned_tail: int = 0
+    notes: tuple[AuditNote, ...] = ()
 
     @property
     def is_intact(self) -> bool:
@@ -70,6 +104,11 @@ class AuditReport:
             console.print(
                 f"The newest {self.unsigned_tail} entries are in no checkpoint yet; the next one covers them."
             )
+        if self.notes:
+            told = Table("Entry", "Recorded at", "What was done", title="Done to the log knowingly")
+            for note in self.notes:
+                told.add_row(str(note.position), note.recorded_at, escape(note.sentence))
+            console.print(told)
         if self.is_intact:
             console.print("[bold green]The decision log is intact.[/]")
             return
@@ -153,11 +192,19 @@ class _ChainCheck:
     """Walks one chain."""
 
     chain: str
+    signed: frozenset[int]
     position: int = 0
     hash: str = GENESIS
     hashes: dict[int, str] = field(default_factory=dict)
+    unsigned: int = 0
+    unsigned_since: datetime | None = None
+    unsigned_until: datetime | None = None
+    _signed_to: int = field(init=False)
 
-    def findings(self, entry: AuditedEntry, signed: set[int]) -> Iterator[AuditFinding]:
+    def __post_init__(self) -> None:
+        self._signed_to = max(self.signed, default=0)
+
+    def findings(self, entry: AuditedEntry) -> Iterator[AuditFinding]:
         is_gap = entry.position != self.position + 1
         if is_gap:
             sentence = f"Entries {self.position + 1} to {entry.position - 1} are missing."
@@ -169,8 +216,26 @@ class _ChainCheck:
             yield AuditFinding("edited_entry", self.chain, entry.position, "Its fields do not give its hash.")
         yield from _payload_findings(entry)
         self.position, self.hash = entry.position, entry.hash
-        if entry.position in signed:
+        if entry.position in self.signed:
             self.hashes[entry.position] = entry.hash
+        if entry.position > self._signed_to:
+            self._count_unsigned(entry)
+
+    def _count_unsigned(self, entry: AuditedEntry) -> None:
+        self.unsigned += 1
+        try:
+            at = instant_from(entry.recorded_at)
+        except ValueError:
+            return  # it was edited, and is a finding of its own
+        if at.tzinfo is not None:
+            self.unsigned_since = at if self.unsigned_since is None else min(self.unsigned_since, at)
+            self.unsigned_until = at if self.unsigned_until is None else max(self.unsigned_until, at)
+
+    def is_overdue(self, now: datetime) -> bool:
+        """Whether an entry waits for a checkpoint for longer than a running service lets one wait."""
+        if self.unsigned_since is None or self.unsigned_until is None:
+            return False
+        return max(now, self.unsigned_until) - self.unsigned_since > LONGEST_UNSIGNED
 
 
 def _hash_of(entry: AuditedEntry) -> str | None:
@@ -188,7 +253,7 @@ def _hash_of(entry: AuditedEntry) -> str | None:
         return None
 
 
-def verify_log(source: AuditSource, checkpoints: Sequence[Checkpoint]) -> AuditReport:
+def verify_log(source: AuditSource, checkpoints: Sequence[Checkpoint], *, now: datetime) -> AuditReport:
     """Check chains, payloads, rows and checkpoints.
 
     Parameters
@@ -196,6 +261,8 @@ def verify_log(source: AuditSource, checkpoints: Sequence[Checkpoint]) -> AuditR
     source : AuditSource
     checkpoints : sequence of Checkpoint
         In the order of their file.
+    now : datetime
+        The present instant; it tells how long entries have waited for a checkpoint.
 
     Returns
     -------
@@ -205,24 +272,60 @@ def verify_log(source: AuditSource, checkpoints: Sequence[Checkpoint]) -> AuditR
     """
     signed: dict[str, set[int]] = {}
     for checkpoint in checkpoints:
-        signed.setdefault(checkpoint.chain, set()).add(checkpoint.position)
+        if checkpoint.is_signed:
+            signed.setdefault(checkpoint.chain, set()).add(checkpoint.position)
     chains: dict[str, _ChainCheck] = {}
     findings: list[AuditFinding] = []
+    notes: list[AuditNote] = []
     entries = 0
     for entry in source.entries():
-        check = chains.setdefault(entry.chain, _ChainCheck(entry.chain))
-        findings += check.findings(entry, signed.get(entry.chain, set()))
+        if entry.chain not in chains:
+            chains[entry.chain] = _ChainCheck(entry.chain, frozenset(signed.get(entry.chain, ())))
+        findings += chains[entry.chain].findings(entry)
+        notes += _notes(entry)
         entries += 1
     findings += _checkpoint_findings(checkpoints, chains)
+    findings += _waiting_findings(chains, now, has_checkpoints=bool(signed))
     for table, rows in source.stray_rows().items():
         findings.append(AuditFinding("stray_rows", "", None, f"{rows} rows of {table} belong to no log entry."))
     for guard in sorted(source.missing_guards()):
         findings.append(AuditFinding("missing_guard", "", None, f"The trigger {guard} was taken away or changed."))
-    tail = sum(
-        check.position - max((p for p in signed.get(name, ()) if p <= check.position), default=0)
-        for name, check in chains.items()
-    )
-    return AuditReport(entries, len(checkpoints), tuple(findings), tail)
+    tail = sum(check.unsigned for check in chains.values())
+    return AuditReport(entries, len(checkpoints), tuple(findings), tail, tuple(notes))
+
+
+def _notes(entry: AuditedEntry) -> Iterator[AuditNote]:
+    if entry.kind == CHECKPOINTS_BEGUN:
+        said = _said(entry.payload)
+        sentence = f"A new file of checkpoints was begun by {said('begun_by')}: {said('reason')}"
+        yield AuditNote(entry.position, entry.recorded_at, sentence)
+
+
+def _said(payload: bytes | None) -> Callable[[str], str]:
+    """Return what reads texts of a payload; a dash for one that is not there."""
+    try:
+        content = parsed(payload or b"null")
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        content = None
+    told = content if isinstance(content, dict) else {}
+    return lambda name: str(told.get(name, "-"))
+
+
+def _waiting_findings(
+    chains: Mapping[str, _ChainCheck], now: datetime, *, has_checkpoints: bool
+) -> Iterator[AuditFinding]:
+    overdue = {name: check for name, check in chains.items() if check.is_overdue(now)}
+    if overdue and not has_checkpoints:
+        sentence = "No checkpoint vouches for any entry: the file was taken away, or nothing ever signed this log."
+        yield AuditFinding("no_checkpoint", "", None, sentence)
+        return
+    for name, check in overdue.items():
+        first = check.position - check.unsigned + 1
+        sentence = (
+            f"{check.unsigned} entries since {check.unsigned_since:%Y-%m-%d %H:%M:%S} are in no checkpoint: "
+            "the service died and was not started again, or the end of the file was cut."
+        )
+        yield AuditFinding("unsigned_tail", name, first, sentence)
 
 
 def _payload_findings(entry: AuditedEntry) -> Iterator[AuditFinding]:
@@ -245,7 +348,7 @@ def _checkpoint_findings(checkpoints: Sequence[Checkpoint], chains: dict[str, _C
             sentence = f"Line {expected} of the checkpoints is not signed by this installation."
             yield AuditFinding("unsigned_checkpoint", one.chain, one.position or None, sentence)
             continue
-        check = chains.get(one.chain, _ChainCheck(one.chain))
+        check = chains.get(one.chain, _ChainCheck(one.chain, frozenset()))
         if one.position > check.position:
             cut[one.chain] = one
         elif check.hashes.get(one.position) != one.hash:
