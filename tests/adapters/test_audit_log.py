@@ -21,10 +21,12 @@ from chekara.adapters.assembly import open_house, verify_log_of
 from chekara.adapters.chain_writer import ChainWriter
 from chekara.adapters.checkpoints import begin_checkpoints, checkpoint_file
 from chekara.adapters.database import guards
+from chekara.adapters.key_files import load_checkpoint_key
 from chekara.adapters.promotions import SqlPromotions
+from chekara.adapters.retention import Retention
 from chekara.domain.decision import ModelIdentity
 from chekara.domain.vocabulary import ReviewAction, Role
-from chekara.errors import AuditError, ConfigurationError
+from chekara.errors import AuditError, ConfigurationError, NotFoundError
 from chekara.service.audit import AuditReport
 from chekara.service.chain import entry_hash, payload_digest
 from chekara.service.records import Chain, Promotion
@@ -70,6 +72,10 @@ def codes(house: SmallHouse, *, minutes_later: float = 0) -> set[tuple[str, str,
     return {(one.code, one.chain, one.position) for one in verify(house, minutes_later=minutes_later).findings}
 
 
+def retention(house: SmallHouse) -> Retention:
+    return Retention(house.database, load_checkpoint_key(house.settings))
+
+
 class Tampering:
     """Direct access to the database, with the guards out of the way and back afterwards."""
 
@@ -105,7 +111,7 @@ def test_the_database_refuses_changes_in_every_table(house: SmallHouse, statemen
     Accounts(house.database, house.policy).revoke(key_ids(house)[0])
     SqlPromotions(house.database).record(promotion())
     house.score([sent(result(crossing_id="c1"))])
-    house.log.remove_payloads(Chain.LIVE, [1], reason="a test", removed_by="nobody")
+    retention(house).remove_payloads(Chain.LIVE, [1], reason="a test", removed_by="nobody")
     for table in (tables.log, tables.payloads, *tables.ROW_TABLES):
         with house.database.engine.connect() as connection:
             assert connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one() > 0
@@ -329,13 +335,84 @@ def test_a_planted_key_is_found(house: SmallHouse) -> None:
 
 
 def test_a_payload_may_be_gone_only_when_its_removal_was_recorded(house: SmallHouse) -> None:
-    house.log.remove_payloads(Chain.LIVE, [2], reason="three years are over", removed_by="records office")
+    retention(house).remove_payloads(Chain.LIVE, [2], reason="three years are over", removed_by="records office")
     assert verify(house).is_intact
     with pytest.raises(DatabaseError, match="append-only"), house.database.engine.connect() as connection:
         connection.execute(text("DELETE FROM payloads WHERE chain = 'live' AND position = 3"))
     with Tampering(house) as connection:
         connection.execute(text("DELETE FROM payloads WHERE chain = 'live' AND position = 3"))
     assert codes(house) == {("missing_payload", "live", 3)}
+
+
+def removal_of(house: SmallHouse, position: int) -> dict[str, object]:
+    """Return what a retention entry says, as read from the log."""
+    with house.database.reading() as connection:
+        query = text("SELECT body FROM payloads WHERE chain = 'live' AND position = :p")
+        found: dict[str, object] = json.loads(connection.execute(query, {"p": position}).scalar_one())
+    return found
+
+
+@pytest.mark.parametrize("signature", [None, "", "no base64!", "AAAA"])
+def test_a_removal_that_nobody_of_us_signed_makes_nothing_lawful(house: SmallHouse, signature: str | None) -> None:
+    retention(house).remove_payloads(Chain.LIVE, [2], reason="three years are over", removed_by="records office")
+    event = removal_of(house, 9)
+    forged = event | {"removed": [{**event["removed"][0], "position": 4}]}  # type: ignore[index]
+    forged.pop("signature") if signature is None else forged.update(signature=signature)
+    with house.database.writing() as connection:
+        writer = ChainWriter(connection)
+        writer.append(Chain.LIVE, "retention", forged)
+        writer.flush()
+        connection.execute(text("DELETE FROM payloads WHERE chain = 'live' AND position = 4"))
+    assert codes(house) == {("unsigned_retention", "live", 10), ("missing_payload", "live", 4)}
+
+
+def test_the_signature_of_one_removal_serves_no_other(house: SmallHouse) -> None:
+    retention(house).remove_payloads(Chain.LIVE, [2], reason="three years are over", removed_by="records office")
+    event = removal_of(house, 9)
+    with house.database.writing() as connection:
+        writer = ChainWriter(connection)
+        writer.append(Chain.LIVE, "retention", event | {"removed": [], "reason": "\x1b[2J another"})
+        writer.flush()
+    assert codes(house) == {("unsigned_retention", "live", 10)}
+    console = Console(record=True, width=160, file=None, quiet=False)
+    with console.capture() as captured:
+        verify(house).show(console)
+    assert "\x1b[2J" not in captured.get()
+    assert "another" in captured.get()
+
+
+@pytest.mark.parametrize(
+    "statement", ["UPDATE decisions SET lane = 'green'", "DELETE FROM decision_domains", "DELETE FROM decisions"]
+)
+def test_rows_are_compared_after_their_payload_was_removed(house: SmallHouse, statement: str) -> None:
+    retention(house).remove_payloads(Chain.LIVE, [2, 3], reason="three years are over", removed_by="records office")
+    with Tampering(house) as connection:
+        connection.execute(text(f"{statement} WHERE chain = 'live' AND position = 3"))
+    assert codes(house) == {("edited_rows", "live", 3)}
+
+
+def test_only_payloads_that_are_there_and_may_go_are_removed(house: SmallHouse) -> None:
+    Accounts(house.database, house.policy).add(agency="customs", role="system")
+    for positions in ([1, 99], [1, N_DECISIONS + 3]):
+        with pytest.raises(NotFoundError):
+            retention(house).remove_payloads(Chain.LIVE, positions, reason="three years are over", removed_by="me")
+    with pytest.raises(ConfigurationError, match="nobody sees"):
+        retention(house).remove_payloads(Chain.LIVE, [1], reason="over\x1b[2J", removed_by="me")
+    report = verify(house)
+    assert report.is_intact
+    assert report.entries == N_DECISIONS + 4
+
+
+def test_every_audit_tells_what_was_removed_how_old_it_was_and_why(house: SmallHouse) -> None:
+    later = Retention(
+        house.database, load_checkpoint_key(house.settings), lambda: datetime.now(UTC) + timedelta(days=1100, hours=1)
+    )
+    later.remove_payloads(Chain.LIVE, [3, 2], reason="three years are over", removed_by="records office")
+    (note,) = verify(house).notes
+    assert note.position == N_DECISIONS + 3
+    assert note.sentence == (
+        "2 payloads of the chain live, 1,100 to 1,100 days old, were removed by records office: three years are over"
+    )
 
 
 def test_checkpoints_themselves_cannot_be_forged_or_thinned(house: SmallHouse) -> None:

@@ -198,7 +198,8 @@ def verify_log_of(settings: Settings, clock: Clock = now) -> AuditReport:
     """
     database = open_database(settings)
     try:
-        checkpoints = read_checkpoints(checkpoint_file(settings.home), load_checkpoint_public_key(settings))
-        return verify_log(SqlAuditSource(database), checkpoints, now=clock())
+        key = load_checkpoint_public_key(settings)
+        checkpoints = read_checkpoints(checkpoint_file(settings.home), key)
+        return verify_log(SqlAuditSource(database, key), checkpoints, now=clock())
     finally:
         database.close()

@@ -3,19 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import Connection, Row, and_, exists, func, select, tuple_
 
 from chekara.adapters import database as tables
 from chekara.adapters.database import Database, as_bytes, as_stored
+from chekara.adapters.retention import is_signed_removal
 from chekara.adapters.rows import Rows, rows_of
-from chekara.service.audit import AuditedEntry
+from chekara.adapters.stored_rows import differing_tables, rows_digest, stored_rows
+from chekara.service.audit import RETENTION, AuditedEntry, Removal
 from chekara.service.chain import payload_digest
-from chekara.service.payload import parsed
+from chekara.service.payload import Plain, parsed
 
 BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class _Removed:
+    """What a signed retention event says of one payload: its digest, and that of the rows which stay."""
+
+    digest: str
+    rows: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Removals:
+    """All removals: what each place held, and what each retention entry says."""
+
+    places: Mapping[tuple[str, int], _Removed]
+    events: Mapping[tuple[str, int], Removal]
 
 
 class SqlAuditSource:
@@ -24,20 +44,23 @@ class SqlAuditSource:
     Parameters
     ----------
     database : Database
+    key : Ed25519PublicKey or None
+        Verifies removals; None verifies nothing, so that each counts as unsigned.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, key: Ed25519PublicKey | None) -> None:
         self._database = database
+        self._key = key
 
     def entries(self) -> Iterator[AuditedEntry]:
         """Yield every entry, by chain, then by position; one consistent snapshot."""
         with self._database.reading() as connection:
-            recorded = _recorded_removals(connection)
+            removals = _removals(connection, self._key)
             last: tuple[str, int] = ("", 0)
             while batch := _batch(connection, last):
-                stored = _stored_rows(connection, batch)
+                stored = stored_rows(connection, batch)
                 for entry in batch:
-                    yield _audited(entry, recorded, stored)
+                    yield _audited(entry, removals, stored)
                 last = (batch[-1].chain, batch[-1].position)
 
     def stray_rows(self) -> dict[str, int]:
@@ -59,10 +82,18 @@ class SqlAuditSource:
         return self._database.missing_guards()
 
 
-def _audited(entry: Row[Any], recorded: set[tuple[str, int]], stored: Mapping[tuple[str, int], Rows]) -> AuditedEntry:
+def _audited(entry: Row[Any], removals: _Removals, stored: Mapping[tuple[str, int], Rows]) -> AuditedEntry:
     # SQLite keeps whatever type is written: an edited field may come back as another, which must be found, not trip us.
     place = (str(entry.chain), entry.position if isinstance(entry.position, int) else -1)
     body = None if entry.body is None else as_bytes(entry.body)
+    rows, removed = stored.get(place, {}), removals.places.get(place)
+    is_recorded = removed is not None and removed.digest == str(entry.payload_digest)
+    if body is not None:
+        differing = _differing(str(entry.kind), place, body, rows)
+    elif removed is not None and rows_digest(rows) != removed.rows:
+        differing = tuple(sorted(rows)) or ("all tables",)
+    else:
+        differing = ()
     return AuditedEntry(
         chain=place[0],
         position=place[1],
@@ -72,21 +103,57 @@ def _audited(entry: Row[Any], recorded: set[tuple[str, int]], stored: Mapping[tu
         previous_hash=str(entry.previous_hash),
         hash=str(entry.hash),
         payload=body,
-        is_removal_recorded=place in recorded,
-        differing_tables=() if body is None else _differing(str(entry.kind), place, body, stored.get(place, {})),
+        is_removal_recorded=is_recorded,
+        differing_tables=differing,
+        removal=removals.events.get(place),
     )
 
 
-def _recorded_removals(connection: Connection) -> set[tuple[str, int]]:
-    """Return what retention events say was removed, from their payloads, which the chain vouches for."""
+def _removals(connection: Connection, key: Ed25519PublicKey | None) -> _Removals:
+    """Read retention entries; what one says of payloads counts only where it is signed."""
     t, p = tables.log, tables.payloads
     query = (
-        select(p.c.body)
-        .join(t, (t.c.chain == p.c.chain) & (t.c.position == p.c.position))
-        .where(t.c.kind == "retention")
+        select(t.c.chain, t.c.position, as_stored(p.c.body).label("body"))
+        .outerjoin(p, (t.c.chain == p.c.chain) & (t.c.position == p.c.position))
+        .where(t.c.kind == RETENTION)
     )
-    events = [_parsed(body) for body in connection.execute(query).scalars()]
-    return {(event["removed_chain"], position) for event in events if event for position in event["removed_positions"]}
+    spans = _spans(connection)
+    places: dict[tuple[str, int], _Removed] = {}
+    events: dict[tuple[str, int], Removal] = {}
+    for chain, position, body in connection.execute(query):
+        event = (None if body is None else _parsed(as_bytes(body))) or {}
+        is_signed = is_signed_removal(event, key)
+        if is_signed:
+            for one in event["removed"]:
+                places[event["removed_chain"], one["position"]] = _Removed(one["digest"], one["rows"])
+        events[chain, position] = _removal(event, spans.get((chain, position), (0, "", "")), is_signed=is_signed)
+    return _Removals(places, events)
+
+
+def _removal(event: Plain, span: tuple[int, str, str], *, is_signed: bool) -> Removal:
+    return Removal(
+        chain=str(event.get("removed_chain", "-")),
+        payloads=span[0],
+        oldest_at=span[1],
+        newest_at=span[2],
+        reason=str(event.get("reason", "-")),
+        removed_by=str(event.get("removed_by", "-")),
+        is_signed=is_signed,
+    )
+
+
+def _spans(connection: Connection) -> dict[tuple[str, int], tuple[int, str, str]]:
+    """Return how many payloads each retention entry removed, and when the oldest and the newest were recorded."""
+    t, r = tables.log, tables.retention
+    query = (
+        select(r.c.chain, r.c.position, func.count(), func.min(t.c.recorded_at), func.max(t.c.recorded_at))
+        .outerjoin(t, (t.c.chain == r.c.removed_chain) & (t.c.position == r.c.removed_position))
+        .group_by(r.c.chain, r.c.position)
+    )
+    return {
+        (chain, position): (number, str(oldest), str(newest))
+        for chain, position, number, oldest, newest in connection.execute(query)
+    }
 
 
 def _batch(connection: Connection, last: tuple[str, int]) -> Sequence[Row[Any]]:
@@ -101,20 +168,6 @@ def _batch(connection: Connection, last: tuple[str, int]) -> Sequence[Row[Any]]:
     return connection.execute(query).all()
 
 
-def _stored_rows(connection: Connection, batch: Sequence[Row[Any]]) -> dict[tuple[str, int], Rows]:
-    found: dict[tuple[str, int], Rows] = {}
-    for chain in {entry.chain for entry in batch}:
-        positions = [entry.position for entry in batch if entry.chain == chain]
-        for table in tables.ROW_TABLES:
-            query = select(table).where(
-                table.c.chain == chain, table.c.position.between(min(positions), max(positions))
-            )
-            for row in connection.execute(query).mappings():
-                place = (row["chain"], row["position"])
-                found.setdefault(place, {}).setdefault(table.name, []).append(dict(row))
-    return found
-
-
 def _differing(kind: str, place: tuple[str, int], body: bytes, stored: Rows) -> tuple[str, ...]:
     payload = _parsed(body)
     if payload is None:
@@ -123,12 +176,7 @@ def _differing(kind: str, place: tuple[str, int], body: bytes, stored: Rows) -> 
         expected = rows_of(kind, *place, payload)
     except (KeyError, TypeError, ValueError):
         return ("payloads",)
-    names = sorted(expected.keys() | stored.keys())
-    return tuple(name for name in names if _sorted(expected.get(name, [])) != _sorted(stored.get(name, [])))
-
-
-def _sorted(rows: Sequence[dict[str, Any]]) -> list[str]:
-    return sorted(repr(sorted(row.items())) for row in rows)
+    return differing_tables(expected, stored)
 
 
 def _parsed(body: bytes) -> dict[str, Any] | None:

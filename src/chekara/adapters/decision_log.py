@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, delete, select
+from sqlalchemy import ColumnElement, Connection, select
 from sqlalchemy.dialects import sqlite
 
 from chekara.adapters import database as tables
@@ -121,31 +121,6 @@ class SqlDecisionLog:
         with self._database.reading() as connection:
             newest_first = connection.execute(query).scalars().all()
         return np.array(newest_first[::-1], dtype=np.float64)
-
-    def remove_payloads(self, chain: Chain, positions: Sequence[int], *, reason: str, removed_by: str) -> None:
-        """Remove payloads that may be kept no longer. The chain still verifies; what they held is gone for good.
-
-        Parameters
-        ----------
-        chain : Chain
-        positions : sequence of int
-        reason : str
-            Recorded, such as the rule that ends the retention.
-        removed_by : str
-            Who did it.
-        """
-        event = {
-            "removed_chain": chain.value,
-            "removed_positions": sorted(positions),
-            "reason": reason,
-            "removed_by": removed_by,
-        }
-        p = tables.payloads
-        with self._database.writing() as connection:
-            writer = ChainWriter(connection, self._clock)
-            writer.append(Chain.LIVE, "retention", event)
-            writer.flush()
-            connection.execute(delete(p).where(p.c.chain == chain.value, p.c.position.in_(event["removed_positions"])))
 
 
 class SqlLogTransaction:

@@ -90,8 +90,8 @@ def _promotion(payload: Plain) -> Rows:
 def _retention(payload: Plain) -> Rows:
     return {
         "retention": [
-            {"removed_chain": payload["removed_chain"], "removed_position": position}
-            for position in payload["removed_positions"]
+            {"removed_chain": payload["removed_chain"], "removed_position": removed["position"]}
+            for removed in payload["removed"]
         ]
     }
 

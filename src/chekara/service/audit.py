@@ -20,6 +20,9 @@ from chekara.service.payload import parsed
 ANSWERED_KINDS = ("decision", "void", "review", "inspection")
 """Entries of what a service answered; the first checkpoint follows the first of them at once."""
 
+RETENTION = "retention"
+"""Entry of payloads that were removed because they may be kept no longer."""
+
 CHECKPOINTS_BEGUN = "checkpoints_begun"
 """Entry of a file of checkpoints that was begun anew, knowingly."""
 
@@ -36,7 +39,7 @@ class AuditFinding:
     code : str
         Stable reason: ``edited_entry``, ``broken_link``, ``missing_entries``, ``edited_payload``, ``missing_payload``,
         ``edited_rows``, ``stray_rows``, ``cut_tail``, ``rewritten``, ``no_checkpoint``, ``unsigned_tail``,
-        ``unsigned_checkpoint``, ``missing_checkpoint``, ``missing_guard``.
+        ``unsigned_checkpoint``, ``missing_checkpoint``, ``unsigned_retention``, ``missing_guard``.
     chain : str
         Empty where it is not about one chain.
     position : int or None
@@ -107,7 +110,7 @@ class AuditReport:
         if self.notes:
             told = Table("Entry", "Recorded at", "What was done", title="Done to the log knowingly")
             for note in self.notes:
-                told.add_row(str(note.position), note.recorded_at, escape(note.sentence))
+                told.add_row(str(note.position), note.recorded_at, escape(_visible(note.sentence)))
             console.print(told)
         if self.is_intact:
             console.print("[bold green]The decision log is intact.[/]")
@@ -144,6 +147,31 @@ class Checkpoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Removal:
+    """What a retention entry removed.
+
+    Attributes
+    ----------
+    chain : str
+    payloads : int
+        How many.
+    oldest_at, newest_at : str
+        When the oldest and the newest of them were recorded; empty where nothing says so.
+    reason, removed_by : str
+    is_signed : bool
+        Whether the entry is signed by this installation.
+    """
+
+    chain: str
+    payloads: int
+    oldest_at: str
+    newest_at: str
+    reason: str
+    removed_by: str
+    is_signed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AuditedEntry:
     """One log entry as it is stored, with what lies beside it.
 
@@ -154,9 +182,11 @@ class AuditedEntry:
     payload : bytes or None
         None where it is gone.
     is_removal_recorded : bool
-        Whether a retention event names the payload.
+        Whether a signed retention event names the payload.
     differing_tables : tuple of str
-        Tables whose rows of this entry are not what its payload says.
+        Tables whose rows of this entry are not what its payload says, or what they were when it was removed.
+    removal : Removal or None
+        What was removed, where this is a retention entry.
     """
 
     chain: str
@@ -169,6 +199,7 @@ class AuditedEntry:
     payload: bytes | None
     is_removal_recorded: bool
     differing_tables: tuple[str, ...]
+    removal: Removal | None
 
 
 class AuditSource(Protocol):
@@ -294,11 +325,31 @@ def verify_log(source: AuditSource, checkpoints: Sequence[Checkpoint], *, now: d
     return AuditReport(entries, len(checkpoints), tuple(findings), tail, tuple(notes))
 
 
+def _visible(sentence: str) -> str:
+    """Take out of a stored text what could steer the terminal that shows it."""
+    return "".join(letter if letter.isprintable() else "?" for letter in sentence)
+
+
 def _notes(entry: AuditedEntry) -> Iterator[AuditNote]:
     if entry.kind == CHECKPOINTS_BEGUN:
         said = _said(entry.payload)
         sentence = f"A new file of checkpoints was begun by {said('begun_by')}: {said('reason')}"
         yield AuditNote(entry.position, entry.recorded_at, sentence)
+    if entry.removal is not None:
+        one = entry.removal
+        sentence = (
+            f"{one.payloads} payloads of the chain {one.chain}, {_days(one.newest_at, entry.recorded_at)} to "
+            f"{_days(one.oldest_at, entry.recorded_at)} days old, were removed by {one.removed_by}: {one.reason}"
+        )
+        yield AuditNote(entry.position, entry.recorded_at, sentence)
+
+
+def _days(since: str, until: str) -> str:
+    """Return the days between two instants of the log; a question mark where one was edited."""
+    try:
+        return f"{(instant_from(until) - instant_from(since)).days:,}"
+    except (ValueError, TypeError):
+        return "?"
 
 
 def _said(payload: bytes | None) -> Callable[[str], str]:
@@ -329,10 +380,16 @@ def _waiting_findings(
 
 
 def _payload_findings(entry: AuditedEntry) -> Iterator[AuditFinding]:
+    if entry.removal is not None and not entry.removal.is_signed:
+        sentence = "Payloads were removed, but not by this installation: the entry is not signed with its key."
+        yield AuditFinding("unsigned_retention", entry.chain, entry.position, sentence)
     if entry.payload is None:
         if not entry.is_removal_recorded:
-            sentence = "Its payload is gone, and no retention event says why."
+            sentence = "Its payload is gone, and no signed retention event says why."
             yield AuditFinding("missing_payload", entry.chain, entry.position, sentence)
+        elif entry.differing_tables:
+            sentence = f"Rows of {', '.join(entry.differing_tables)} are not what they were when it was removed."
+            yield AuditFinding("edited_rows", entry.chain, entry.position, sentence)
     elif payload_digest(entry.payload) != entry.payload_digest:
         yield AuditFinding("edited_payload", entry.chain, entry.position, "Its payload does not give its digest.")
     elif entry.differing_tables:
