@@ -61,6 +61,16 @@ def test_contributions_add_up_to_the_margin_of_the_highest_item(house: SmallHous
         assert score.interval[0] <= score.probability <= score.interval[1]
 
 
+def test_of_equal_goods_lines_the_lowest_number_is_told_wherever_it_stands(house: SmallHouse) -> None:
+    (line,) = crossing("equal").items
+    numbered = tuple({**line, "item_no": number} for number in (7, 3, 5))
+    record = house.score_one(replace(crossing("equal"), items=numbered))
+    assert [score.item_no for score in record.decision.domains] == [3]
+    scoring = house.log.scoring(Chain.LIVE, record.decision.decision_id)
+    assert scoring is not None
+    assert replay_decision(record, scoring, lambda _: small_model()).is_same
+
+
 def test_a_batch_scores_as_its_rows_one_by_one(house: SmallHouse, tmp_path: Path) -> None:
     given = [crossing(f"c{i}", value=200.0 * (i + 1), items=1 + i % 3) for i in range(12)]
     together = [got(one).decision.domains for one in house.score([request(one) for one in given])]

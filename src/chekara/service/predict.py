@@ -149,7 +149,7 @@ def score_highest(
     table = champion.features(items)
     X = champion.encode(table)
     margins = np.where(champion.applies_to(items), champion.margins(X), -np.inf)
-    top = highest_rows(margins, crossing_index, n_crossings)
+    top = highest_rows(margins, items.number("item_no"), crossing_index, n_crossings)
     scored = np.flatnonzero(np.isfinite(margins[top]))
     return Highest(table, X, scored, top[scored], margins[top[scored]])
 
@@ -200,12 +200,16 @@ def profiles_by_crossing(crossings: Sequence[Crossing], profiles: Mapping[str, C
     return [{name: part[i] for name, part in parts.items()} for i in range(len(crossings))]
 
 
-def highest_rows(margins: Floats, crossing_index: npt.NDArray[np.int64], n_crossings: int) -> npt.NDArray[np.int64]:
-    """Return the row of each crossing's highest margin; the first of equal ones.
+def highest_rows(
+    margins: Floats, item_no: Floats, crossing_index: npt.NDArray[np.int64], n_crossings: int
+) -> npt.NDArray[np.int64]:
+    """Return the row of each crossing's highest margin; of equal ones that with the lowest number, wherever it stands.
 
     Parameters
     ----------
     margins : ndarray of shape (n_items,)
+    item_no : ndarray of shape (n_items,), float64
+        Numbers of the goods lines; NaN comes last.
     crossing_index : ndarray of shape (n_items,), int64
         Ascending; every crossing has an item.
     n_crossings : int
@@ -216,11 +220,10 @@ def highest_rows(margins: Floats, crossing_index: npt.NDArray[np.int64], n_cross
 
     Examples
     --------
-    >>> highest_rows(np.array([1.0, 3.0, 3.0, 2.0]), np.array([0, 0, 0, 1]), 2)
-    array([1, 3])
+    >>> highest_rows(np.array([1.0, 3.0, 3.0, 2.0]), np.array([1.0, 3.0, 2.0, 1.0]), np.array([0, 0, 0, 1]), 2)
+    array([2, 3])
     """
-    # Sorted by crossing, then by margin downwards; lexsort is stable, so the first item wins a tie.
-    order = np.lexsort((-margins, crossing_index))
+    order = np.lexsort((item_no, -margins, crossing_index))
     firsts = np.searchsorted(crossing_index[order], np.arange(n_crossings))
     return order[firsts]
 

@@ -92,7 +92,7 @@ def _score_differences(
     items, crossing_index = items_from_crossings([record.crossing])
     X = model.encode(features)
     margins = np.where(model.applies_to(items), model.margins(X), -np.inf)
-    row = int(highest_rows(margins, crossing_index, 1)[0])
+    row = int(highest_rows(margins, items.number("item_no"), crossing_index, 1)[0])
     contributions = model.contributions(X[row : row + 1])[0]
     low, high = model.calibration.interval(margins[row : row + 1])
     probability = model.calibration.probability(margins[row : row + 1])
