@@ -42,6 +42,19 @@ def test_first_use_sets_up_a_new_home_even_in_production(settings: Settings) -> 
     assert verify_log_of(settings).entries == 1
 
 
+@pytest.mark.parametrize(
+    "holder",
+    ["A\x1b[2J", "A\nB", "A\u202eB", "A\u2066B", "A\u200b", "A\x00", "A\udcff", "x" * 257, "\u2800", "- -", "A\u2028B"],
+)
+def test_a_holder_has_a_name_that_can_be_read(accounts: Accounts, settings: Settings, holder: str) -> None:
+    with pytest.raises(ConfigurationError, match="holder") as caught:
+        accounts.add(agency="customs", role="analyst", holder=holder)
+    assert holder not in str(caught.value)
+    assert verify_log_of(settings).entries == 0
+    key = accounts.add(agency="customs", role="analyst", holder=f" Айгүл Т. {'x' * 246} ")
+    assert len(accounts.actor_for_key(key).holder) == 255
+
+
 def test_keys_are_long_random_and_never_stored(settings: Settings, accounts: Accounts) -> None:
     keys = [accounts.add(agency="customs", role="analyst", is_test=is_test) for is_test in (False, True)]
     assert keys[0].startswith(LIVE_PREFIX)

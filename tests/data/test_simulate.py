@@ -13,7 +13,7 @@ from chekara.data.labels import TargetRule, label_crossings
 from chekara.data.simulate import BAYES_FILE, simulate_border
 from chekara.data.simulator.world import DOMAINS
 from chekara.data.sources import History, load_history
-from chekara.errors import ConfigurationError
+from chekara.errors import ConfigurationError, HistoryError
 from chekara.evaluation.ranking import auc
 
 
@@ -57,6 +57,20 @@ def test_same_seed_same_bytes_other_seed_other_bytes(tmp_path: Path) -> None:
 def test_impossible_borders_are_refused(tmp_path: Path, months: int, per_day: int, seed: int) -> None:
     with pytest.raises(ConfigurationError):
         simulate_border(tmp_path, months=months, per_day=per_day, seed=seed)
+
+
+@pytest.mark.parametrize("below", ["", "below"])
+def test_a_place_that_cannot_be_written_is_told_before_the_work(
+    tmp_path: Path, below: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def live(*_: object) -> None:
+        raise AssertionError("a border lived for nothing")
+
+    monkeypatch.setattr("chekara.data.simulate.live", live)
+    (tmp_path / "file").write_text("kept")
+    with pytest.raises(HistoryError, match="not a folder that can be written to"):
+        simulate_border(tmp_path / "file" / below, months=1, per_day=1, seed=1)
+    assert (tmp_path / "file").read_text() == "kept"
 
 
 def test_the_smallest_border_is_made(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Row, exists, select
 from chekara.adapters.chain_writer import ChainWriter, Clock, now
 from chekara.adapters.checkpoints import signed_after
 from chekara.adapters.database import Database, key_revocations, keys, open_database
+from chekara.adapters.readable import readable
 from chekara.domain.actor import SCOPES, Actor
 from chekara.domain.vocabulary import Role
 from chekara.errors import ConfigurationError, NotFoundError, UnauthenticatedError
@@ -65,16 +66,17 @@ class Accounts:
         Raises
         ------
         ConfigurationError
-            An agency, role or scope is not known.
+            An agency, role or scope is not known, or the holder's name cannot be read.
         LogUnavailableError
             The key could not be recorded.
         """
         self._refuse_unknown(agency, role, scopes)
+        name = readable(holder, where="holder") if holder.strip() else f"{agency} {role}"
         key = (TEST_PREFIX if is_test else LIVE_PREFIX) + secrets.token_urlsafe(KEY_BYTES)
         event = {
             "key_id": str(uuid.uuid4()),
             "key_sha256": _sha256(key),
-            "holder": holder.strip() or f"{agency} {role}",
+            "holder": name,
             "agency": agency,
             "role": role,
             "scopes": " ".join(sorted(set(scopes))),
@@ -216,7 +218,8 @@ def add_key(
     Raises
     ------
     ConfigurationError
-        An agency, role or scope is not known, or the policy file or the checkpoint key is wrong.
+        An agency, role or scope is not known, the holder's name cannot be read, or the policy file or the checkpoint
+        key is wrong.
     LogUnavailableError
         The key could not be recorded.
     """

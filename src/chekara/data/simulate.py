@@ -23,6 +23,7 @@ from chekara.data.simulator.names import crossing_ids
 from chekara.data.simulator.results import crossing_points_table, inspections_table
 from chekara.data.simulator.world import load_world
 from chekara.data.sources import write_history
+from chekara.data.write import make_folder
 from chekara.errors import ConfigurationError
 
 TRUTH_FILE = "truth.parquet"
@@ -63,6 +64,8 @@ def simulate_border(
     ------
     ConfigurationError
         A count is not above zero, the seed is below it, or the world file is wrong.
+    HistoryError
+        The folder cannot be written to.
 
     Notes
     -----
@@ -77,6 +80,7 @@ def simulate_border(
         raise ConfigurationError("a seed is not below zero", where="simulate")
     report = progress or (lambda share: None)
     described = load_world(world)
+    make_folder(out)
     streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(3)]
     life = live(described, months, per_day, streams[0], policy, lambda share: report(0.6 * share))
     ids = crossing_ids(np.arange(life.flow.size))

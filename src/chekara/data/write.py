@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -32,11 +33,28 @@ def write_tables(frames: Mapping[str, pd.DataFrame], out: Path) -> None:
             raise HistoryError("no such table", where=table, hint=f"tables are {', '.join(TABLES)}")
         if (out / f"{table}.csv").exists():
             raise HistoryError(f"{table} is there as CSV already", where=str(out), hint="name an empty folder")
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     for table, frame in frames.items():
         draft = out / f".{table}.parquet.draft"
         parquet.write_table(_as_stored(frame, table), draft, compression="zstd")
         draft.replace(out / f"{table}.parquet")
+
+
+def make_folder(out: Path) -> None:
+    """Make a folder to write to, with those above it; before hours of work, so that they are not lost.
+
+    Raises
+    ------
+    HistoryError
+        A file stands there, or nothing can be written there.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        is_writable = os.access(out, os.W_OK | os.X_OK)
+    except OSError:
+        is_writable = False
+    if not is_writable:
+        raise HistoryError("not a folder that can be written to", where=str(out), hint="name another folder")
 
 
 def _as_stored(frame: pd.DataFrame, table: str) -> Any:
