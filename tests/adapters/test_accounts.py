@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -113,3 +114,18 @@ def test_a_country_adds_agencies_in_its_policy(settings: Settings, tmp_path: Pat
     policy.write_text(shipped.replace("more = []", 'more = ["tax_service"]'), "utf-8")
     national = Settings.from_environment({"CHEKARA_HOME": str(settings.home), "CHEKARA_POLICY": str(policy)})
     assert add_key(national, agency="tax_service", role="analyst")
+
+
+def test_an_ended_session_stays_so_until_it_would_have_ended_anyway(settings: Settings, accounts: Accounts) -> None:
+    assert not accounts.is_session_ended("one")
+    now = datetime.now(UTC)
+    for _ in range(2):
+        accounts.end_session("one", now + timedelta(hours=1))
+    database = open_database(settings)
+    restarted = Accounts(database, load_policy(), lambda: now + timedelta(hours=2))
+    assert restarted.is_session_ended("one")
+    restarted.end_session("two", now + timedelta(hours=3))
+    assert not restarted.is_session_ended("one"), "forgotten once its cookie is too old"
+    assert restarted.is_session_ended("two")
+    assert verify_log_of(settings).is_intact
+    database.close()

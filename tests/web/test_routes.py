@@ -85,6 +85,21 @@ def test_signing_out_ends_it(analyst: Browser) -> None:
     assert analyst.get("/queue").status == 303
 
 
+def test_a_cookie_copied_before_signing_out_is_dead(analyst: Browser, browser: Browser) -> None:
+    token = token_of(analyst.get("/queue"))
+    copied = dict(analyst.cookies)
+    assert browser.sign_in().status == 303
+    assert analyst.post("/sign-out", {"csrf_token": token}).status == 303
+    analyst.cookies = copied
+    for path in ("/queue", "/"):
+        assert header(analyst.get(path), "location").startswith("/sign-in")
+    decision_id = scored(analyst.server)["decision_id"]
+    review = {"csrf_token": token, "action": "follow", "reason": WHY}
+    reply = analyst.post(f"/cases/{decision_id}/review", review)
+    assert header(reply, "location").startswith("/sign-in")
+    assert browser.get("/queue").status == 200, "another session of the same key goes on"
+
+
 def test_a_revoked_key_ends_its_sessions_at_once(browser: Browser) -> None:
     settings = browser.server.settings
     key = add_key(settings, agency="customs", role="analyst", holder="leaves today")

@@ -1,17 +1,19 @@
-"""Access keys of systems and people: 256 random bits, kept as sha256, shown once."""
+"""Access keys of systems and people: 256 random bits, kept as sha256, shown once; and sessions that were signed out."""
 
 from __future__ import annotations
 
 import hashlib
 import secrets
 import uuid
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, exists, select
+from sqlalchemy import ColumnElement, Row, delete, exists, select
+from sqlalchemy.dialects import sqlite
 
 from chekara.adapters.chain_writer import ChainWriter, Clock, now
 from chekara.adapters.checkpoints import signed_after
-from chekara.adapters.database import Database, key_revocations, keys, open_database
+from chekara.adapters.database import Database, ended_sessions, key_revocations, keys, open_database
 from chekara.adapters.readable import readable
 from chekara.domain.actor import SCOPES, Actor
 from chekara.domain.vocabulary import Role
@@ -27,7 +29,7 @@ TEST_PREFIX = "test_"
 
 
 class Accounts:
-    """Keys and who holds them.
+    """Keys and who holds them, and which sessions were signed out.
 
     Parameters
     ----------
@@ -140,6 +142,40 @@ class Accounts:
         if found is None:
             raise UnauthenticatedError("this key is not known, or was revoked", hint="sign in with a new one")
         return _actor(found)
+
+    def end_session(self, session: str, until: datetime) -> None:
+        """End a browser's session for good: a copy of its cookie opens nothing from now on, after a restart neither.
+
+        Parameters
+        ----------
+        session : str
+            Random name of the session; kept as sha256.
+        until : datetime
+            When it ends by itself, so that nothing has to be remembered any longer.
+
+        Raises
+        ------
+        LogUnavailableError
+            The end could not be recorded.
+        """
+        t = ended_sessions
+        row = {"session_sha256": _sha256(session), "until": instant_text(until)}
+        with self._database.writing() as connection:
+            connection.execute(delete(t).where(t.c.until < instant_text(self._clock())))
+            connection.execute(sqlite.insert(t).on_conflict_do_nothing(), row)
+
+    def is_session_ended(self, session: str) -> bool:
+        """Whether a session was signed out.
+
+        Raises
+        ------
+        LogUnavailableError
+            The database does not answer.
+        """
+        t = ended_sessions
+        with self._database.reading() as connection:
+            query = select(t.c.until).where(t.c.session_sha256 == _sha256(session))
+            return connection.execute(query).first() is not None
 
     def _holder(self, is_wanted: ColumnElement[bool]) -> Row[Any] | None:
         is_revoked = exists().where(key_revocations.c.key_id == keys.c.key_id)

@@ -10,6 +10,8 @@ guarded row by row. They can be rebuilt from the payloads, and the audit compare
 The ``profile_`` tables hold what is known of entities now, and change with every event. They are no record of anything:
 ``chekara profiles rebuild`` makes them anew. There are two shelves of them, so that one can be filled while the other
 serves.
+
+``ended_sessions`` is forgotten row by row: a session that was signed out stands there until it would have ended anyway.
 """
 
 from __future__ import annotations
@@ -215,6 +217,13 @@ name_lists = Table(
     Column("digest", String(71), nullable=False),
     Column("names", LargeBinary, nullable=False),
     PrimaryKeyConstraint("digest", name="pk_name_lists"),
+)
+ended_sessions = Table(
+    "ended_sessions",
+    metadata,
+    Column("session_sha256", String(64), nullable=False),
+    Column("until", String(27), nullable=False),
+    PrimaryKeyConstraint("session_sha256", name="pk_ended_sessions"),
 )
 profile_shelves = Table(
     "profile_shelves",

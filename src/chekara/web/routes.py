@@ -183,6 +183,9 @@ class _Pages:
 
     async def sign_out(self, request: Request) -> Response:
         visit, _ = await self._own_form(request)
+        if visit.actor is not None:
+            session = visit.session
+            await run_in_threadpool(self.house.accounts.end_session, session.nonce, session.ends_at)
         return visit.leave("/sign-in")
 
     async def choose_language(self, request: Request, code: str) -> Response:

@@ -1,7 +1,8 @@
 """Signed-in people: a short-lived, signed cookie that holds no secret, and a token against forged forms.
 
 The cookie names the key that signed in (its id, never the key) and is asked against the accounts on every request, so
-that a revoked key ends its sessions at once.
+that a revoked key ends its sessions at once. So is the session's random name, so that signing out ends it for good,
+wherever its cookie was copied to.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import hmac
 import secrets
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from itsdangerous import BadData, URLSafeTimedSerializer
 
@@ -44,6 +46,11 @@ class Session:
     nonce: str
     started_at: int
     key_id: str | None = None
+
+    @property
+    def ends_at(self) -> datetime:
+        """Instant, in UTC, from which no cookie of this session is taken any longer."""
+        return datetime.fromtimestamp(self.started_at + LONGEST_SECONDS, UTC)
 
     @classmethod
     def fresh(cls, key_id: str | None = None) -> Session:

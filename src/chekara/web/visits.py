@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, Protocol
 
 from starlette.requests import Request
@@ -30,6 +31,14 @@ class KeyHolders(Protocol):
 
     def actor_of(self, key_id: str) -> Actor:
         """Return who holds the key of this id; UnauthenticatedError where it was revoked."""
+        ...
+
+    def end_session(self, session: str, until: datetime) -> None:
+        """End a session for good; it ends by itself at ``until``."""
+        ...
+
+    def is_session_ended(self, session: str) -> bool:
+        """Whether a session was signed out."""
         ...
 
 
@@ -162,8 +171,8 @@ def open_visit(request: Request, sessions: Sessions, accounts: KeyHolders) -> Vi
 
 
 def _holder(session: Session, accounts: KeyHolders) -> Actor | None:
-    """Return who is signed in; None where the key was revoked since, or lost the right to sign in."""
-    if session.key_id is None:
+    """Return who is signed in; None after signing out, or where the key was revoked or may not sign in any longer."""
+    if session.key_id is None or accounts.is_session_ended(session.nonce):
         return None
     try:
         actor = accounts.actor_of(session.key_id)
