@@ -20,6 +20,9 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
 Parameters: TypeAlias = Mapping[str, float | int | str | bool]
 
+ROUNDS_TO_FIND_WORST = 50
+"""Trees of the first fit where hits are shared: it only has to tell the lines of one crossing apart."""
+
 
 @dataclass(frozen=True, slots=True)
 class ItemLabels:
@@ -181,11 +184,11 @@ def fit_booster(
         )
 
     everything = data_of(labels)
-    booster = lgb.train(chosen, everything, num_boost_round=rounds)
     if not labels.is_shared.any():
-        return booster
+        return lgb.train(chosen, everything, num_boost_round=rounds)
+    first = lgb.train(chosen, everything, num_boost_round=min(rounds, ROUNDS_TO_FIND_WORST))
     margins = np.full(len(X), -np.inf)
-    margins[labels.is_shared] = booster.predict(X[labels.is_shared], raw_score=True)
+    margins[labels.is_shared] = first.predict(X[labels.is_shared], raw_score=True, num_threads=num_threads)
     # Bins of all lines: those that now carry a hit alone may lack the missing values of a column.
     told = give_hit_to_worst(labels, margins, crossing_of_item)
     return lgb.train(chosen, data_of(told, everything), num_boost_round=rounds)

@@ -7,6 +7,7 @@ its hits, so the model that goes live is a refit on everything, made and calibra
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TypeAlias, TypedDict
 
@@ -35,6 +36,7 @@ Window: TypeAlias = tuple[np.datetime64, np.datetime64]
 Progress: TypeAlias = Callable[[str, float], None]  # (stage, fraction done in [0, 1])
 
 REFERENCE_CROSSINGS = 10_000
+FITS_AT_ONCE = 2  # each keeps a matrix of its own in memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -342,22 +344,26 @@ def forward_margins(
     """
     tell = progress or _silent
     choices = spec.training.rounds
-    margins: list[list[Floats]] = [[] for _ in choices]
-    judged: list[Ints] = []
-    for number, block in enumerate(blocks):
-        tell(f"forward block {number + 1} of {len(blocks)}", 0.7 * number / len(blocks))
+
+    def judge(block: Block) -> tuple[Ints, tuple[Floats, ...]] | None:
         learned = learn(dataset, spec, block.fit, dataset.as_of < block.begins_at, choices[-1], seed)
         crossings = judgeable(dataset, learned.lines, block.judge)
         if not crossings.any():
-            continue
-        judged.append(np.flatnonzero(crossings))
-        for parts, margin in zip(margins, margins_by_rounds(learned, dataset, crossings, choices), strict=True):
-            parts.append(margin)
+            return None
+        return np.flatnonzero(crossings), margins_by_rounds(learned, dataset, crossings, choices)
+
+    # Blocks do not need each other, and LightGBM lets go of the interpreter while it fits: threads suffice. Each fit
+    # runs on one thread, so that how many blocks are under way changes nothing.
+    with ThreadPoolExecutor(max_workers=FITS_AT_ONCE) as pool:
+        judged = []
+        for number, found in enumerate(pool.map(judge, blocks)):
+            judged += [] if found is None else [found]
+            tell(f"forward block {number + 1} of {len(blocks)}", 0.7 * (number + 1) / len(blocks))
     if not judged:
         raise NotEnoughHitsError("no later crossings to calibrate on", hint="a longer history is needed")
-    rows = np.concatenate(judged)
+    rows = np.concatenate([crossings for crossings, _ in judged])
     require_hits(dataset.hit[rows], 1, "in the forward blocks that calibrate")
-    return ForwardMargins(rows, tuple(np.concatenate(parts) for parts in margins))
+    return ForwardMargins(rows, tuple(np.concatenate(parts) for parts in zip(*(m for _, m in judged), strict=True)))
 
 
 def calibrate_recipe(
