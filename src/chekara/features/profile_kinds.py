@@ -83,9 +83,12 @@ KINDS: tuple[ProfileKind, ...] = (
     ProfileKind("importer_x_declarant", ("importer", "declarant"), "item", "importer"),
     ProfileKind("declarant_x_origin", ("declarant", "origin"), "item", "declarant"),
     ProfileKind("declarant_x_hs4", ("declarant", "hs4"), "item", "declarant"),
+    ProfileKind("importer_x_carrier", ("importer", "carrier"), "item", "importer"),
     ProfileKind("exporter_x_importer", ("exporter", "importer"), "item", "exporter"),
+    ProfileKind("exporter_x_hs4", ("exporter", "hs4"), "item", "exporter"),
     ProfileKind("hs4_x_origin", ("hs4", "origin"), "item", "hs4"),
     ProfileKind("carrier_x_vehicle", ("carrier", "vehicle"), "crossing", "carrier"),
+    ProfileKind("carrier_x_origin", ("carrier", "origin"), "item", "origin"),
     ProfileKind("carrier_x_crossing_point", ("carrier", "crossing_point"), "crossing", "carrier"),
 )
 
