@@ -29,6 +29,7 @@ from chekara.features.build import FeatureTable, build_features, items_from_cros
 from chekara.features.catalogue import ItemColumns
 from chekara.modelling.calibration import Calibration
 from chekara.modelling.encode import Encoder, field_behind
+from chekara.modelling.severity import Severity, fit_severity
 from chekara.policy import Policy, load_policy
 from chekara.service.champions import Champion, Floats, Usual
 from chekara.service.group import Outcome, WriteGroup
@@ -59,6 +60,7 @@ class SmallModel:
     evidence: Evidence
     reference_margins: Floats
     identity: ModelIdentity
+    severity: Severity | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -75,6 +77,9 @@ class SmallModel:
 
     def contributions(self, X: Floats) -> Floats:
         return self.explainer.contributions(X)
+
+    def expected_amount(self, table: FeatureTable) -> Floats:
+        return np.full(table.n_items, np.nan) if self.severity is None else self.severity.expected(table)
 
     def unseen(self, table: FeatureTable) -> list[tuple[int, str]]:
         return self.encoder.unseen(table)
@@ -155,6 +160,7 @@ def small_model(seed: int = 1) -> SmallModel:
         evidence=build_evidence(table, hit, index),
         reference_margins=np.sort(explainer.margins(X)),
         identity=ModelIdentity("revenue_fraud", str(seed), f"sha256:{seed:064x}"),
+        severity=fit_severity(table, values * 0.3 * rng.lognormal(0, 0.5, 500), ("declared_value",)),
     )
 
 

@@ -10,10 +10,15 @@ import pandas as pd
 import pytest
 
 from chekara.adapters.pyfunc_scoring import score_rows, with_given_profiles
-from chekara.features.catalogue import ItemColumns
+from chekara.data.checks import validate_table
+from chekara.domain.crossing import Crossing
+from chekara.features.build import items_from_frame
+from chekara.features.catalogue import ItemColumns, laid_columns
+from chekara.features.profile_measures import REFERENCE_LEVEL
 from chekara.modelling.bundle import load_trusted_keys, read_bundle
 from chekara.modelling.golden import DRAWN_ROWS
 from chekara.modelling.model import Model
+from chekara.service.predict import predict
 from tests.serving import settings_of
 from training._example import example_rows
 
@@ -86,6 +91,34 @@ def test_a_crossing_scores_as_its_highest_line_and_contributions_add_up(model: M
     contributions = scored.filter(like="contribution_")
     assert contributions.shape[1] == len(model.names) + 1
     np.testing.assert_allclose(contributions.sum(axis=1), scored["item_margin"], atol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_size_of_a_hit_is_what_the_service_would_tell(model: Model, seed: int) -> None:
+    assert model.severity is not None
+    generator = np.random.default_rng(seed)
+    lines = pd.DataFrame([{**ROW, "declared_value": value} for value in generator.lognormal(7, 2, 30).round(2)])
+    lines["crossing_id"] = [f"c{i // 3}" for i in range(30)]
+    laid = {name: generator.lognormal(1, 1, 30).astype(np.float32) for name in laid_columns(model.names)}
+    laid[REFERENCE_LEVEL] = generator.integers(0, 5, 30).astype(np.float32)
+    scored = score_rows(model, lines.assign(**laid))
+    checked = validate_table(lines.assign(item_no=scored["item_no"]).astype(str), "crossings").frame
+    items = items_from_frame(checked)
+    crossings = [crossing_from_rows(rows) for _, rows in checked.groupby("crossing_id", sort=False)]
+    live = predict(model, crossings, ItemColumns(items.values | laid, 30), np.repeat(np.arange(10), 3))
+    by_line = scored.set_index(["crossing_id", "item_no"])["expected_amount"]
+    for crossing, found in zip(crossings, live, strict=True):
+        assert found is not None
+        assert found.expected_amount == by_line[crossing.crossing_id, found.item_no]
+        assert 0 <= found.expected_amount <= model.severity.largest
+    assert by_line.nunique() > 5
+
+
+def crossing_from_rows(rows: pd.DataFrame) -> Crossing:
+    """Make of checked rows what the service keeps of a crossing that predicting reads."""
+    first = rows.iloc[0]
+    items = tuple({"item_no": int(number)} for number in rows["item_no"])
+    return Crossing(first["crossing_id"], 0, first["occurred_at"], first["known_at"], header={}, items=items)
 
 
 def test_bad_rows_say_so_and_leave_the_others_alone(model: Model) -> None:

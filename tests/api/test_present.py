@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import product
 from typing import Any
@@ -138,6 +139,14 @@ def test_reasons_go_to_those_with_a_right_to_them(role: Role, scopes: tuple[str,
         return
     assert ("reasons" in shown) == ("contributions" in shown) == may_read
     assert shown["base_value"] + sum([2.6, -0.3]) == pytest.approx(shown["margin"], abs=1e-6)
+
+
+def test_the_size_of_a_hit_stands_beside_its_likelihood() -> None:
+    known = replace(record(), decision=replace(record().decision, domains=(score("revenue_fraud"),)))
+    assert present_decision(known, actor(Role.SYSTEM), "en")["domains"][0]["expected_amount"] is None
+    told = replace(score("revenue_fraud"), expected_amount=840.25)
+    known = replace(known, decision=replace(known.decision, domains=(told,)))
+    assert present_decision(known, actor(Role.SYSTEM), "en")["domains"][0]["expected_amount"] == 840.25
 
 
 def test_contributions_can_be_left_out() -> None:

@@ -59,6 +59,18 @@ def test_no_line_is_expected_to_bring_more_than_was_ever_seen(value: float, chap
     assert 0 < expected <= amount.max() * (1 + 1e-12)
 
 
+@given(st.lists(st.floats(0, 1e9, width=32), min_size=2, max_size=40), st.data())
+def test_a_line_is_told_the_same_alone_and_among_others(values: list[float], data: st.DataObject) -> None:
+    generator = np.random.default_rng(5)
+    severity = _fit(np.exp(generator.normal(8, 1, 80)), np.exp(generator.normal(5, 1, 80)))
+    table = _table(np.array(values))
+    row = data.draw(st.integers(0, len(values) - 1))
+    together = severity.expected(table)
+    assert (together >= 0).all()
+    assert together[row] == severity.expected(table.take(np.array([row])))[0]
+    assert np.round(together[row], 2) == together[row] or together[row] == severity.largest, "to the cent"
+
+
 def test_amounts_that_nobody_wrote_down_say_nothing(generator: np.random.Generator) -> None:
     value, amount = np.exp(generator.normal(8, 1, 100)), np.exp(generator.normal(5, 1, 100))
     unknown = np.array([0.0, np.nan, -1.0])

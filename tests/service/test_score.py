@@ -21,6 +21,7 @@ from chekara.errors import (
     SupersededRevisionError,
 )
 from chekara.features.build import items_from_crossings
+from chekara.service.payload import decision_from, plain_decision
 from chekara.service.records import Chain
 from chekara.service.replay import replay_decision
 from chekara.service.review import ReviewRequest
@@ -59,6 +60,8 @@ def test_contributions_add_up_to_the_margin_of_the_highest_item(house: SmallHous
         assert score.margin == pytest.approx(margins.max(), abs=1e-9)
         assert score.item_no == int(np.argmax(margins)) + 1
         assert score.interval[0] <= score.probability <= score.interval[1]
+        amounts = small_model().expected_amount(small_model().features(items))
+        assert score.expected_amount == amounts[score.item_no - 1]
 
 
 def test_of_equal_goods_lines_the_lowest_number_is_told_wherever_it_stands(house: SmallHouse) -> None:
@@ -261,10 +264,35 @@ def test_a_stored_decision_replays_to_the_same_numbers(house: SmallHouse) -> Non
     assert replay_decision(record, scoring, lambda _: small_model()).is_same
     other = replay_decision(record, scoring, lambda _: small_model(2))
     assert "margin" in {difference.what for difference in other.differences}
+    assert "expected_amount" in {difference.what for difference in other.differences}
     cheaper = replace(record, crossing=crossing(items=4, value=1.0))
     assert "feature declared_value" in {
         difference.what for difference in replay_decision(cheaper, scoring, lambda _: small_model()).differences
     }
+
+
+def test_a_decision_from_before_amounts_were_told_replays(house: SmallHouse) -> None:
+    record = house.score_one(crossing(items=2))
+    scoring = house.log.scoring(Chain.LIVE, record.decision.decision_id)
+    assert scoring is not None
+    plain = plain_decision(record, content="", sealed_labels=None, scoring=scoring)
+    for score in plain["domains"]:
+        del score["expected_amount"]
+    old = decision_from(plain, chain=Chain.LIVE, position=1, labels={})
+    assert [score.expected_amount for score in old.decision.domains] == [None]
+    assert replay_decision(old, scoring, lambda _: small_model()).is_same
+
+
+def test_a_model_that_knows_no_amounts_tells_none(tmp_path: Path) -> None:
+    silent = replace(small_model(), severity=None)
+    opened = small_house(tmp_path, champions={"revenue_fraud": silent})
+    record = opened.score_one(crossing())
+    assert [score.expected_amount for score in record.decision.domains] == [None]
+    assert opened.log.decision(Chain.LIVE, record.decision.decision_id) == record
+    scoring = opened.log.scoring(Chain.LIVE, record.decision.decision_id)
+    assert scoring is not None
+    assert replay_decision(record, scoring, lambda _: silent).is_same
+    opened.database.close()
 
 
 def test_ranks_count_a_crossing_once_and_survive_a_restart(tmp_path: Path) -> None:

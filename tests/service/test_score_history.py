@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -32,7 +32,10 @@ from tests.service.histories import dirty_history, history_of
 from tests.small_house import START, small_model
 
 POLICY = load_policy()
-CHAMPIONS: dict[str, Champion] = {"revenue_fraud": small_model(1), "contraband": small_model(2)}
+CHAMPIONS: dict[str, Champion] = {
+    "revenue_fraud": small_model(1),
+    "contraband": replace(small_model(2), severity=None),  # nothing is known of amounts
+}
 
 
 @dataclass
@@ -70,9 +73,8 @@ def one_by_one(history: History) -> dict[str, Answer]:
             if found is None:
                 continue
             rank = windows.rank(champion, found.margin, enters=previous is None)
-            own = {
-                name: getattr(found, name) for name in ("probability", "interval", "item_no", "base_value", "margin")
-            }
+            names = ("probability", "interval", "item_no", "base_value", "margin", "expected_amount")
+            own = {name: getattr(found, name) for name in names}
             told = {"contributions": found.contributions, "reasons": found.reasons, "rank": rank, "risk": rank}
             scores.append(DomainScore(domain=domain, agency="", model=champion.identity, **own, **told))
         floors = {} if previous is None else {a.domain: Floor(a.lane, "model") for a in previous[0].actions}
@@ -94,12 +96,15 @@ def test_a_history_scores_as_its_crossings_do_one_by_one() -> None:
         for domain in CHAMPIONS:
             score = answer.scores.get(domain)
             if score is None:
-                assert [row[f"{c}_{domain}"] for c in ("p", "margin", "rank", "reasons", "item_no")] == [None] * 5
+                columns = ("p", "margin", "rank", "reasons", "item_no", "expected_amount")
+                assert [row[f"{column}_{domain}"] for column in columns] == [None] * len(columns)
                 continue
             assert row[f"margin_{domain}"] == score.margin
             assert row[f"rank_{domain}"] == score.rank
             assert row[f"p_{domain}"] == score.probability
             assert row[f"item_no_{domain}"] == score.item_no
+            assert row[f"expected_amount_{domain}"] == score.expected_amount
+            assert (score.expected_amount is None) == (domain == "contraband")
             assert alike(row[f"reasons_{domain}"], score.reasons)
 
 
@@ -186,4 +191,5 @@ def test_nothing_to_score_with_and_nothing_to_score() -> None:
 def test_columns_are_those_of_the_contract() -> None:
     names = score_schema({"a": 1, "b": 2}).names
     assert names[:8] == ["crossing_id", "lane", "p_a", "p_b", "margin_a", "margin_b", "rank_a", "rank_b"]
-    assert names[8:] == ["reasons_a", "reasons_b", "item_no_a", "item_no_b", "revision"]
+    assert names[8:12] == ["reasons_a", "reasons_b", "item_no_a", "item_no_b"]
+    assert names[12:] == ["expected_amount_a", "expected_amount_b", "revision"]

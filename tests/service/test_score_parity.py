@@ -15,6 +15,7 @@ from chekara.data.identity import EntityTokens, load_entity_secret
 from chekara.data.sources import History
 from chekara.features.build import FeatureTable, build_features
 from chekara.features.catalogue import ItemColumns
+from chekara.modelling.severity import Severity
 from chekara.policy import load_policy
 from chekara.service.records import DecisionRecord
 from chekara.service.score_history import score_history
@@ -60,7 +61,15 @@ class LeaningModel(SmallModel):
 def leaning_model() -> LeaningModel:
     own = small_model()
     given = {name: getattr(own, name) for name in SmallModel.__dataclass_fields__}
-    return LeaningModel(**given | {"reference_margins": np.linspace(-5, 5, 50)})
+    changes = {"reference_margins": np.linspace(-5, 5, 50), "severity": leaning_severity()}
+    return LeaningModel(**given | changes)
+
+
+def leaning_severity() -> Severity:
+    """Tell amounts by every profile."""
+    n, weight = len(READ), tuple((WEIGHTS / 20).tolist())
+    numbers = {"numbers": READ, "centre": (0.5,) * n, "scale": (1.0,) * n, "weight": weight}
+    return Severity(n_hits=60, level=6.0, chapters={}, smearing=1.2, largest=5_000.0, **numbers)
 
 
 def in_file_order(history: History) -> list[Post]:
@@ -90,12 +99,14 @@ def test_a_folder_scores_as_a_service_that_lived_it(tmp_path: Path, seed: int) -
     rows = arrow.concat_tables(score_history(history, champions, policy, chunk_size=17)).to_pylist()
     assert {row["crossing_id"] for row in rows} == {crossing_id for crossing_id, _ in said}
     assert len({row["margin_revenue_fraud"] for row in rows}) == len(rows)
+    assert len({row["expected_amount_revenue_fraud"] for row in rows}) > len(rows) / 2
     for row in rows:
         decision = said[row["crossing_id"], row["revision"]].decision
         (score,) = decision.domains
         assert row["margin_revenue_fraud"] == score.margin
         assert row["rank_revenue_fraud"] == score.rank
         assert row["p_revenue_fraud"] == score.probability
+        assert row["expected_amount_revenue_fraud"] == score.expected_amount
         assert row["lane"] == decision.lane
         told = [(reason["feature"], reason["contribution"]) for reason in row["reasons_revenue_fraud"]]
         assert told == [(reason.feature, reason.contribution) for reason in score.reasons]

@@ -126,3 +126,11 @@ def test_likelihood_counts_in_one_reference_class(p: float, down: float, up: flo
 def test_nothing_is_riskier_than_all_of_the_crossings_that_it_is_one_of(rank: float, share: str) -> None:
     said = likelihood_of(examples.score(rank=rank), "en").rank.replace(messages.NO_BREAK_SPACE, " ")
     assert said == f"Riskier than {share} of recent crossings"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_size_of_a_hit_is_said_in_two_digits_or_not_at_all(language: str) -> None:
+    said = likelihood_of(examples.score(expected_amount=8437.12), language).amount
+    assert said is not None
+    assert messages.number(8400, language) in said
+    assert likelihood_of(examples.score(expected_amount=None), language).amount is None

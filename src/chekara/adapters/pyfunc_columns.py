@@ -4,5 +4,5 @@ from __future__ import annotations
 
 CONTRIBUTIONS = "contributions"  # parameter that asks for one column per feature
 CONTRIBUTION_PREFIX = "contribution_"
-OUTPUT_COLUMNS = ("margin", "item_margin", "probability", "interval_low", "interval_high")
+OUTPUT_COLUMNS = ("margin", "item_margin", "probability", "interval_low", "interval_high", "expected_amount")
 WARNINGS = "warnings"

@@ -46,8 +46,9 @@ def score_rows(model: Model, frame: pd.DataFrame, *, with_contributions: bool = 
     -------
     DataFrame
         One row per input row, in order: ``crossing_id``, ``item_no``, ``margin`` (of the crossing: its highest
-        line), ``item_margin``, ``probability``, ``interval_low``, ``interval_high`` and ``warnings`` (codes joined
-        by ``;``, such as ``missing_value:net_mass_kg``). A row that breaks the contract scores NaN, with the
+        line), ``item_margin``, ``probability``, ``interval_low``, ``interval_high``, ``expected_amount`` (what a
+        hit in the line would bring, currency; NaN where nothing is known of amounts) and ``warnings`` (codes joined by
+        ``;``, such as ``missing_value:net_mass_kg``). A row that breaks the contract scores NaN, with the
         warning ``row_refused``.
     """
     raw = _as_lodged(frame)
@@ -66,6 +67,7 @@ def score_rows(model: Model, frame: pd.DataFrame, *, with_contributions: bool = 
         "probability": model.calibration.probability(margin),
         "interval_low": low,
         "interval_high": high,
+        "expected_amount": np.where(applies, model.expected_amount(table), np.nan),
     }
     if with_contributions:
         contributions = model.contributions(X)

@@ -299,6 +299,11 @@ _DOMAIN: Final = _fields(
     model=_fields(name=_STRING, version=_STRING, digest=_STRING),
     base_value=_NUMBER,
     margin=_NUMBER,
+    expected_amount={
+        "type": ["number", "null"],
+        "minimum": 0,
+        "description": "What a hit here brings on average: revenue recovered and value seized, reporting currency",
+    },
     reasons={"type": "array", "items": _REASON},
     contributions={"type": "object", "additionalProperties": _NUMBER},
     evidence={"type": "array", "items": _fields(feature=_STRING, value=_VALUE, expected=_VALUE, text=_STRING)},

@@ -155,6 +155,7 @@ def _domain(score: DomainScore, actor: Actor, language: str, with_contributions:
         "model": {"name": score.model.name, "version": score.model.version, "digest": score.model.digest},
         "base_value": score.base_value,
         "margin": score.margin,
+        "expected_amount": score.expected_amount,
     }
     if may(actor, Permission.READ_REASONS):
         shown["reasons"] = [_reason(reason, language, item) for reason in score.reasons]

@@ -72,6 +72,9 @@ class DomainScore:
         Log-odds per feature.
     reasons : tuple of Reason
         The strongest factors, largest absolute contribution first.
+    expected_amount : float or None
+        Revenue recovered and value seized that a hit in this item brings on average, reporting currency; None where
+        nothing is known of amounts. It says nothing of how likely a hit is.
     """
 
     domain: str
@@ -86,6 +89,7 @@ class DomainScore:
     margin: float
     contributions: Mapping[str, float]
     reasons: tuple[Reason, ...]
+    expected_amount: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

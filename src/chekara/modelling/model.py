@@ -128,7 +128,7 @@ class Model:
         Returns
         -------
         ndarray of shape (n_items,)
-            Times the probability this is the expected harm.
+            To the cent; times the probability this is the expected harm.
         """
         return np.full(table.n_items, np.nan) if self.severity is None else self.severity.expected(table)
 

@@ -24,6 +24,7 @@ CHAPTER_STRENGTH = 20.0  # hits that the mean of all goods weighs as, in that of
 RIDGE = 10.0  # as if each coefficient had been seen at zero ten times
 FARTHEST = 3.0  # standard deviations: beyond what hits looked like, a line is as far as the farthest
 LARGEST_SMEARING = 10.0
+AMOUNT_DECIMALS = 2  # of money; below it one line and a million may differ by the order of adding
 _CHAPTER = "hs_chapter"
 
 
@@ -60,16 +61,22 @@ class Severity:
     largest: float
 
     def expected(self, table: FeatureTable) -> Floats:
-        """Tell the amount to expect of each goods line, if it is a hit; currency, shape (n_items,)."""
+        """Tell the amount to expect of each goods line, if it is a hit; currency to the cent, shape (n_items,).
+
+        The same alone and among others: never negative, never beyond the largest amount that was seen.
+        """
         logs = self._logs(table)
-        return np.minimum(np.exp(np.minimum(logs, np.log(self.largest))) * self.smearing, self.largest)
+        amount = np.exp(np.minimum(logs, np.log(self.largest))) * self.smearing
+        return np.minimum(np.round(amount, AMOUNT_DECIMALS), self.largest)
 
     def _logs(self, table: FeatureTable) -> Floats:
         logs = np.full(table.n_items, self.level)
         if self.chapters and _CHAPTER in table.values:
             logs += np.array([self.chapters.get(code, 0.0) for code in table.values[_CHAPTER]])
         if self.numbers:
-            logs += _standardised(table, self.numbers, self.centre, self.scale) @ np.array(self.weight)
+            Z = _standardised(table, self.numbers, self.centre, self.scale)
+            for column, weight in zip(Z.T, self.weight, strict=True):  # a matrix product adds otherwise for one row
+                logs += column * weight
         return logs
 
     def to_json(self) -> dict[str, Any]:

@@ -73,6 +73,10 @@ class Champion(Protocol):
         """Return exact SHAP values per item, base value last, shape (n_items, n_features + 1)."""
         ...
 
+    def expected_amount(self, table: FeatureTable) -> Floats:
+        """Return what each item would bring if it is a hit, currency; NaN where nothing is known of amounts."""
+        ...
+
     def unseen(self, table: FeatureTable) -> list[tuple[int, str]]:
         """Return (row, feature) of every category that training never saw."""
         ...

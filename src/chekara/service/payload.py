@@ -265,6 +265,7 @@ def _plain_score(score: DomainScore, features: FeatureTable) -> Plain:
         "model": _fields(score.model),
         "base_value": score.base_value,
         "margin": score.margin,
+        "expected_amount": score.expected_amount,
         # Names are written once, with the features, unless the model has others.
         "contributions": {"names": None if names == list(features.names) else names, "float64": _packed(values)},
         "reasons": [_fields(reason) | {"evidence": dict(reason.evidence)} for reason in score.reasons],
@@ -289,6 +290,7 @@ def _score_from(plain: Plain, features: Plain) -> DomainScore:
         margin=plain["margin"],
         contributions=dict(zip(names, values.tolist(), strict=True)),
         reasons=tuple(Reason(**reason) for reason in plain["reasons"]),
+        expected_amount=plain.get("expected_amount"),  # decisions made before amounts were told have none
     )
 
 

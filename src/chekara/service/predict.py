@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
@@ -32,6 +33,8 @@ class Prediction:
         Log-odds.
     probability : float
     interval : tuple of float
+    expected_amount : float or None
+        What a hit in this item would bring, currency; None where nothing is known of amounts.
     contributions : mapping of str to float
         Log-odds per feature; with ``base_value`` they add up to ``margin``.
     reasons : tuple of Reason
@@ -48,6 +51,7 @@ class Prediction:
     base_value: float
     probability: float
     interval: tuple[float, float]
+    expected_amount: float | None
     contributions: Mapping[str, float]
     reasons: tuple[Reason, ...]
     unseen_fields: tuple[str, ...]
@@ -85,6 +89,7 @@ def predict(
     contributions = explain_rows(champion, X[rows])
     probability = champion.calibration.probability(margins)
     low, high = champion.calibration.interval(margins)
+    amounts = champion.expected_amount(table.take(rows)).tolist()
     usual, goods = champion.usual(items), items.text("hs_code")
     unseen, missing = _by_row(champion.unseen(table)), _by_row(champion.missing(items, table))
     starts = np.searchsorted(crossing_index, np.arange(len(crossings) + 1))
@@ -97,6 +102,7 @@ def predict(
             base_value=float(own[-1]),
             probability=float(probability[i]),
             interval=(float(low[i]), float(high[i])),
+            expected_amount=None if math.isnan(amounts[i]) else amounts[i],
             contributions=dict(zip(champion.names, own[:-1].tolist(), strict=True)),
             reasons=_reasons_of(champion, table, usual, goods, row, own[:-1], unseen.get(row, ())),
             unseen_fields=_fields_read(unseen, range(starts[crossing], starts[crossing + 1])),

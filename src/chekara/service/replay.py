@@ -25,8 +25,8 @@ class Difference:
     ----------
     domain : str
     what : str
-        ``margin``, ``probability``, ``interval``, ``base_value``, ``item_no``, ``contribution <feature>`` or
-        ``feature <feature>``.
+        ``margin``, ``probability``, ``interval``, ``base_value``, ``expected_amount``, ``item_no``,
+        ``contribution <feature>`` or ``feature <feature>``.
     """
 
     domain: str
@@ -107,6 +107,10 @@ def _score_differences(
     ):
         if abs(stored - replayed) > TOLERANCE:
             yield what
+    # Decisions made before amounts were told hold none.
+    amount = float(model.expected_amount(features.take(np.array([row])))[0])
+    if score.expected_amount is not None and not abs(score.expected_amount - amount) <= TOLERANCE:
+        yield "expected_amount"
     for name, replayed in zip(model.names, contributions[:-1].tolist(), strict=True):
         if abs(score.contributions[name] - replayed) > TOLERANCE:
             yield f"contribution {name}"

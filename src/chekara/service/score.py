@@ -313,6 +313,7 @@ class ScoreCrossings:
             margin=found.margin,
             contributions=found.contributions,
             reasons=found.reasons,
+            expected_amount=found.expected_amount,
         )
 
     def _warnings(self, fresh: _Fresh, known: Known) -> tuple[Notice, ...]:

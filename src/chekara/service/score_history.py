@@ -54,14 +54,16 @@ def score_schema(domains: Mapping[str, object]) -> Any:
     Returns
     -------
     pyarrow.Schema
-        ``crossing_id, lane``, per domain ``p_``, ``margin_``, ``rank_``, then ``reasons_`` and the ``item_no_`` that
-        they are of, at last the ``revision`` that was scored. Null where a domain does not apply to a crossing.
+        ``crossing_id, lane``, per domain ``p_``, ``margin_``, ``rank_``, then ``reasons_``, the ``item_no_`` that
+        they are of and the ``expected_amount_`` that a hit in it brings (reporting currency), at last the
+        ``revision`` that was scored. Null where a domain does not apply to a crossing, or nothing is known of amounts.
     """
     fields = [arrow.field("crossing_id", arrow.string()), arrow.field("lane", arrow.string())]
     for prefix in ("p", "margin", "rank"):
         fields += [arrow.field(f"{prefix}_{domain}", arrow.float64()) for domain in domains]
     fields += [arrow.field(f"reasons_{domain}", REASONS_TYPE) for domain in domains]
     fields += [arrow.field(f"item_no_{domain}", arrow.int64()) for domain in domains]
+    fields += [arrow.field(f"expected_amount_{domain}", arrow.float64()) for domain in domains]
     return arrow.schema([*fields, arrow.field("revision", arrow.int64())])
 
 
@@ -147,12 +149,15 @@ class _Part:
         NaN where the domain does not apply.
     item_no : ndarray of shape (n_reported,)
         NaN where it does not.
+    expected_amount : ndarray of shape (n_reported,)
+        Currency; NaN where it does not, or nothing is known of amounts.
     reasons : pyarrow.ListArray of length n_reported
     """
 
     margin: Floats
     probability: Floats
     item_no: Floats
+    expected_amount: Floats
     reasons: Any
 
 
@@ -225,13 +230,15 @@ def _score(champion: Champion, items: ItemColumns, index: Ints, reported: Mask) 
     told = reported[found.crossings]
     rows = found.rows[told]
     is_told = np.isfinite(margin[reported])
-    item_no = np.full(len(is_told), np.nan)
+    item_no, amount = (np.full(len(is_told), np.nan) for _ in range(2))
     item_no[is_told] = items.number("item_no")[rows]
+    amount[is_told] = champion.expected_amount(found.table.take(rows))
     own = ItemColumns({name: column[rows] for name, column in items.values.items()}, len(rows))
     reasons = reason_lists(
         champion.names, found.table.take(rows), explain_rows(champion, found.X[rows]), champion.usual(own), REASONS
     )
-    return _Part(margin=margin, probability=probability, item_no=item_no, reasons=_spread(reasons, is_told))
+    told_of_item = {"item_no": item_no, "expected_amount": amount, "reasons": _spread(reasons, is_told)}
+    return _Part(margin=margin, probability=probability, **told_of_item)
 
 
 def _spread(lists: Any, is_there: npt.NDArray[np.bool_]) -> Any:
@@ -270,6 +277,7 @@ class _Ranking:
             columns[f"rank_{domain}"] = arrow.array(ranks[domain][reported], from_pandas=True)
             columns[f"reasons_{domain}"] = part.reasons
             columns[f"item_no_{domain}"] = _whole(part.item_no)
+            columns[f"expected_amount_{domain}"] = arrow.array(part.expected_amount, from_pandas=True)
         schema = score_schema(parts)
         return arrow.table([columns[name] for name in schema.names], schema=schema)
 

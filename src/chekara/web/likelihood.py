@@ -16,7 +16,7 @@ _REFERENCE_CLASSES = (100, 1_000, 10_000)
 
 
 def likelihood_of(score: DomainScore, language: str) -> Likelihood:
-    """Put a domain's probability, interval and rank into words.
+    """Put a domain's probability, interval, rank and the size of a hit into words.
 
     Parameters
     ----------
@@ -40,7 +40,14 @@ def likelihood_of(score: DomainScore, language: str) -> Likelihood:
         ),
         rank=messages.text("page.case.rank", language, share=_rank(score.rank, language)),
         short=messages.text("page.queue.of", language, n=about, of=size),
+        amount=None if score.expected_amount is None else _amount(score.expected_amount, language),
     )
+
+
+def _amount(amount: float, language: str) -> str:
+    # A mean of few hits: more than two digits would claim a precision that nobody has.
+    rounded = float(f"{amount:.2g}")
+    return messages.text("page.case.size", language, amount=messages.number(rounded, language))
 
 
 def _rank(rank: float, language: str) -> str:

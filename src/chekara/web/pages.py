@@ -255,12 +255,15 @@ class Likelihood:
         "Riskier than 98 % of recent crossings".
     short : str
         "31 of 100", for a table.
+    amount : str or None
+        "about 8,400 on average", if there is a hit; None where nothing is known of amounts.
     """
 
     probability: str
     interval: str
     rank: str
     short: str
+    amount: str | None
 
 
 @dataclass(frozen=True, slots=True)
