@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from numba import njit
 
 from chekara.explain.evidence import (
     CHAPTER_DIGITS,
@@ -89,47 +90,64 @@ class _History:
 
     def __init__(self, crossing: Ints, hit: Floats) -> None:
         self._crossing = crossing
-        self._n_crossings = int(crossing.max(initial=-1)) + 1
         # 0 unknown, 1 inspected, 2 hit: the highest of a crossing's lines is the crossing's.
         self._outcome = np.where(np.isnan(hit), 0, np.where(hit == 1.0, 2, 1))
-        self._stands_alone = np.bincount(crossing, minlength=self._n_crossings)[crossing] == 1
+        self._by_crossing = np.argsort(crossing, kind="stable")
 
     def count(self, group: Ints, n_groups: int) -> list[Count]:
         """Count the crossings of each group 0 ... n_groups - 1; a negative group counts nowhere."""
-        alone = self._stands_alone & (group >= 0)
-        several = ~self._stands_alone & (group >= 0)
-        # One number per line, in order of group, crossing, outcome: the last one of a crossing in a group counts.
-        lines = (group[several] * self._n_crossings + self._crossing[several]) * 3 + self._outcome[several]
-        lines.sort()
-        lines = lines[np.append(lines[1:] // 3 != lines[:-1] // 3, np.ones(min(len(lines), 1), dtype=np.bool_))]
-        cells = np.bincount(group[alone] * 3 + self._outcome[alone], minlength=3 * n_groups)
-        cells += np.bincount(lines // (3 * max(self._n_crossings, 1)) * 3 + lines % 3, minlength=3 * n_groups)
-        unknown, missed, hits = cells.reshape(n_groups, 3).T.tolist()
-        return [Count(u + m + h, m + h, h) for u, m, h in zip(unknown, missed, hits, strict=True)]
+        cells = np.zeros((n_groups, 3), dtype=np.int64)
+        _count_crossings(self._by_crossing, self._crossing, self._outcome, group, cells)
+        return [Count(u + m + h, m + h, h) for u, m, h in cells.tolist()]
+
+
+@njit(cache=True, nogil=True)
+def _count_crossings(by_crossing: Ints, crossing: Ints, outcome: Ints, group: Ints, cells: Ints) -> None:
+    """Add one to the cell (group, highest outcome) of every crossing that has lines in the group."""
+    latest = np.full(len(cells), -1, dtype=np.int64)
+    highest = np.zeros(len(cells), dtype=np.int64)
+    for line in by_crossing:
+        of = group[line]
+        if of < 0:
+            continue
+        if latest[of] == crossing[line]:
+            highest[of] = max(highest[of], outcome[line])
+            continue
+        if latest[of] >= 0:
+            cells[of, highest[of]] += 1
+        latest[of], highest[of] = crossing[line], outcome[line]
+    for of in range(len(cells)):
+        if latest[of] >= 0:
+            cells[of, highest[of]] += 1
 
 
 def _describe_number(column: npt.NDArray[Any], history: _History) -> NumberEvidence:
-    values = column.astype(np.float64)
-    is_known = ~np.isnan(values)
+    is_known = ~np.isnan(column)
     missing, known_total = history.count(is_known.astype(np.int64), 2)
     if known_total.crossings < FEWEST_CROSSINGS:
         return NumberEvidence(None, (), (), _published(missing))
+    values = np.sort(column[is_known]).astype(np.float64)
     ranks = np.linspace(0.0, 1.0, _N_BINS + 1)[1:-1]
-    lower, median, upper, *cuts = np.quantile(values[is_known], [0.25, 0.5, 0.75, *ranks])
-    edges = sorted({_rounded(cut) for cut in cuts if cut < values[is_known].max()})
-    edges, bins = _merge_narrow(edges, values, history)
+    lower, median, upper, *cuts = np.quantile(values, [0.25, 0.5, 0.75, *ranks])
+    edges = sorted({_rounded(cut) for cut in cuts if cut < values[-1]})
+    edges, bins = _merge_narrow(edges, column, history)
     return NumberEvidence((_rounded(lower), _rounded(median), _rounded(upper)), tuple(edges), bins, _published(missing))
 
 
-def _merge_narrow(edges: list[float], values: Floats, history: _History) -> tuple[list[float], tuple[Count, ...]]:
+def _merge_narrow(
+    edges: list[float], column: npt.NDArray[Any], history: _History
+) -> tuple[list[float], tuple[Count, ...]]:
     """Drop edges until every bin has enough crossings."""
+    values = column.astype(np.float64)
+    group = np.where(np.isnan(values), -1, np.searchsorted(edges, values)).astype(np.int64)
     while True:
-        group = np.where(np.isnan(values), -1, np.searchsorted(edges, values))
-        bins = history.count(group.astype(np.int64), len(edges) + 1)
+        bins = history.count(group, len(edges) + 1)
         narrow = next((i for i, found in enumerate(bins) if found.crossings < FEWEST_CROSSINGS), None)
         if narrow is None or not edges:
             return edges, tuple(bins)
-        edges = edges[: max(narrow - 1, 0)] + edges[max(narrow, 1) :]
+        dropped = max(narrow - 1, 0)
+        edges = edges[:dropped] + edges[dropped + 1 :]
+        group -= group > dropped
 
 
 def _describe_category(column: npt.NDArray[Any], history: _History) -> CategoryEvidence:
