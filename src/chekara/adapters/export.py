@@ -1,30 +1,39 @@
-"""Live decisions, results, channels and propensities as history files: what a model is trained on again."""
+"""Live decisions, results, channels and propensities as history files: what a model is trained on again.
+
+The log is read twice in one consistent read, page after page: first for which columns there are, then for the rows.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import pandas as pd
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from chekara.adapters import database as tables
 from chekara.adapters.database import open_database
 from chekara.adapters.loaded_histories import LoadedHistories
 from chekara.adapters.log_events import LogEvent, log_events
 from chekara.data.identity import EntityTokens, load_entity_secret
-from chekara.data.schema import CROSSING_COLUMNS, INSPECTION_COLUMNS, Column
-from chekara.data.sources import write_history
+from chekara.data.schema import CROSSING_COLUMNS, INSPECTION_COLUMNS, TABLES, is_extension
+from chekara.data.write import TableShape, refuse_shadowed, shape_of, write_parts
 from chekara.domain.crossing import Crossing
 from chekara.domain.inspection import Inspection
 from chekara.features.profile_live import CrossingEvent, ResultEvent
+from chekara.service.payload import inspection_record_from, parsed
 from chekara.service.records import Chain
 from chekara.settings import Settings
 
-EVENTS_AT_ONCE: Final = 2_000
+EVENTS_AT_ONCE: Final = 500
 _HAPPENED_STAGES: Final = ("arrival", "exit")
+_COLUMNS: Final = {"crossings": CROSSING_COLUMNS, "inspections": INSPECTION_COLUMNS}
+
+Row: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +52,28 @@ class Exported:
     results: int
 
 
-def export_history(settings: Settings, out: Path, *, since: datetime | None = None) -> Exported:
-    """Write what the service decided and learned as history files of the contract.
+class _Part(NamedTuple):
+    """What some events of the log leave to be written."""
+
+    crossings: list[Crossing]
+    results: list[Inspection]
+
+    def rows(self) -> dict[str, list[Row]]:
+        """Return rows by table."""
+        return {
+            "crossings": [row for one in self.crossings for row in _crossing_rows(one)],
+            "inspections": [_inspection_row(one) for one in self.results],
+        }
+
+
+def export_history(
+    settings: Settings, out: Path, *, since: datetime | None = None, at_once: int = EVENTS_AT_ONCE
+) -> Exported:
+    """Write what the service decided and learned as history files of the contract, in bounded memory.
 
     Entity ids are tokens of this installation; loaded back here, each is its own token. Crossings that never came and
     everything of test keys are left out. A crossing known before ``since`` is there if a result of it came after.
+    No file appears under its name before all are whole.
 
     Parameters
     ----------
@@ -56,6 +82,8 @@ def export_history(settings: Settings, out: Path, *, since: datetime | None = No
         Folder to write; made if it is not there.
     since : datetime with offset, optional
         Only what became known at this instant or later.
+    at_once : int
+        Events of the log held in memory; the files do not depend on it.
 
     Raises
     ------
@@ -64,65 +92,113 @@ def export_history(settings: Settings, out: Path, *, since: datetime | None = No
     LogUnavailableError
         The database does not answer.
     """
+    refuse_shadowed(TABLES, out)
+    points = LoadedHistories(settings, EntityTokens(load_entity_secret(settings))).crossing_points()
     database = open_database(settings)
     try:
         with database.reading() as connection:
-            never_came = _withdrawn(connection)
-            events = _events(connection, since)
+            scan = _Scan()
+            for part in _parts(connection, since, at_once):
+                scan.add(part)
+            shapes = {table: scan.shape(table) for table in _COLUMNS}
+            frames: Iterator[dict[str, pd.DataFrame]] = (
+                {table: _frame(rows, table, shapes[table]) for table, rows in part.rows().items()}
+                for part in _parts(connection, since, at_once)
+            )
+            if points is not None:
+                shapes["crossing_points"] = shape_of(points, "crossing_points")
+                frames = chain([{"crossing_points": points}], frames)
+            write_parts(frames, shapes, out)
     finally:
         database.close()
-    crossings = [one for one in events[0] if one.crossing_id not in never_came]
-    results = [one for one in events[1] if one.crossing_id not in never_came]
-    frames = {
-        "crossings": _frame([row for one in crossings for row in _crossing_rows(one)], CROSSING_COLUMNS),
-        "inspections": _frame([_inspection_row(one) for one in results], INSPECTION_COLUMNS),
-    }
-    loaded = LoadedHistories(settings, EntityTokens(load_entity_secret(settings))).read()
-    if loaded is not None and len(loaded.crossing_points):
-        frames["crossing_points"] = loaded.crossing_points
-    write_history(frames, out)
-    return Exported(len(crossings), len(results))
+    return Exported(scan.crossings, scan.results)
 
 
-def _withdrawn(connection: Connection) -> set[str]:
+class _Scan:
+    """What the files will hold, seen before the first row is written."""
+
+    def __init__(self) -> None:
+        self.crossings = 0
+        self.results = 0
+        self._columns = {t: {column.name for column in columns if column.required} for t, columns in _COLUMNS.items()}
+        self._is_text: dict[str, bool] = {}
+
+    def add(self, part: _Part) -> None:
+        self.crossings += len(part.crossings)
+        self.results += len(part.results)
+        for table, rows in part.rows().items():
+            for row in rows:
+                self._columns[table].update(name for name, value in row.items() if value is not None)
+                for name in filter(is_extension, row):
+                    self._is_text[name] = self._is_text.get(name, False) or isinstance(row[name], str)
+
+    def shape(self, table: str) -> TableShape:
+        own = {column.name for column in _COLUMNS[table]}
+        extensions = dict(sorted(self._is_text.items())) if table == "crossings" else {}
+        return TableShape(frozenset(self._columns[table] & own), extensions)
+
+
+def _parts(connection: Connection, since: datetime | None, at_once: int) -> Iterator[_Part]:
+    """Read the log page after page; of each, what belongs into the files."""
+    position = 0
+    while events := log_events(connection, position, at_once):
+        position = events[-1].event.position
+        yield _part(connection, events, since)
+
+
+def _part(connection: Connection, events: Sequence[LogEvent], since: datetime | None) -> _Part:
+    crossings = [(one.as_of, one.event.crossing) for one in events if isinstance(one.event, CrossingEvent)]
+    results = [(one.as_of, one.event.inspection) for one in events if isinstance(one.event, ResultEvent)]
+    about = {one.crossing_id for _, one in crossings} | {one.crossing_id for _, one in results}
+    came = about - _withdrawn(connection, about)
+    still_wanted: set[str] = set()
+    if since is not None:
+        older = {one.crossing_id for as_of, one in crossings if as_of < since}
+        still_wanted = _with_results_since(connection, older & came, since)
+    return _Part(
+        [one for as_of, one in crossings if one.crossing_id in (came if _is_due(as_of, since) else still_wanted)],
+        [one for as_of, one in results if one.crossing_id in came and _is_due(as_of, since)],
+    )
+
+
+def _is_due(as_of: datetime, since: datetime | None) -> bool:
+    return since is None or as_of >= since
+
+
+def _withdrawn(connection: Connection, crossing_ids: Iterable[str]) -> set[str]:
     """Crossings whose newest event is a withdrawal."""
-    v, d = tables.voids, tables.decisions
-    last_voids = dict(_newest(connection, v))
-    last_decisions = dict(_newest(connection, d))
+    last_voids = _newest(connection, tables.voids, crossing_ids)
+    last_decisions = _newest(connection, tables.decisions, last_voids)
     return {one for one, position in last_voids.items() if position > last_decisions.get(one, 0)}
 
 
-def _newest(connection: Connection, table: Any) -> list[tuple[str, int]]:
-    query = select(table.c.crossing_id, table.c.position).where(table.c.chain == Chain.LIVE.value)
-    return [(row.crossing_id, row.position) for row in connection.execute(query.order_by(table.c.position))]
+def _newest(connection: Connection, table: Any, crossing_ids: Iterable[str]) -> dict[str, int]:
+    t = table.c
+    query = (
+        select(t.crossing_id, func.max(t.position))
+        .where(t.chain == Chain.LIVE.value, t.crossing_id.in_(list(crossing_ids)))
+        .group_by(t.crossing_id)
+    )
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
-def _events(connection: Connection, since: datetime | None) -> tuple[list[Crossing], list[Inspection]]:
-    events = _read(connection)
-    results = [
-        one.event.inspection
-        for one in events
-        if isinstance(one.event, ResultEvent) and (since is None or one.as_of >= since)
-    ]
-    inspected = {result.crossing_id for result in results}
-    crossings = [
-        one.event.crossing
-        for one in events
-        if isinstance(one.event, CrossingEvent)
-        and (since is None or one.as_of >= since or one.event.crossing.crossing_id in inspected)
-    ]
-    return crossings, results
+def _with_results_since(connection: Connection, crossing_ids: Iterable[str], since: datetime) -> set[str]:
+    """Those of some crossings of which a result became known at an instant or later."""
+    t, p = tables.inspections, tables.payloads
+    query = (
+        select(t.c.crossing_id, t.c.position, p.c.body)
+        .join(p, (p.c.chain == t.c.chain) & (p.c.position == t.c.position))
+        .where(t.c.chain == Chain.LIVE.value, t.c.crossing_id.in_(list(crossing_ids)))
+    )
+    return {
+        crossing_id
+        for crossing_id, position, body in connection.execute(query)
+        if inspection_record_from(parsed(body), chain=Chain.LIVE, position=position).as_of >= since
+    }
 
 
-def _read(connection: Connection) -> list[LogEvent]:
-    found: list[LogEvent] = []
-    while part := log_events(connection, found[-1].event.position if found else 0, EVENTS_AT_ONCE):
-        found += part
-    return found
-
-
-def _crossing_rows(crossing: Crossing) -> list[dict[str, Any]]:
-    header: dict[str, Any] = {
+def _crossing_rows(crossing: Crossing) -> list[Row]:
+    header: Row = {
         "crossing_id": crossing.crossing_id,
         "revision": crossing.revision,
         "occurred_at": crossing.occurred_at,
@@ -135,12 +211,16 @@ def _crossing_rows(crossing: Crossing) -> list[dict[str, Any]]:
     return [header | dict(item) for item in crossing.items]
 
 
-def _inspection_row(inspection: Inspection) -> dict[str, Any]:
+def _inspection_row(inspection: Inspection) -> Row:
     own = {name: getattr(inspection, name) for name in Inspection.__slots__ if name != "details"}
     return own | dict(inspection.details)
 
 
-def _frame(rows: list[dict[str, Any]], columns: tuple[Column, ...]) -> pd.DataFrame:
+def _frame(rows: list[Row], table: str, shape: TableShape) -> pd.DataFrame:
+    texts = [name for name, is_text in shape.extensions.items() if is_text]
+    for row in rows if texts else ():
+        row.update({name: str(row[name]) for name in texts if row.get(name) is not None})
+    columns = _COLUMNS[table]
     frame = pd.DataFrame(rows) if rows else pd.DataFrame(columns=[column.name for column in columns])
     for column in columns:
         if column.kind == "instant" and column.name in frame:

@@ -15,6 +15,8 @@ from typing import Final
 
 import pandas as pd
 
+from chekara.data.checks import validate_table
+from chekara.data.files import find_table, read_raw
 from chekara.data.identity import EntityTokens
 from chekara.data.schema import KEYS, TABLES
 from chekara.data.sources import History, load_history, write_history
@@ -93,6 +95,15 @@ class LoadedHistories:
             inspections=firsts["inspections"],
             crossing_points=firsts["crossing_points"],
         )
+
+    def crossing_points(self) -> pd.DataFrame | None:
+        """Return the crossing points that were loaded, or None; of those with one code the last one loaded counts."""
+        paths = [find_table(self._folder / name, "crossing_points") for name in self.names()]
+        frames = [validate_table(read_raw(path), "crossing_points").frame for path in paths if path is not None]
+        if not frames:
+            return None
+        points = pd.concat(frames, ignore_index=True)
+        return points[~points.duplicated(list(KEYS["crossing_points"]), keep="last")].reset_index(drop=True)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
