@@ -1,7 +1,8 @@
-"""Every notebook runs from top to bottom, and is kept without outputs."""
+"""Every notebook runs from top to bottom, checks what it claims, and is kept without outputs."""
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import nbformat
@@ -31,6 +32,16 @@ def test_a_notebook_runs(path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: 
         output for cell in notebook.cells for output in cell.get("outputs", []) if "image/png" in output.get("data", {})
     ]
     assert drawn, "the notebook shows no picture"
+
+
+@pytest.mark.parametrize("path", [path for path in NOTEBOOKS if path.stem[:2] != "01"], ids=lambda path: path.stem)
+def test_a_notebook_checks_what_it_claims(path: Path) -> None:
+    """A page that tells of results ends by asserting them, so that running it fails once they are no longer so."""
+    *_, heading, last = nbformat.read(path, as_version=4).cells
+    assert "What this page claims, checked" in heading.source
+    checks = [step for step in ast.walk(ast.parse(last.source)) if isinstance(step, ast.Assert)]
+    assert len(checks) >= 5
+    assert not [check for check in checks if isinstance(check.test, ast.Constant)]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
