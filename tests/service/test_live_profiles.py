@@ -125,6 +125,43 @@ def test_a_loaded_history_is_what_live_crossings_see(house: SmallHouse, tmp_path
     assert_same_as_batch(house, history, known_since(history, middle))
 
 
+def test_points_alone_can_be_loaded_and_a_streamed_history_then_has_all_features_of_the_batch(
+    house: SmallHouse, tmp_path: Path
+) -> None:
+    history = dirty_history(tmp_path / "history", seed=7)
+    write_history({"crossing_points": history.crossing_points}, tmp_path / "points")
+    stream(house, known_until(history, middle := history.crossings["known_at"].quantile(0.5)), [6])
+    made = load_profiles(house.settings, tmp_path / "points")
+    assert (made.crossings, made.results) == (0, 0)
+    assert load_profiles(house.settings, tmp_path / "points").was_loaded_before
+    rest = known_since(history, middle)
+    stream(house, rest, [6])
+    assert_same_as_batch(house, history, rest)
+
+
+def test_a_point_that_lies_nowhere_counts_as_in_the_batch_and_says_so(house: SmallHouse, tmp_path: Path) -> None:
+    history = dirty_history(tmp_path / "history", seed=9, n=80)
+    points = history.crossing_points[["code", "neighbour", "border_regime"]]
+    gaps = points[points["code"] != "KG-02"].assign(neighbour=lambda p: p["neighbour"].mask(p["code"] == "KG-03"))
+    history = replace(history, crossing_points=gaps)
+    write_history({"crossing_points": gaps}, tmp_path / "points")
+    load_profiles(house.settings, tmp_path / "points")
+    stream(house, history, [9])
+    assert_same_as_batch(house, history)
+    at = (history.crossings["known_at"].max() + pd.Timedelta(days=1)).to_pydatetime()
+    for point, is_known in (("KG-01", True), ("KG-02", False), ("KG-03", False), ("KG-99", False)):
+        record = house.score_one(replace(crossing(f"at {point}", crossing_point=point), known_at=at))
+        told = {notice.code: notice.field for notice in record.decision.warnings}
+        assert ("unknown_crossing_point" in told) != is_known
+        assert told.get("unknown_crossing_point", "crossing_point") == "crossing_point"
+
+
+def test_a_model_that_does_not_ask_for_points_says_nothing_of_them(tmp_path: Path) -> None:
+    plain = small_house(tmp_path)
+    assert "unknown_crossing_point" not in {notice.code for notice in plain.score_one(crossing()).decision.warnings}
+    plain.database.close()
+
+
 def write_part(history: History, folder: Path) -> None:
     write_history(history.tables, folder)
 

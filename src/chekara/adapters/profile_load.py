@@ -70,7 +70,7 @@ def load_profiles(settings: Settings, directory: Path, progress: Progress | None
     ----------
     settings : Settings
     directory : Path
-        Folder of history files; entity ids become tokens of this installation.
+        Folder of history files, or of crossing points alone; entity ids become tokens of this installation.
     progress : callable, optional
 
     Raises
@@ -83,7 +83,7 @@ def load_profiles(settings: Settings, directory: Path, progress: Progress | None
         The database does not answer.
     """
     tokens = EntityTokens(load_entity_secret(settings))
-    history = load_history(directory, tokens=tokens)
+    history = load_history(directory, tokens=tokens, takes_points_alone=True)
     loaded = LoadedHistories(settings, tokens)
     with loaded.locked():
         database = open_database(settings)

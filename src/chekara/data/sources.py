@@ -107,7 +107,11 @@ class History:
 
 
 def load_history(
-    directory: Path, *, mapping: Mapping | Path | None = None, tokens: EntityTokens | None = None
+    directory: Path,
+    *,
+    mapping: Mapping | Path | None = None,
+    tokens: EntityTokens | None = None,
+    takes_points_alone: bool = False,
 ) -> History:
     """Read a folder of history files, or a foreign folder through a mapping.
 
@@ -120,6 +124,8 @@ def load_history(
         Read the folder with this mapping; a path, or the name of a shipped one.
     tokens : EntityTokens, optional
         Replaces entity ids by national tokens. Without it they are only brought to one spelling.
+    takes_points_alone : bool
+        A folder of crossing points alone is a history without crossings, and no error.
 
     Returns
     -------
@@ -142,7 +148,7 @@ def load_history(
     """
     directory = Path(directory)
     own = {table: path for table in TABLES if (path := find_table(directory, table)) is not None}
-    if mapping is None and "crossings" in own:
+    if mapping is None and ("crossings" in own or (takes_points_alone and list(own) == ["crossing_points"])):
         return _load_contract_files(directory, own, tokens)
     found = load_mapping(mapping) if isinstance(mapping, Path) else mapping or find_mapping(directory)
     if found is None:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from typing import Final
 
 from chekara.domain.crossing import Crossing
 from chekara.errors import ChekaraError
 from chekara.features.catalogue import laid_columns
 from chekara.features.profile_live import CrossingEvent
+from chekara.features.profile_measures import parse_profile_name
 from chekara.service.champions import Champion
 from chekara.service.ports import LogTransaction
 from chekara.service.predict import Column, Predictions, predict_all, profiles_by_crossing
 from chekara.service.profiles import FoldEvents
 from chekara.service.records import Chain
+
+_POINTS: Final = "neighbour_and_regime"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,12 +34,15 @@ class Known:
         Position in the live log up to which events were folded before.
     is_empty : bool
         Nothing was ever loaded or learned.
+    lacks_point : bool
+        Some model asks for what is known of crossing points, and where this one lies was never loaded.
     """
 
     predictions: Predictions
     profiles: Mapping[str, Column]
     position: int
     is_empty: bool
+    lacks_point: bool
 
 
 class PredictAsKnown:
@@ -113,11 +121,23 @@ class PredictAsKnown:
             known_to = max(crossing.known_at for crossing in crossings)
             folded.keep(transaction.profiles, known_to=known_to, position=before + len(crossings))
         own = profiles_by_crossing(crossings, folded.columns)
+        asks = _asks_for_points(names)
         return [
             one
             if isinstance(one, Exception)
             else Known(
-                predictions=one, profiles=own[i], position=before + (i if is_live else 0), is_empty=is_empty and i == 0
+                predictions=one,
+                profiles=own[i],
+                position=before + (i if is_live else 0),
+                is_empty=is_empty and i == 0,
+                lacks_point=asks and crossings[i].header.get("crossing_point") not in folded.head.neighbourhoods,
             )
             for i, one in enumerate(predictions)
         ]
+
+
+@cache
+def _asks_for_points(names: tuple[str, ...]) -> bool:
+    """Whether some column reads neighbour and regime of a crossing point, or falls back to them."""
+    kinds = {parsed.kind for name in names if (parsed := parse_profile_name(name)) is not None}
+    return any(_POINTS in (kind.name, kind.parent) for kind in kinds)

@@ -327,6 +327,8 @@ class ScoreCrossings:
                 found += [Notice("missing_value", name, domain) for name in prediction.missing_fields]
         if known.is_empty:
             found.append(Notice("profiles_empty"))
+        if known.lacks_point:
+            found.append(Notice("unknown_crossing_point", "crossing_point"))
         if self._clock == "replay":
             found.append(Notice("replayed_clock"))
             if fresh.is_late:
