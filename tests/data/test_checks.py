@@ -279,3 +279,17 @@ def test_what_was_validated_validates_without_a_word(rows: list[dict[str, str]])
     again = validate_table(frame, "crossings")
     assert not again.refusals
     pd.testing.assert_frame_equal(again.frame, frame)
+
+
+def test_extensions_are_held_to_the_limits_of_a_request_and_counted() -> None:
+    rows = [{"x_note": "fine", "x_weight": 1.5}, {"x_note": "a" * 513, "x_weight": float("inf")}]
+    rows += [{"x_note": "\u202etxt", "x_weight": 2e15}, {"x_note": None, "x_weight": None}]
+    validated = check("crossings", *({"crossing_id": f"c{i}", **row} for i, row in enumerate(rows)))
+    assert counted(validated) == [
+        ("x_note", "text_too_long", "value_blanked", 1, (2,)),
+        ("x_note", "unsafe_character", "value_blanked", 1, (3,)),
+        ("x_weight", "not_a_number", "value_blanked", 1, (2,)),
+        ("x_weight", "out_of_range", "value_blanked", 1, (3,)),
+    ]
+    assert validated.frame["x_note"].notna().tolist() == [True, False, False, False]
+    assert validated.frame["x_weight"].notna().tolist() == [True, False, False, False]

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chekara.api.fields import Refusal, check_number, text_check
 from chekara.data.coerce import VALUE_REASONS, Coerced, coerce_column, coerce_extension, empty_column
-from chekara.data.schema import CROSSING_COLUMNS, INSPECTION_COLUMNS, TABLES, Column, columns_by_name
+from chekara.data.schema import CROSSING_COLUMNS, INSPECTION_COLUMNS, LONGEST_TEXT, TABLES, Column, columns_by_name
 
 COLUMNS = columns_by_name(INSPECTION_COLUMNS) | columns_by_name(CROSSING_COLUMNS)
 DTYPES = {
@@ -205,7 +206,28 @@ def test_categories_and_mixed_objects_are_read_by_their_text() -> None:
 
 
 def test_extensions_keep_strings_that_look_like_numbers() -> None:
-    assert coerce_extension(pd.Series(["011", ""])).tolist()[0] == "011"
-    assert str(coerce_extension(pd.Series([1, 2])).dtype) == "float64"
-    assert coerce_extension(pd.Series([True, False])).tolist() == [1.0, 0.0]
-    assert coerce_extension(pd.Series([date(2020, 1, 1)])).tolist() == ["2020-01-01"]
+    assert coerce_extension(pd.Series(["011", ""])).values.tolist()[0] == "011"
+    assert str(coerce_extension(pd.Series([1, 2])).values.dtype) == "float64"
+    assert coerce_extension(pd.Series([True, False])).values.tolist() == [1.0, 0.0]
+    assert coerce_extension(pd.Series([date(2020, 1, 1)])).values.tolist() == ["2020-01-01"]
+
+
+@given(st.one_of(st.floats(allow_nan=False), st.floats(-2e15, 2e15), st.sampled_from([1e15, -1e15])))
+def test_a_number_of_an_extension_is_taken_from_a_file_where_a_request_takes_it(value: float) -> None:
+    found = coerce_extension(pd.Series([value, 1.0]))
+    is_taken = not isinstance(check_number(value), Refusal)
+    assert (found.values[0] == value) == is_taken
+    assert sum(mask.sum() for mask in found.problems.values()) == (not is_taken)
+
+
+@given(
+    st.text(min_size=1, max_size=4), st.sampled_from([0, 508, 513]), st.sampled_from(["", "\u202e", "\x00", "\u2028"])
+)
+def test_a_text_of_an_extension_is_taken_from_a_file_where_a_request_takes_it(text: str, more: int, odd: str) -> None:
+    value = "a" + text + odd + "b" * (1 + more)  # no outer white space: in a file it is no part of a value
+    if any(blank in value for blank in "\t\n\r"):
+        return  # spreadsheets write these into cells, and no request may
+    found = coerce_extension(pd.Series([value, "c"]))
+    is_taken = not isinstance(text_check(LONGEST_TEXT)(value), Refusal)
+    assert (found.values.tolist()[0] == value) == is_taken
+    assert bool(found.problems) != is_taken

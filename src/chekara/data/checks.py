@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from chekara.data.coerce import Mask, coerce_column, coerce_extension, empty_column
+from chekara.data.coerce import Coerced, Mask, coerce_column, coerce_extension, empty_column
 from chekara.data.denied import refuse_denied_columns
 from chekara.data.identity import canonical_ids
 from chekara.data.row_rules import ROW_RULES, Action
@@ -115,7 +115,7 @@ def validate_table(frame: pd.DataFrame, table: str) -> ValidatedTable:
     _fill_defaults(values, columns)
     for name in map(str, frame.columns):
         if is_extension(name):
-            values[name] = coerce_extension(frame[name])
+            values[name] = tally.blanked(name, coerce_extension(frame[name]))
     clean = pd.DataFrame(values, copy=False)
     clean = clean[~tally.refused]
     for rule in ROW_RULES[table]:
@@ -182,6 +182,12 @@ class _Tally:
                 example_rows=examples,
             )
         )
+
+    def blanked(self, column: str, coerced: Coerced) -> pd.Series[Any]:
+        """Count the values of an optional column that had to go and return what is left."""
+        for reason, mask in coerced.problems.items():
+            self.note(column, reason, "value_blanked", np.flatnonzero(mask) + 1)
+        return coerced.values
 
     def apply(self, frame: pd.DataFrame, reason: str, action: Action, broken: dict[str, Mask]) -> pd.DataFrame:
         """Count the rows that break a rule and return the frame without them, or without their values."""

@@ -60,6 +60,8 @@ _DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 _UNSAFE = f"[{UNSAFE_CHARACTERS}]"
 _BLANKS = "[\t\n\r]"
 _LARGEST_EXACT_INTEGER = 2.0**53
+_ANY_NUMBER = Column(name="x_", kind="number", description="A national extension that is a number")
+_ANY_TEXT = Column(name="x_", kind="string", description="A national extension that is text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,17 +114,30 @@ def empty_column(column: Column, length: int) -> pd.Series[Any]:
     return _BY_KIND[column.kind](arrow.nulls(length, arrow.large_string()), column).values
 
 
-def coerce_extension(raw: pd.Series[Any]) -> pd.Series[Any]:
-    """Bring a national extension (``x_...``) to float64 or str.
+def coerce_extension(raw: pd.Series[Any]) -> Coerced:
+    """Bring a national extension (``x_...``) to float64 or str, within the limits of a request.
 
     Strings stay strings even where they look like numbers, because ``011`` is a code; a model's spec says which
     extension is a number.
+
+    Parameters
+    ----------
+    raw : Series of any dtype
+
+    Returns
+    -------
+    Coerced
+
+    Raises
+    ------
+    HistoryError
+        The column holds lists, records or bytes.
     """
     array = _single_values(raw)
     kind = array.type
     if arrow.types.is_boolean(kind) or _is_numeric(kind):
-        return _floats(pc.cast(array, arrow.float64(), safe=False))
-    return _texts(array if _is_text(kind) else pc.cast(array, arrow.string()))
+        return _number(pc.cast(array, arrow.float64(), safe=False), _ANY_NUMBER)
+    return _text(array if _is_text(kind) else pc.cast(array, arrow.string()), _ANY_TEXT)
 
 
 def as_arrow(raw: pd.Series[Any]) -> Any:
@@ -317,10 +332,6 @@ def _mask(array: Any) -> Mask:
 
 def _float_array(array: Any) -> npt.NDArray[np.float64]:
     return np.array(pc.cast(array, arrow.float64(), safe=False).to_numpy(zero_copy_only=False), dtype=np.float64)
-
-
-def _floats(array: Any) -> pd.Series[Any]:
-    return pd.Series(_float_array(array))
 
 
 def _texts(array: Any) -> pd.Series[Any]:

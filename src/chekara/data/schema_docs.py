@@ -24,7 +24,7 @@ file. `audit_groups` may lie beside them: it is read by the audit process alone.
   value (Namibia). Codes stay strings: `0101` is not `101`.
 - An instant is ISO 8601 and carries an offset: `2026-03-01T10:15:00+06:00`.
 - Columns that the contract does not know are ignored and listed. Columns `x_...` are national extensions, number or
-  string, used only where a model names them.
+  string, used only where a model names them, within the limits of all others: what is beyond is blanked and counted.
 - Columns that describe people (nationality, ethnicity, race, religion, sex, birth date, age, names, passport and ID
   numbers, language, politics, health, biometrics) refuse the whole history, by name in English, Russian and Kyrgyz
   and by content; `chekara.data.denied_content` says which contents are recognised.

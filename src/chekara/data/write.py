@@ -14,7 +14,7 @@ import pyarrow as arrow
 from pyarrow import parquet
 
 from chekara.data.coerce import as_arrow, coerce_column, coerce_extension
-from chekara.data.schema import TABLES, Column, columns_by_name, is_extension
+from chekara.data.schema import TABLES, columns_by_name, is_extension
 from chekara.errors import HistoryError
 
 _STORED = {
@@ -167,7 +167,7 @@ def shape_of(frame: pd.DataFrame, table: str) -> TableShape:
     return TableShape(
         frozenset(column.name for column in there if column.required or frame[column.name].notna().any()),
         {
-            name: not pd.api.types.is_numeric_dtype(coerce_extension(frame[name]))
+            name: not pd.api.types.is_numeric_dtype(coerce_extension(frame[name]).values)
             for name in map(str, frame.columns)
             if is_extension(name)
         },
@@ -180,16 +180,11 @@ def _as_stored(frame: pd.DataFrame, table: str, schema: Any) -> Any:
     for field in schema:
         if field.name not in frame.columns:
             arrays.append(arrow.nulls(len(frame), field.type))
-        elif field.name in contract:
-            arrays.append(as_arrow(_within_contract(frame, table, contract[field.name])).cast(field.type))
-        else:
-            arrays.append(as_arrow(coerce_extension(frame[field.name])).cast(field.type))
+            continue
+        raw = frame[field.name]
+        coerced = coerce_column(raw, contract[field.name]) if field.name in contract else coerce_extension(raw)
+        if coerced.problems:
+            reasons = ", ".join(coerced.problems)
+            raise HistoryError(f"values do not meet the contract: {reasons}", where=f"{table}: {field.name}")
+        arrays.append(as_arrow(coerced.values).cast(field.type))
     return arrow.table(arrays, schema=schema)
-
-
-def _within_contract(frame: pd.DataFrame, table: str, column: Column) -> pd.Series[Any]:
-    coerced = coerce_column(frame[column.name], column)
-    if coerced.problems:
-        reasons = ", ".join(coerced.problems)
-        raise HistoryError(f"values do not meet the contract: {reasons}", where=f"{table}: {column.name}")
-    return coerced.values
