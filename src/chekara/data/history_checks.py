@@ -11,6 +11,7 @@ from chekara.data.findings import Finding, warnings_first
 from chekara.data.labels import TargetRule, label_crossings
 from chekara.data.leakage import LeakageReport, find_leakage
 from chekara.data.sources import History
+from chekara.data.swaps import find_swapped_roles
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,9 +38,10 @@ class DomainChecks:
 
 
 def check_whole(history: History) -> tuple[Finding, ...]:
-    """Look for drift, proxies and rates in per cent, which do not depend on a domain."""
+    """Look for drift, proxies, rates in per cent and swapped roles, which do not depend on a domain."""
     crossings = history.newest_revisions()
-    return (*find_drift(crossings), *find_proxies(crossings), *find_rates_in_percent(crossings))
+    of_values = (*find_rates_in_percent(crossings), *find_swapped_roles(crossings))
+    return (*find_drift(crossings), *find_proxies(crossings), *of_values)
 
 
 def find_rates_in_percent(crossings: pd.DataFrame) -> list[Finding]:
