@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from chekara.evaluation.ranking import auc
+from chekara.modelling import fit
 from chekara.modelling.fit import ItemLabels, crossing_margins, fit_booster, give_hit_to_worst, label_items
 
-PARAMETERS = {
+PARAMETERS: dict[str, float | int | str | bool] = {
     "objective": "binary",
     "deterministic": True,
     "force_row_wise": True,
@@ -119,6 +121,37 @@ def test_what_missing_says_is_kept_where_only_shared_hits_lack_a_value(generator
     )
     splits = booster.trees_to_dataframe().query("split_feature == 'a'")
     assert set(splits["missing_type"]) == {"NaN"}
+
+
+@pytest.mark.parametrize("line_without_value", [0, 1_499, 2_999])
+def test_bins_of_a_sample_overlook_no_missing_value(
+    generator: np.random.Generator, monkeypatch: pytest.MonkeyPatch, line_without_value: int
+) -> None:
+    """A single line without a value is hardly ever drawn; read as 0, it would count among the many hits there."""
+    monkeypatch.setattr(fit, "LINES_TO_BIN", 300)
+    value = generator.integers(0, 2, 3_000).astype(float)
+    X = np.column_stack([value, generator.normal(size=3_000)])
+    X[line_without_value, 0] = np.nan
+    labels = ItemLabels((value == 0).astype(float), np.ones(3_000), np.zeros(3_000, dtype=bool))
+    booster = fit_booster(
+        X, labels, np.arange(3_000), names=["a", "b"], categorical=[], parameters=PARAMETERS, rounds=5, seed=1
+    )
+    splits = booster.trees_to_dataframe().query("split_feature == 'a'")
+    assert set(splits["missing_type"]) == {"NaN"}
+
+
+def test_bins_of_a_sample_rank_as_well_as_those_of_all_lines(
+    generator: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    X, labels, crossing, bad = _groupage(generator)
+    reached = []
+    for lines in (len(X), len(X) // 4):
+        monkeypatch.setattr(fit, "LINES_TO_BIN", lines)
+        booster = fit_booster(
+            X, labels, crossing, names=["a", "b"], categorical=[], parameters=PARAMETERS, rounds=30, seed=1
+        )
+        reached.append(auc(bad, np.asarray(booster.predict(X, raw_score=True))))
+    assert reached[1] == pytest.approx(reached[0], abs=0.02)
 
 
 def test_lines_of_unknown_outcome_teach_nothing(generator: np.random.Generator) -> None:

@@ -7,15 +7,15 @@ complexity; one that only matches the tuple look-up has learned copies, not risk
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.compose import ColumnTransformer
-from sklearn.impute import SimpleImputer
+from scipy.stats import norm
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import OneHotEncoder, QuantileTransformer, StandardScaler
+from sklearn.preprocessing import OneHotEncoder
+from threadpoolctl import threadpool_limits
 
 from chekara.evaluation.ranking import auc
 from chekara.modelling.fit import crossing_margins
@@ -23,7 +23,8 @@ from chekara.modelling.plain import CATBOOST_MOST_LINES, catboost, declared_matr
 from chekara.modelling.recipe import RecipeScores, Slice
 
 Floats = npt.NDArray[np.float64]
-_MOST_LINES = 50_000  # a logistic regression learns nothing more from more of them, but takes minutes
+_MOST_LINES = 25_000  # a logistic regression learns nothing more from more of them, but takes minutes
+_RANKS = 200
 _CHOICE_SHARE = 0.3  # newest part of the training crossings, on which the best column is chosen
 _SMOOTHING_LINES = 10.0  # how many lines the overall rate weighs as, in the rate of one code
 _RAREST_CODE = 20  # goods lines; rarer codes share one column of the regression
@@ -107,12 +108,12 @@ def best_single_column(scores: RecipeScores) -> Baseline:
 def logistic_regression(scores: RecipeScores) -> Baseline:
     """Score by a plain logistic regression on the same columns: ranks of numbers, one column per code."""
     train, test = scores.train, scores.test
-    numbers = [j for j, kind in enumerate(scores.feature_kinds) if kind != "category"]
-    codes = [j for j, kind in enumerate(scores.feature_kinds) if kind == "category"]
-    pipeline = _logistic_pipeline(numbers, codes, n_lines=min(len(train.item_label), _MOST_LINES))
     rows, weight = _sampled(train)
-    pipeline.fit(train.X[rows], train.item_label[rows] > 0.5, regression__sample_weight=weight)
-    probability: Floats = pipeline.predict_proba(test.X)[:, 1]
+    known, asked = _ranked_columns(train.X[rows], test.X, scores.feature_kinds)
+    # One thread: sums of several come out in any order, and the last steps of the search would follow it.
+    with threadpool_limits(limits=1, user_api="blas"):
+        fitted = LogisticRegression(C=0.02, max_iter=300).fit(known, train.item_label[rows] > 0.5, sample_weight=weight)
+        probability: Floats = fitted.predict_proba(asked)[:, 1]
     return Baseline(
         "logistic_regression",
         "logistic regression",
@@ -179,13 +180,41 @@ def _rate_by_value(
     return np.where(values[place] == asked, rates[place], overall)
 
 
-def _logistic_pipeline(numbers: list[int], codes: list[int], n_lines: int) -> Pipeline:
-    ranked = make_pipeline(
-        SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True),
-        # Ranks instead of values: money and mass span seven decades, which a linear model cannot use as they are.
-        QuantileTransformer(n_quantiles=min(200, n_lines), output_distribution="normal", random_state=0),
-        StandardScaler(),
-    )
-    coded = OneHotEncoder(min_frequency=_RAREST_CODE, handle_unknown="infrequent_if_exist")
-    columns = ColumnTransformer([("numbers", ranked, numbers), ("codes", coded, codes)])
-    return Pipeline([("columns", columns), ("regression", LogisticRegression(C=0.1, max_iter=300, random_state=0))])
+def _ranked_columns(train: Floats, asked: Floats, kinds: Sequence[str]) -> tuple[Floats, Floats]:
+    """Lay columns out for a linear model: normal scores of numbers, whether one is missing, one column per code.
+
+    Ranks instead of values: money and mass span seven decades, which a linear model cannot use as they are.
+    """
+    codes = [j for j, kind in enumerate(kinds) if kind == "category"]
+    known: list[Floats] = []
+    told: list[Floats] = []
+    for j in (j for j, kind in enumerate(kinds) if kind != "category"):
+        is_missing = np.isnan(train[:, j])
+        scores = _normal_scores(train[~is_missing, j])
+        known.append(scores(train[:, j]))
+        told.append(scores(asked[:, j]))
+        if is_missing.any():
+            known.append(is_missing.astype(np.float64))
+            told.append(np.isnan(asked[:, j]).astype(np.float64))
+    spread = [float(column.std()) or 1.0 for column in known]
+    known = [column / scale for column, scale in zip(known, spread, strict=True)]
+    told = [column / scale for column, scale in zip(told, spread, strict=True)]
+    if codes:
+        coded = OneHotEncoder(min_frequency=_RAREST_CODE, handle_unknown="infrequent_if_exist", sparse_output=False)
+        known.append(coded.fit_transform(train[:, codes]))
+        told.append(coded.transform(asked[:, codes]))
+    return np.column_stack(known), np.column_stack(told)
+
+
+def _normal_scores(known: Floats) -> Callable[[Floats], Floats]:
+    """Turn values into normal quantiles of their rank, in 200 steps; equal ones share a mean rank, missing is 0."""
+    if not len(known):
+        return np.zeros_like
+    knots = np.quantile(known, (np.arange(_RANKS) + 0.5) / _RANKS, method="lower")
+    quantiles = norm.ppf((np.arange(2 * _RANKS + 1) + 0.5) / (2 * _RANKS + 1))
+
+    def scores(values: Floats) -> Floats:
+        place = np.searchsorted(knots, values, side="left") + np.searchsorted(knots, values, side="right")
+        return np.where(np.isnan(values), 0.0, quantiles[place])
+
+    return scores

@@ -23,6 +23,9 @@ Parameters: TypeAlias = Mapping[str, float | int | str | bool]
 ROUNDS_TO_FIND_WORST = 50
 """Trees of the first fit where hits are shared: it only has to tell the lines of one crossing apart."""
 
+LINES_TO_BIN = 20_000
+"""Lines whose values make the bins of a column: with 63 bins more of them move no edge that matters."""
+
 
 @dataclass(frozen=True, slots=True)
 class ItemLabels:
@@ -161,34 +164,42 @@ def fit_booster(
     -------
     lightgbm.Booster
     """
-    # A sample of the rows could overlook the missing values of a column, and LightGBM would read them as 0.
-    chosen: dict[str, Any] = dict(parameters) | {
-        "seed": seed,
-        "num_threads": num_threads,
-        "verbose": -1,
-        "bin_construct_sample_cnt": max(int((labels.weight > 0).sum()), 1),
-    }
+    used = np.flatnonzero(labels.weight > 0)
+    chosen: dict[str, Any] = dict(parameters) | {"seed": seed, "num_threads": num_threads, "verbose": -1}
     if any(monotone):
         chosen["monotone_constraints"] = list(monotone)
-
-    def data_of(told: ItemLabels, bins_of: lgb.Dataset | None = None) -> lgb.Dataset:
-        used = told.weight > 0
-        return lgb.Dataset(
-            X[used],
-            told.label[used],
-            weight=told.weight[used],
-            reference=bins_of,
-            feature_name=list(names),
-            categorical_feature=list(categorical),
-            params={"verbose": -1},
-        )
-
-    everything = data_of(labels)
+    columns: dict[str, Any] = {"feature_name": list(names), "categorical_feature": list(categorical)}
+    X_used = X if len(used) == len(X) else X[used]  # a matrix can be large: no copy without need
+    chosen, bins = _choose_bins(X_used, chosen, columns, seed)
+    told = lgb.Dataset(
+        X_used, labels.label[used], weight=labels.weight[used], reference=bins, params={"verbose": -1}, **columns
+    )
     if not labels.is_shared.any():
-        return lgb.train(chosen, everything, num_boost_round=rounds)
-    first = lgb.train(chosen, everything, num_boost_round=min(rounds, ROUNDS_TO_FIND_WORST))
+        return lgb.train(chosen, told, num_boost_round=rounds)
+    first = lgb.train(chosen, told, num_boost_round=min(rounds, ROUNDS_TO_FIND_WORST))
     margins = np.full(len(X), -np.inf)
     margins[labels.is_shared] = first.predict(X[labels.is_shared], raw_score=True, num_threads=num_threads)
+    weight = give_hit_to_worst(labels, margins, crossing_of_item).weight[used]
     # Bins of all lines: those that now carry a hit alone may lack the missing values of a column.
-    told = give_hit_to_worst(labels, margins, crossing_of_item)
-    return lgb.train(chosen, data_of(told, everything), num_boost_round=rounds)
+    carrying = np.flatnonzero(weight > 0)
+    again = told.subset(carrying.tolist(), params=chosen).construct().set_weight(weight[carrying])
+    return lgb.train(chosen, again, num_boost_round=rounds)
+
+
+def _choose_bins(
+    X: Floats, parameters: dict[str, Any], columns: Mapping[str, Any], seed: int
+) -> tuple[dict[str, Any], lgb.Dataset | None]:
+    """Choose the lines whose values make bins, and bin them where they are not all.
+
+    Left alone, LightGBM would draw a sample that could overlook the few missing values of a column, and would read
+    them as 0 ever after.
+    """
+    if len(X) <= LINES_TO_BIN:
+        return parameters | {"bin_construct_sample_cnt": max(len(X), 1)}, None
+    drawn = np.random.default_rng(seed).choice(len(X), size=LINES_TO_BIN, replace=False)
+    is_missing = np.isnan(X)
+    first_missing = is_missing.argmax(axis=0)[is_missing.any(axis=0)]
+    lines = np.unique(np.concatenate([drawn, first_missing]))
+    # A column that is nearly constant in the sample need not be so in all lines.
+    chosen = parameters | {"bin_construct_sample_cnt": len(lines), "feature_pre_filter": False}
+    return chosen, lgb.Dataset(X[lines], params=chosen, **columns).construct()
