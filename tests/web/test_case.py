@@ -12,9 +12,11 @@ from chekara import messages
 from chekara.domain.actor import Actor
 from chekara.domain.decision import Notice
 from chekara.domain.vocabulary import Role
+from chekara.service.records import DecisionPage
 from chekara.web.case import build_case, may_review
 from chekara.web.likelihood import likelihood_of
 from chekara.web.pages import CasePage
+from chekara.web.queue import QueueFilter, build_queue
 from chekara.web.render import render
 from chekara.web.words import warning_texts
 from tests.web import examples
@@ -133,4 +135,29 @@ def test_the_size_of_a_hit_is_said_in_two_digits_or_not_at_all(language: str) ->
     said = likelihood_of(examples.score(expected_amount=8437.12), language).amount
     assert said is not None
     assert messages.number(8400, language) in said
-    assert likelihood_of(examples.score(expected_amount=None), language).amount is None
+    short = likelihood_of(examples.score(expected_amount=8437.12), language).amount_short
+    assert short is not None
+    assert messages.number(8400, language) in short
+    unknown = likelihood_of(examples.score(expected_amount=None), language)
+    assert unknown.amount is unknown.amount_short is None
+
+
+def test_an_inspector_is_told_no_size_either() -> None:
+    of = examples.record()
+    sized = dataclasses.replace(
+        of, decision=dataclasses.replace(of.decision, domains=(examples.score(expected_amount=8437.12),))
+    )
+    for role, is_told in ((Role.ANALYST, True), (Role.INSPECTOR, False)):
+        actor = dataclasses.replace(examples.ANALYST, role=role)
+        (panel,) = build_case(sized, (), actor, None, frame=examples.frame()).domains
+        assert (panel.likelihood is not None and panel.likelihood.amount is not None) == is_told
+        page = build_queue(
+            DecisionPage((sized,), None),
+            actor,
+            QueueFilter(),
+            (),
+            frame=examples.frame(),
+            now=of.decision.scored_at,
+        )
+        assert [row.size is not None for row in page.rows] == [is_told]
+        assert ("8,400" in render(page)) == is_told

@@ -40,14 +40,17 @@ def likelihood_of(score: DomainScore, language: str) -> Likelihood:
         ),
         rank=messages.text("page.case.rank", language, share=_rank(score.rank, language)),
         short=messages.text("page.queue.of", language, n=about, of=size),
-        amount=None if score.expected_amount is None else _amount(score.expected_amount, language),
+        amount=_amount(score, "page.case.size", language),
+        amount_short=_amount(score, "page.queue.size", language),
     )
 
 
-def _amount(amount: float, language: str) -> str:
+def _amount(score: DomainScore, key: str, language: str) -> str | None:
+    if score.expected_amount is None:
+        return None
     # A mean of few hits: more than two digits would claim a precision that nobody has.
-    rounded = float(f"{amount:.2g}")
-    return messages.text("page.case.size", language, amount=messages.number(rounded, language))
+    rounded = float(f"{score.expected_amount:.2g}")
+    return messages.text(key, language, amount=messages.number(rounded, language))
 
 
 def _rank(rank: float, language: str) -> str:

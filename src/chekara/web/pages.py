@@ -104,6 +104,8 @@ class QueueRow:
         Domain with the highest risk that the reader may see, in words.
     likelihood : str or None
         How many of such crossings have a hit; None for a reader who must not be anchored by a score.
+    size : str or None
+        What a hit brings on average; None like the likelihood, and where nothing is known of amounts.
     crossing_point, scored_at, waiting : str
         Where, when, and for how long it has waited.
     is_overdue : bool
@@ -117,6 +119,7 @@ class QueueRow:
     control: str | None
     domain: str | None
     likelihood: str | None
+    size: str | None
     crossing_point: str
     scored_at: str
     waiting: str
@@ -257,6 +260,8 @@ class Likelihood:
         "31 of 100", for a table.
     amount : str or None
         "about 8,400 on average", if there is a hit; None where nothing is known of amounts.
+    amount_short : str or None
+        "if so, about 8,400", for a table.
     """
 
     probability: str
@@ -264,6 +269,7 @@ class Likelihood:
     rank: str
     short: str
     amount: str | None
+    amount_short: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,6 +108,7 @@ def _row(record: DecisionRecord, actor: Actor, language: str, now: datetime) -> 
     main = next(iter(own_scores(record, actor)), None)
     task = next((action for action in own_actions(record, actor) if action.agency == actor.agency), None)
     is_shown_scores = actor.role is not Role.INSPECTOR
+    words = likelihood_of(main, language) if main is not None and is_shown_scores else None
     return QueueRow(
         link=case_link(decision.decision_id),
         crossing_id=decision.crossing_id,
@@ -115,7 +116,8 @@ def _row(record: DecisionRecord, actor: Actor, language: str, now: datetime) -> 
         lane_label=messages.text(f"lane.{decision.lane}.short", language),
         control=None if task is None else messages.text(task.control, language),
         domain=None if main is None else named("domain", main.domain, language),
-        likelihood=likelihood_of(main, language).short if main is not None and is_shown_scores else None,
+        likelihood=None if words is None else words.short,
+        size=None if words is None else words.amount_short,
         crossing_point=decision.crossing_point,
         scored_at=messages.instant(decision.scored_at, language),
         waiting=messages.duration(now - decision.scored_at, language),
