@@ -138,7 +138,7 @@ def train_domain(
         facts = selective_facts(order.history, spec, order.until, seed=order.seed)
         judged = [_judge(spec, order, checks, protocol, facts, progress) for protocol in protocols_for(order, checks)]
         served = judged[-1]
-        model = refit_on_everything(served.dataset, spec, order.seed, progress)
+        model = refit_on_everything(served.dataset, spec, order.seed, progress, forward=served.scores.forward)
     screen.show_judgements([judgement for each in judged for judgement in each.judgements])
     screen.show_selective(facts, compare_parts(served.judgements))
     name = f"{spec.domain} until {order.until:%Y-%m-%d}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from threading import BoundedSemaphore
 
 import lightgbm as lgb
 import numpy as np
@@ -14,6 +15,7 @@ from chekara.errors import NotEnoughHitsError
 from chekara.evaluation.ranking import auc
 from chekara.features.build import build_features
 from chekara.features.profile_measures import REFERENCE_LEVEL
+from chekara.modelling import recipe
 from chekara.modelling.dataset import Dataset, build_dataset
 from chekara.modelling.learn import learn, matrix_of
 from chekara.modelling.model import Model
@@ -79,6 +81,40 @@ def test_the_same_seed_gives_the_same_model(dataset: Dataset, spec: ModelSpec, m
     assert (again.calibration, again.encoder, again.severity) == (model.calibration, model.encoder, model.severity)
     assert again.golden == model.golden
     assert refit_on_everything(dataset, spec, seed=6).booster.model_to_string() != model.booster.model_to_string()
+
+
+@pytest.mark.parametrize("fits_at_once", [1, 3])
+def test_the_judgements_margins_spare_the_refit_its_own_and_change_nothing(
+    dataset: Dataset,
+    spec: ModelSpec,
+    scores: RecipeScores,
+    model: Model,
+    monkeypatch: pytest.MonkeyPatch,
+    fits_at_once: int,
+) -> None:
+    monkeypatch.setattr(recipe, "FITS_AT_ONCE", fits_at_once)
+    monkeypatch.setattr(recipe, "_FITS", BoundedSemaphore(fits_at_once))
+    forward = evaluate_recipe(dataset, spec, 5).forward
+    assert forward is not None
+    assert scores.forward is not None
+    assert [part.tolist() for part in forward.by_rounds] == [part.tolist() for part in scores.forward.by_rounds]
+    again = refit_on_everything(dataset, spec, 5, forward=forward)
+    assert again.booster.model_to_string() == model.booster.model_to_string()
+    assert again.calibration == model.calibration
+
+
+def test_every_margin_that_calibrates_is_of_a_later_crossing_than_its_fit(
+    dataset: Dataset, spec: ModelSpec, scores: RecipeScores
+) -> None:
+    assert scores.forward is not None
+    rows = scores.forward.rows
+    assert len(np.unique(rows)) == len(rows)
+    tested = np.isin(dataset.crossing_ids[rows], scores.test.crossing_ids)
+    assert dataset.crossing_ids[rows][tested].tolist() == scores.test.crossing_ids.tolist()
+    chosen = spec.training.rounds.index(scores.rounds)
+    assert scores.forward.by_rounds[chosen][tested].tolist() == scores.margin.tolist()
+    earlier = replace(dataset, hit=np.where(dataset.as_of >= scores.windows["test"][0], np.nan, dataset.hit))
+    assert not np.isnan(earlier.hit[rows[~tested]]).any()
 
 
 def test_the_refit_learns_from_the_latest_results_too(dataset: Dataset, spec: ModelSpec, scores: RecipeScores) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from threading import BoundedSemaphore
 from typing import TypeAlias, TypedDict
 
 import numpy as np
@@ -27,7 +28,7 @@ from chekara.modelling.learn import Learned, judgeable, learn, margins_by_rounds
 from chekara.modelling.model import Model
 from chekara.modelling.severity import Severity, severity_of_hits
 from chekara.modelling.spec import ModelSpec
-from chekara.modelling.split import Block, forward_blocks, require_hits, split_in_time
+from chekara.modelling.split import Block, TimeSplit, require_hits, split_in_time
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
@@ -36,7 +37,8 @@ Window: TypeAlias = tuple[np.datetime64, np.datetime64]
 Progress: TypeAlias = Callable[[str, float], None]  # (stage, fraction done in [0, 1])
 
 REFERENCE_CROSSINGS = 10_000
-FITS_AT_ONCE = 2  # each keeps a matrix of its own in memory
+FITS_AT_ONCE = 2  # of all domains together: each keeps a matrix of its own in memory
+_FITS = BoundedSemaphore(FITS_AT_ONCE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +103,9 @@ class RecipeScores:
         ``as_of`` of train, embargo, calibrate, test; a part without crossings is left out.
     protocol : {'as_given', 'leak_free'}
     notes : tuple of str
+    forward : ForwardMargins or None
+        All margins out of fold, those of the test slice among them, for `refit_on_everything`; None where crossings
+        were scored with a fit that was at hand.
     """
 
     feature_names: tuple[str, ...]
@@ -117,6 +122,36 @@ class RecipeScores:
     windows: Mapping[str, Window]
     protocol: str
     notes: tuple[str, ...]
+    forward: ForwardMargins | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardMargins:
+    """Margins of crossings that later blocks of time hold, each by a fit on its past.
+
+    Attributes
+    ----------
+    rows : ndarray of int64, shape (n,)
+        Positions of the crossings in the dataset.
+    by_rounds : tuple of ndarray, each of shape (n,)
+        One per number of trees of the spec.
+    """
+
+    rows: Ints
+    by_rounds: tuple[Floats, ...]
+
+    def losses(self, hit: Floats) -> list[float]:
+        """Log loss after a fit of height and slope, per number of trees."""
+        return [calibrated_loss(margin, hit[self.rows]) for margin in self.by_rounds]
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What a fit on the past of a block says of it; of the last block also the fit, which is large."""
+
+    learned: Learned | None
+    rows: Ints
+    by_rounds: tuple[Floats, ...]
 
 
 def evaluate_recipe(
@@ -149,7 +184,27 @@ def evaluate_recipe(
         Too few hits before the test slice, or none in it.
     """
     tell = progress or _silent
-    split = split_in_time(
+    split = _split(dataset, spec, test_from)
+    *earlier, last = _step_forward(dataset, spec, (*split.blocks, split.last_block), seed, tell)
+    if last is None or last.learned is None:
+        raise NotEnoughHitsError("no test crossing may be judged", hint="under this protocol all are copies")
+    require_hits(dataset.hit[last.rows], 1, "among test crossings that may be judged")
+    calibration, rounds = _calibrated(dataset, spec, _joined(dataset, earlier))
+    tell("judge later crossings", 0.9)
+    test = np.zeros(dataset.n_crossings, dtype=bool)
+    test[last.rows] = True
+    scores = score_later(dataset, spec, last.learned, test, calibration, rounds)
+    parts = {"train": split.train, "embargo": split.embargo, "calibrate": split.calibrate, "test": test}
+    tell("judged", 1.0)
+    return replace(
+        scores,
+        windows={name: _window(dataset, part) for name, part in parts.items() if part.any()},
+        forward=_joined(dataset, [*earlier, last]),
+    )
+
+
+def _split(dataset: Dataset, spec: ModelSpec, test_from: np.datetime64 | None = None) -> TimeSplit:
+    return split_in_time(
         dataset.as_of,
         dataset.known_at,
         dataset.hit,
@@ -158,16 +213,6 @@ def evaluate_recipe(
         minimum_hits=spec.minimum_hits,
         test_from=test_from,
     )
-    calibration, rounds = calibrate_recipe(dataset, spec, split.blocks, seed, tell)
-    tell("fit on everything before the test", 0.7)
-    learned = learn(dataset, spec, split.train, dataset.as_of < split.begins_at, rounds, seed)
-    test = judgeable(dataset, learned.lines, split.test)
-    require_hits(dataset.hit[test], 1, "among test crossings that may be judged")
-    tell("judge later crossings", 0.9)
-    scores = score_later(dataset, spec, learned, test, calibration, rounds)
-    parts = {"train": split.train, "embargo": split.embargo, "calibrate": split.calibrate, "test": test}
-    tell("judged", 1.0)
-    return replace(scores, windows={name: _window(dataset, part) for name, part in parts.items() if part.any()})
 
 
 def score_later(
@@ -185,7 +230,7 @@ def score_later(
         Inspected or not; where the outcome is unknown, ``hit`` is NaN.
     calibration : Calibration
     rounds : int
-        Trees of the fit.
+        Trees to score with; the fit may have more.
 
     Returns
     -------
@@ -193,7 +238,7 @@ def score_later(
         ``test`` holds the crossings asked for.
     """
     X, index = matrix_of(learned, dataset, crossings)
-    raw = np.asarray(learned.booster.predict(X, raw_score=True, num_threads=1), dtype=np.float64)
+    raw = np.asarray(learned.booster.predict(X, raw_score=True, num_iteration=rounds, num_threads=1), dtype=np.float64)
     margin = crossing_margins(raw, index, int(crossings.sum()))
     taught = np.zeros(dataset.n_crossings, dtype=bool)
     taught[dataset.crossing_of_item[learned.lines]] = True
@@ -220,8 +265,18 @@ def _window(dataset: Dataset, crossings: Mask) -> Window:
     return dataset.as_of[crossings].min(), dataset.as_of[crossings].max()
 
 
-def refit_on_everything(dataset: Dataset, spec: ModelSpec, seed: int, progress: Progress | None = None) -> Model:
+def refit_on_everything(
+    dataset: Dataset,
+    spec: ModelSpec,
+    seed: int,
+    progress: Progress | None = None,
+    *,
+    forward: ForwardMargins | None = None,
+) -> Model:
     """Fit the recipe on all that is known, calibrated out of fold in time.
+
+    The forward steps are those of the judgement, and the test slice is the last of them: each crossing has its margin
+    from a fit that knew nothing of it.
 
     Parameters
     ----------
@@ -231,6 +286,8 @@ def refit_on_everything(dataset: Dataset, spec: ModelSpec, seed: int, progress: 
         The same seed and history give the same bundle digest.
     progress : callable, optional
         Told (stage, fraction done).
+    forward : ForwardMargins, optional
+        Of `evaluate_recipe` on the same dataset with the same seed, which spares these fits; the same model comes out.
 
     Returns
     -------
@@ -240,17 +297,20 @@ def refit_on_everything(dataset: Dataset, spec: ModelSpec, seed: int, progress: 
     Raises
     ------
     NotEnoughHitsError
-        Fewer known hits than the spec's gate.
+        Fewer known hits than the spec's gate, or none in the latest part of history.
     """
     tell = progress or _silent
     labelled = ~np.isnan(dataset.hit)
     require_hits(dataset.hit, spec.minimum_hits, f"known in {spec.domain}")
-    blocks = forward_blocks(dataset.as_of, dataset.known_at, dataset.hit, spec.training.forward_blocks)
-    calibration, rounds = calibrate_recipe(dataset, spec, blocks, seed, tell)
-    tell("fit on everything known", 0.7)
+    if forward is None:
+        split = _split(dataset, spec)
+        forward = forward_margins(dataset, spec, (*split.blocks, split.last_block), seed, tell)
+    calibration, rounds = _calibrated(dataset, spec, forward)
+    tell("fit on everything known", 0.85)
     everything = np.ones(dataset.n_crossings, dtype=bool)
-    learned = learn(dataset, spec, labelled, everything, rounds, seed)
-    tell("evidence and reference", 0.85)
+    with _FITS:
+        learned = learn(dataset, spec, labelled, everything, rounds, seed)
+    tell("evidence and reference", 0.95)
     newest = np.zeros(dataset.n_crossings, dtype=bool)
     newest[-REFERENCE_CROSSINGS:] = True
     model = Model(
@@ -300,26 +360,6 @@ def _silent(stage: str, fraction: float) -> None:
     """Tell nobody."""
 
 
-@dataclass(frozen=True, slots=True)
-class ForwardMargins:
-    """Margins of crossings that later blocks of time hold, each by a fit on its past.
-
-    Attributes
-    ----------
-    rows : ndarray of int64, shape (n,)
-        Positions of the crossings in the dataset.
-    by_rounds : tuple of ndarray, each of shape (n,)
-        One per number of trees of the spec.
-    """
-
-    rows: Ints
-    by_rounds: tuple[Floats, ...]
-
-    def losses(self, hit: Floats) -> list[float]:
-        """Log loss after a fit of height and slope, per number of trees."""
-        return [calibrated_loss(margin, hit[self.rows]) for margin in self.by_rounds]
-
-
 def forward_margins(
     dataset: Dataset, spec: ModelSpec, blocks: Sequence[Block], seed: int, progress: Progress | None = None
 ) -> ForwardMargins:
@@ -342,28 +382,43 @@ def forward_margins(
     NotEnoughHitsError
         There is no later crossing, or no hit among them.
     """
-    tell = progress or _silent
+    steps = _step_forward(dataset, spec, blocks, seed, progress or _silent)
+    return _joined(dataset, steps)
+
+
+def _step_forward(
+    dataset: Dataset, spec: ModelSpec, blocks: Sequence[Block], seed: int, tell: Progress
+) -> list[_Step | None]:
+    """Score each block by a fit on its past; None for a block of which nothing may be judged."""
     choices = spec.training.rounds
 
-    def judge(block: Block) -> tuple[Ints, tuple[Floats, ...]] | None:
-        learned = learn(dataset, spec, block.fit, dataset.as_of < block.begins_at, choices[-1], seed)
+    def judge(block: Block) -> _Step | None:
+        with _FITS:
+            learned = learn(dataset, spec, block.fit, dataset.as_of < block.begins_at, choices[-1], seed)
         crossings = judgeable(dataset, learned.lines, block.judge)
         if not crossings.any():
             return None
-        return np.flatnonzero(crossings), margins_by_rounds(learned, dataset, crossings, choices)
+        margins = margins_by_rounds(learned, dataset, crossings, choices)
+        return _Step(learned if block is blocks[-1] else None, np.flatnonzero(crossings), margins)
 
     # Blocks do not need each other, and LightGBM lets go of the interpreter while it fits: threads suffice. Each fit
     # runs on one thread, so that how many blocks are under way changes nothing.
     with ThreadPoolExecutor(max_workers=FITS_AT_ONCE) as pool:
-        judged = []
-        for number, found in enumerate(pool.map(judge, blocks)):
-            judged += [] if found is None else [found]
-            tell(f"forward block {number + 1} of {len(blocks)}", 0.7 * (number + 1) / len(blocks))
+        steps = []
+        for number, step in enumerate(pool.map(judge, blocks)):
+            steps.append(step)
+            tell(f"forward block {number + 1} of {len(blocks)}", 0.85 * (number + 1) / len(blocks))
+    return steps
+
+
+def _joined(dataset: Dataset, steps: Sequence[_Step | None]) -> ForwardMargins:
+    judged = [step for step in steps if step is not None]
     if not judged:
         raise NotEnoughHitsError("no later crossings to calibrate on", hint="a longer history is needed")
-    rows = np.concatenate([crossings for crossings, _ in judged])
+    rows = np.concatenate([step.rows for step in judged])
     require_hits(dataset.hit[rows], 1, "in the forward blocks that calibrate")
-    return ForwardMargins(rows, tuple(np.concatenate(parts) for parts in zip(*(m for _, m in judged), strict=True)))
+    by_rounds = zip(*(step.by_rounds for step in judged), strict=True)
+    return ForwardMargins(rows, tuple(np.concatenate(parts) for parts in by_rounds))
 
 
 def calibrate_recipe(
@@ -390,7 +445,10 @@ def calibrate_recipe(
     NotEnoughHitsError
         There is nothing to calibrate on.
     """
-    forward = forward_margins(dataset, spec, blocks, seed, progress)
+    return _calibrated(dataset, spec, forward_margins(dataset, spec, blocks, seed, progress))
+
+
+def _calibrated(dataset: Dataset, spec: ModelSpec, forward: ForwardMargins) -> tuple[Calibration, int]:
     best = int(np.argmin(forward.losses(dataset.hit)))
     rows = forward.rows
     weight = natural_weights(dataset.selected_by[rows], dataset.propensity[rows])

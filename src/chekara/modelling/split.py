@@ -58,6 +58,8 @@ class TimeSplit:
         First ``as_of`` of the test.
     delay : timedelta64[us]
         Time that 95 % of results take to become known.
+    last_block : Block
+        The test as one more step forward.
     """
 
     train: Mask
@@ -67,6 +69,7 @@ class TimeSplit:
     blocks: tuple[Block, ...]
     begins_at: np.datetime64
     delay: np.timedelta64
+    last_block: Block
 
 
 def result_delay(as_of: Instants, known_at: Instants, quantile: float = DELAY_QUANTILE) -> np.timedelta64:
@@ -200,7 +203,7 @@ def split_in_time(
     for block in blocks:
         calibrate |= block.judge
     embargo = labelled & (as_of < begins_at) & ~cut.fit
-    return TimeSplit(cut.fit, embargo, calibrate, cut.judge, blocks, begins_at, result_delay(as_of, known_at))
+    return TimeSplit(cut.fit, embargo, calibrate, cut.judge, blocks, begins_at, result_delay(as_of, known_at), cut)
 
 
 def require_hits(hit: npt.NDArray[np.float64], minimum: int, where: str) -> None:
