@@ -35,11 +35,16 @@ def history_before(history: History, until: datetime) -> History:
     TrainingError
         No crossing was known by then.
     """
-    crossings = history.crossings[history.crossings["known_at"] < until]
+    crossings = _before(history.crossings, until)
     if crossings.empty:
         raise TrainingError("no crossing was known before this instant", where="--until", hint="give a later one")
     return replace(
         history,
         crossings=crossings,
-        inspections=history.inspections[history.inspections["known_at"] < until],
+        inspections=_before(history.inspections, until),
     )
+
+
+def _before(frame: pd.DataFrame, until: datetime) -> pd.DataFrame:
+    is_known = frame["known_at"] < until
+    return frame if is_known.all() else frame[is_known]  # a history can be large: no copy without need

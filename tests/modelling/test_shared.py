@@ -50,3 +50,26 @@ def test_every_known_outcome_is_kept_and_the_newest_crossings(
     assert len(whole) == len(kept.frame), "crossings are kept whole"
     turned = replace(history, crossings=history.crossings.iloc[::-1].reset_index(drop=True))
     assert set(lay_out_lines(turned, specs, UNTIL).frame["crossing_id"]) == ids
+
+
+def test_a_domain_looks_at_its_own_outcomes_and_at_what_is_common_to_all(
+    history: History, specs: list[ModelSpec], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "NEWEST_CROSSINGS", 50)
+    monkeypatch.setattr(module, "SAMPLED_CROSSINGS", 100)
+    kept = lay_out_lines(history, specs, UNTIL)
+    common = set(kept.frame.loc[kept.is_common, "crossing_id"])
+    assert 150 <= len(common) <= 151
+    assert len(set(kept.frame.loc[~kept.is_common, "crossing_id"]) & common) == 0, "crossings are kept whole"
+    for spec in specs:
+        own, everything = build_dataset(history, spec, UNTIL, shared=kept), build_dataset(history, spec, UNTIL)
+        told = set(kept.labels[spec.domain]["crossing_id"])
+        assert set(own.crossing_ids) == (told | common) & set(everything.crossing_ids)
+        place = {crossing: number for number, crossing in enumerate(everything.crossing_ids)}
+        same = [place[crossing] for crossing in own.crossing_ids]
+        assert np.array_equal(own.hit, everything.hit[same], equal_nan=True)
+        for name in own.table.names:
+            column = everything.table.values[name][np.isin(everything.crossing_of_item, same)]
+            assert np.array_equal(own.table.values[name], column, equal_nan=column.dtype != object), name
+        shared = [name for name in own.table.names if own.items.values.get(name) is own.table.values[name]]
+        assert any(name.startswith("importer_") for name in shared), "a profile is kept once, not twice"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal, TypeAlias, TypedDict
+from typing import Any, Literal, TypeAlias, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +16,8 @@ from chekara.data.sources import History
 from chekara.errors import NotEnoughHitsError
 from chekara.features import declared
 from chekara.features.build import FeatureTable
-from chekara.features.catalogue import ItemColumns
-from chekara.modelling.shared import SharedLines, absent_extensions, lay_out_lines, take_lines
+from chekara.features.catalogue import ItemColumns, laid_columns
+from chekara.modelling.shared import SharedLines, absent_extensions, lay_out_lines
 from chekara.modelling.spec import ModelSpec
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -140,9 +140,10 @@ def build_dataset(
         raise NotEnoughHitsError(
             f"no crossing before the instant that {spec.domain} applies to", hint="see applies_to in model.toml"
         )
+    looks_at = lines.is_common | lines.frame["crossing_id"].isin(lines.labels[spec.domain]["crossing_id"]).to_numpy()
+    chosen = np.flatnonzero(applies & looks_at)
     absent = absent_extensions(spec, lines.frame)
-    names = tuple(name for name in spec.features if name not in absent)
-    items = take_lines(lines.items, applies)
+    items, table = _own_columns(lines, spec, tuple(name for name in spec.features if name not in absent), chosen)
     # Lines are ordered by `known_at`, and so are crossings numbered as they appear.
     crossing_of_item = pd.factorize(items.values[declared.CROSSING_INDEX])[0].astype(np.int64)
     first_lines = np.unique(crossing_of_item, return_index=True)[1]
@@ -152,15 +153,15 @@ def build_dataset(
         until=until,
         digest=history.digest,
         items=items,
-        table=_columns_of(lines.table, names).take(applies),
+        table=table,
         item_no=items.number("item_no").astype(np.int64),
         crossing_of_item=crossing_of_item,
         crossing_ids=crossing_ids,
         as_of=items.instant("known_at")[first_lines],
         **_outcomes(lines.labels[spec.domain], crossing_ids),
-        tuple_key=None if leaking_tuple is None else tuple_key(lines.frame[applies], leaking_tuple),
+        tuple_key=None if leaking_tuple is None else tuple_key(lines.frame.iloc[chosen], leaking_tuple),
         protocol=protocol,
-        notes=_notes(absent, int((~applies).sum())),
+        notes=_notes(absent, int((looks_at & ~applies).sum())),
     )
 
 
@@ -169,10 +170,23 @@ def _notes(absent: Sequence[str], n_left_out: int) -> tuple[str, ...]:
     return (*notes, *(f"extension {name} is not in this history" for name in absent))
 
 
-def _columns_of(table: FeatureTable, names: Sequence[str]) -> FeatureTable:
-    kinds = dict(zip(table.names, table.kinds, strict=True))
-    values = {name: table.values[name] for name in names}
-    return FeatureTable(tuple(names), tuple(kinds[name] for name in names), values, table.n_items)
+def _own_columns(
+    lines: SharedLines, spec: ModelSpec, names: tuple[str, ...], chosen: npt.NDArray[np.int64]
+) -> tuple[ItemColumns, FeatureTable]:
+    """Take one domain's columns at its lines; a profile that is a column and a feature stays one array."""
+    taken: dict[int, npt.NDArray[Any]] = {}
+
+    def take(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        if id(column) not in taken:
+            taken[id(column)] = column[chosen]
+        return taken[id(column)]
+
+    of_others = set(laid_columns(lines.table.names)) - set(laid_columns(spec.features))
+    columns = {name: take(column) for name, column in lines.items.values.items() if name not in of_others}
+    kinds = dict(zip(lines.table.names, lines.table.kinds, strict=True))
+    values = {name: take(lines.table.values[name]) for name in names}
+    n_items = len(chosen)
+    return ItemColumns(columns, n_items), FeatureTable(names, tuple(kinds[name] for name in names), values, n_items)
 
 
 def lines_that_apply(items: ItemColumns, spec: ModelSpec) -> npt.NDArray[np.bool_]:

@@ -47,6 +47,9 @@ class SharedLines:
         Every feature that some domain asks for.
     labels : mapping of str to DataFrame
         By domain: outcomes, as `chekara.data.labels.label_crossings` returns them.
+    is_common : ndarray of bool, shape (n_items,)
+        Lines that every domain looks at, inspected or not: those of the newest crossings and of a sample. The others
+        are there for the domain that inspected them.
     n_known : int
         Goods lines that were known, kept or not.
     """
@@ -56,6 +59,7 @@ class SharedLines:
     items: ItemColumns
     table: FeatureTable
     labels: Mapping[str, pd.DataFrame]
+    is_common: Mask
     n_known: int
 
 
@@ -87,29 +91,39 @@ def lay_out_lines(
     at = pd.Timestamp(until)
     known = replace(
         history,
-        crossings=history.crossings[history.crossings["known_at"] < at].reset_index(drop=True),
+        crossings=_known_before(history.crossings, at),
         inspections=history.inspections[history.inspections["known_at"] < at],
     )
     if known.crossings.empty:
         raise NotEnoughHitsError("no crossing before the instant", hint="see --until")
     labels = {spec.domain: label_crossings(known.inspections, spec.target, until) for spec in specs}
+    common = np.ones(len(known.crossings), dtype=bool)
     chosen = known.crossings
     if not keeps_all:
-        chosen = chosen[_lines_to_keep(chosen, list(labels.values()), seed)]
+        keep, common = _lines_to_keep(chosen, list(labels.values()), seed)
+        chosen = chosen[keep]
     kept = np.zeros(len(known.crossings), dtype=bool)
     kept[revisions_before_result(chosen, first_results(known.inspections, until)).index] = True
-    frame = known.crossings[kept]
-    items = with_profiles(items_from_frame(frame), known, specs, rows=kept)
-    order = frame.reset_index(drop=True).sort_values(["known_at", "crossing_id", "item_no"], kind="stable").index
-    table = build_features(items, *_all_features(specs, frame)).take(order.to_numpy())
+    frame = known.crossings[kept].reset_index(drop=True)
+    keys = ["known_at", "crossing_id", "item_no"]
+    in_order = frame[keys].sort_values(keys, kind="stable").index.to_numpy()
+    items = _in_order(with_profiles(items_from_frame(frame), known, specs, rows=kept), in_order)
     return SharedLines(
         until=until,
-        frame=frame.iloc[order].reset_index(drop=True),
-        items=take_lines(items, order.to_numpy()),
-        table=table,
+        frame=frame.iloc[in_order].reset_index(drop=True),
+        items=items,
+        table=_all_features(items, specs, frame),
         labels=labels,
+        is_common=common[kept][in_order],
         n_known=len(known.crossings),
     )
+
+
+def _known_before(crossings: pd.DataFrame, at: pd.Timestamp) -> pd.DataFrame:
+    is_known = crossings["known_at"] < at
+    if is_known.all() and isinstance(crossings.index, pd.RangeIndex) and crossings.index.start == 0:
+        return crossings  # a history can be large: no copy without need
+    return crossings[is_known].reset_index(drop=True)
 
 
 def with_profiles(
@@ -137,6 +151,13 @@ def with_profiles(
     return ItemColumns(items.values | columns, items.n_items)
 
 
+def _in_order(items: ItemColumns, order: npt.NDArray[np.int64]) -> ItemColumns:
+    """Bring lines into an order, column after column: a second copy of all of them would be the peak of memory."""
+    for name in list(items.values):
+        items.values[name] = items.values[name][order]
+    return items
+
+
 def take_lines(items: ItemColumns, lines: npt.NDArray[np.int64] | Mask) -> ItemColumns:
     """Keep some goods lines, by position or by mask."""
     n_items = int(lines.sum()) if lines.dtype == np.bool_ else len(lines)
@@ -148,24 +169,36 @@ def absent_extensions(spec: ModelSpec, frame: pd.DataFrame) -> tuple[str, ...]:
     return tuple(name for name in spec.extensions if name not in frame.columns)
 
 
-def _all_features(specs: Sequence[ModelSpec], frame: pd.DataFrame) -> tuple[list[str], dict[str, FeatureKind]]:
+def _all_features(items: ItemColumns, specs: Sequence[ModelSpec], frame: pd.DataFrame) -> FeatureTable:
+    """Compute features one by one; a profile that is a column and a feature stays one array."""
     names = dict.fromkeys(n for s in specs for n in s.features if n not in s.extensions or n in frame.columns)
     extensions = {name: kind for spec in specs for name, kind in spec.extensions.items()}
-    return list(names), extensions
+    kinds: dict[str, FeatureKind] = {}
+    values = {}
+    for name in names:
+        table = build_features(items, [name], extensions)
+        kinds[name], values[name] = table.kinds[0], table.values[name]
+        if name in items.values and items.values[name].dtype == np.float32:
+            items.values[name] = values[name]
+    return FeatureTable(tuple(names), tuple(kinds.values()), values, items.n_items)
 
 
-def _lines_to_keep(crossings: pd.DataFrame, labels: Sequence[pd.DataFrame], seed: int) -> Mask:
-    """Lines of crossings with a known outcome, of the newest, and of a sample of the others; whole crossings."""
+def _lines_to_keep(crossings: pd.DataFrame, labels: Sequence[pd.DataFrame], seed: int) -> tuple[Mask, Mask]:
+    """Lines of crossings with a known outcome, of the newest and of a sample of the rest; then the latter two alone.
+
+    Crossings are kept whole.
+    """
     codes, ids = pd.factorize(crossings["crossing_id"])
     keep = np.zeros(len(ids), dtype=bool)
     for told in labels:
         keep |= ids.isin(told["crossing_id"])
     first_known = np.full(len(ids), np.iinfo(np.int64).max)
     np.minimum.at(first_known, codes, crossings["known_at"].dt.tz_localize(None).to_numpy("datetime64[us]").view("i8"))
-    keep[np.argsort(first_known, kind="stable")[-NEWEST_CROSSINGS:]] = True
-    others = np.flatnonzero(~keep)
+    common = np.zeros(len(ids), dtype=bool)
+    common[np.argsort(first_known, kind="stable")[-NEWEST_CROSSINGS:]] = True
+    others = np.flatnonzero(~common)
     # By rank in time, not by position in the file, so that the order of rows changes nothing.
     others = others[np.lexsort((ids[others], first_known[others]))]
     drawn = np.random.default_rng(seed).permutation(len(others))[:SAMPLED_CROSSINGS]
-    keep[others[drawn]] = True
-    return np.asarray(keep[codes])
+    common[others[drawn]] = True
+    return np.asarray((keep | common)[codes]), np.asarray(common[codes])
