@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chekara import messages
 from chekara.domain.actor import Actor
-from chekara.domain.decision import Notice
+from chekara.domain.decision import Notice, Reason
 from chekara.domain.vocabulary import Role
 from chekara.service.records import DecisionPage
 from chekara.web.case import build_case, may_review
@@ -161,3 +161,15 @@ def test_an_inspector_is_told_no_size_either() -> None:
         )
         assert [row.size is not None for row in page.rows] == [is_told]
         assert ("8,400" in render(page)) == is_told
+
+
+def test_reasons_of_different_entities_come_before_a_second_of_one() -> None:
+    names = ["importer_hit_rate_contraband", "importer_burst", "importer_volume_long", "value_per_kg", "carrier_burst"]
+    names += ["importer_volume_recent", "hs4_volume_long"]
+    reasons = tuple(Reason(name, 1.0, None, 2.0 - 0.1 * n, {}) for n, name in enumerate(names))
+    own = dataclasses.replace(examples.record().decision, domains=(examples.score(reasons=reasons),))
+    (panel,) = case(decision=own).domains
+    assert [line.amount for line in panel.reasons_for] == ["+2.00", "+1.70", "+1.60", "+1.40"]
+    few = dataclasses.replace(own, domains=(examples.score(reasons=reasons[:4]),))
+    (panel,) = case(decision=few).domains
+    assert [line.amount for line in panel.reasons_for] == ["+2.00", "+1.90", "+1.80", "+1.70"]

@@ -79,6 +79,28 @@ def test_small_factors_stand_together() -> None:
     assert (bars[1].label, bars[1].amount) == ("Price against the usual", "+1.40")
 
 
+PROFILES = ["importer_hit_rate_contraband", "importer_volume_long", "importer_x_hs4_hit_rate", "carrier_burst", "mode"]
+
+
+@given(AMOUNTS, st.fixed_dictionaries(dict.fromkeys(PROFILES, AMOUNTS)))
+def test_what_is_known_of_one_entity_is_one_factor(base: float, factors: dict[str, float]) -> None:
+    margin = base + math.fsum(factors.values())
+    bars = build_waterfall(base, factors, margin, "en").bars
+    assert sum(printed(bar) for bar in bars[:-1]) == printed(bars[-1])
+    labels = [bar.label for bar in bars]
+    importer = [factors[name] for name in PROFILES[:2]]
+    assert ("Importer: what is known (2)" in labels) == all(importer)
+    if all(importer):
+        (bar,) = (bar for bar in bars if bar.label == "Importer: what is known (2)")
+        assert printed(bar) == pytest.approx(math.fsum(importer) * 100, abs=1.001)
+
+
+def test_all_other_factors_counts_features() -> None:
+    many = {f"x_{n}": 2.0 + n for n in range(SHOWN_FACTORS)}
+    bars = build_waterfall(0.0, many | dict.fromkeys(PROFILES[:2], 0.01), sum(many.values()) + 0.02, "en").bars
+    assert bars[-2].label == "All other factors (2)"
+
+
 @given(AMOUNTS, FACTORS)
 def test_a_factor_reads_as_it_does_among_the_reasons(base: float, factors: dict[str, float]) -> None:
     margin = base + math.fsum(factors.values())

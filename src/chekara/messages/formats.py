@@ -35,12 +35,12 @@ def number(x: float, language: str, digits: int = 3) -> str:
     Returns
     -------
     str
-        Grouped and with the language's decimal mark; a dash for what is not finite.
+        Grouped and with the language's decimal mark, the minus a minus; a dash for what is not finite.
 
     Examples
     --------
-    >>> number(1.8999, "en"), number(21340.4, "en"), number(0.000123456, "en"), number(float("nan"), "en")
-    ('1.9', '21,340', '0.000123', '–')
+    >>> number(1.8999, "en"), number(21340.4, "en"), number(-0.000123456, "en"), number(float("nan"), "en")
+    ('1.9', '21,340', '−0.000123', '–')
     """
     if not math.isfinite(x):
         return DASH
@@ -51,7 +51,8 @@ def number(x: float, language: str, digits: int = 3) -> str:
     decimals = max(digits - 1 - math.floor(math.log10(abs(x))), 0)
     # `f` never falls back to 1e-05, and decimals are cut where nobody reads on.
     rounded = Decimal(f"{x:.{min(decimals, 9)}f}")
-    return format_decimal(rounded, format="#,##0.#########", locale=_locale(language), decimal_quantization=False)
+    shown = format_decimal(abs(rounded), format="#,##0.#########", locale=_locale(language), decimal_quantization=False)
+    return f"−{shown}" if rounded < 0 else shown
 
 
 def money(amount: float, language: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from chekara import messages
 from chekara.domain.actor import Actor, Permission, may
@@ -16,7 +16,7 @@ from chekara.web.declaration import header_facts, item_facts
 from chekara.web.likelihood import likelihood_of
 from chekara.web.pages import CasePage, DomainPanel, Fact, Frame, ReasonLine, ReviewForm, ReviewLine, Task
 from chekara.web.queue import case_link
-from chekara.web.waterfall import build_waterfall
+from chekara.web.waterfall import build_waterfall, known_of
 from chekara.web.words import named, warning_texts
 
 _STRONG, _CLEAR = 0.7, 0.25
@@ -104,8 +104,8 @@ def _panel(record: DecisionRecord, score: DomainScore, actor: Actor, language: s
         lead=messages.text("page.case.lead", language, agency=named("agency", score.agency, language)),
         item=messages.text("page.case.item", language, item=str(score.item_no)),
         likelihood=likelihood_of(score, language) if is_shown_score else None,
-        reasons_for=tuple(_line(reason, language, item, is_shown_reasons) for reason in towards[:MOST_REASONS]),
-        reasons_against=tuple(_line(reason, language, item, is_shown_reasons) for reason in away[:MOST_REASONS]),
+        reasons_for=tuple(_line(reason, language, item, is_shown_reasons) for reason in _varied(towards)),
+        reasons_against=tuple(_line(reason, language, item, is_shown_reasons) for reason in _varied(away)),
         waterfall=build_waterfall(score.base_value, score.contributions, score.margin, language)
         if is_shown_score and is_shown_reasons
         else None,
@@ -113,6 +113,19 @@ def _panel(record: DecisionRecord, score: DomainScore, actor: Actor, language: s
             "page.case.model", language, name=model.name, version=model.version, digest=model.digest[:_SHORT_DIGEST]
         ),
     )
+
+
+def _varied(reasons: Sequence[Reason]) -> list[Reason]:
+    """Choose reasons of different entities first: four sentences about one importer tell a reader one thing."""
+    told: set[str] = set()
+    first: list[int] = []
+    for place, reason in enumerate(reasons):
+        subject = known_of(reason.feature) or f"the feature {reason.feature}"
+        if subject not in told:
+            told.add(subject)
+            first.append(place)
+    others = [place for place in range(len(reasons)) if place not in first]
+    return [reasons[place] for place in sorted([*first, *others][:MOST_REASONS])]
 
 
 def _line(reason: Reason, language: str, item: Item, is_shown_amount: bool) -> ReasonLine:

@@ -8,6 +8,7 @@ from itertools import accumulate
 
 from chekara import messages
 from chekara.explain.reasons import feature_label
+from chekara.features.profile_measures import parse_profile_name
 from chekara.web.pages import Waterfall, WaterfallBar
 
 DRAWING_WIDTH = 1000.0
@@ -23,6 +24,7 @@ _SMALLEST_SPAN = 1e-9
 def build_waterfall(base_value: float, contributions: Mapping[str, float], margin: float, language: str) -> Waterfall:
     """Lay out the bars from the base value through the contributions to the margin.
 
+    What is known of one entity or pair (its traffic, prices, results …) is one factor, however many features tell it.
     The largest factors have a bar each; the rest stand together as one. Amounts are printed with two decimals, and the
     printed ones add up to the printed margin exactly: what rounding leaves over goes to the bar of all other factors,
     so that a factor reads here as it does among the reasons; where every factor has its own bar, `rounded_to_sum`
@@ -47,13 +49,14 @@ def build_waterfall(base_value: float, contributions: Mapping[str, float], margi
     >>> [bar.amount for bar in build_waterfall(-3.1, {"hs4": 1.4, "mode": -0.2}, -1.9, "en").bars]
     ['−3.10', '+1.40', '−0.20', '−1.90']
     """
-    ranked = sorted((name for name in contributions if contributions[name] != 0), key=lambda n: -abs(contributions[n]))
+    factors = _factors(contributions)
+    ranked = sorted(factors, key=lambda names: -abs(_sum(contributions, names)))
     shown, rest = ranked[:SHOWN_FACTORS], ranked[SHOWN_FACTORS:]
-    labels = [feature_label(name, language) for name in shown]
-    steps = [contributions[name] for name in shown]
+    labels = [_label(names, language) for names in shown]
+    steps = [_sum(contributions, names) for names in shown]
     kinds = ["towards" if step > 0 else "away" for step in steps]
     if rest:
-        labels.append(messages.text("page.case.other", language, n=str(len(rest))))
+        labels.append(messages.text("page.case.other", language, n=str(sum(map(len, rest)))))
         # Rounding of the log's numbers ends up here, not in a factor that a person reads.
         steps.append(margin - base_value - math.fsum(steps))
         kinds.append("other")
@@ -67,6 +70,38 @@ def build_waterfall(base_value: float, contributions: Mapping[str, float], margi
         bars.append(_bar(kind, label, amount, scale.x(before), scale.x(after), language))
     bars.append(_marker("total", total, math.fsum(printed), scale.x(margin), language))
     return Waterfall(tuple(bars), DRAWING_WIDTH)
+
+
+def known_of(feature: str) -> str | None:
+    """Return the kind of entity or pair whose history a feature tells; None where it tells something else.
+
+    Examples
+    --------
+    >>> known_of("importer_x_hs4_hit_rate_contraband"), known_of("value_per_kg")
+    ('importer_x_hs4', None)
+    """
+    profile = parse_profile_name(feature)
+    return None if profile is None else profile.kind.name
+
+
+def _factors(contributions: Mapping[str, float]) -> list[list[str]]:
+    """Put features that moved the score together with those that tell of the same entity or pair."""
+    by_key: dict[str, list[str]] = {}
+    for name, amount in contributions.items():
+        if amount != 0:
+            by_key.setdefault(known_of(name) or f"the feature {name}", []).append(name)
+    return list(by_key.values())
+
+
+def _sum(contributions: Mapping[str, float], names: Sequence[str]) -> float:
+    return math.fsum(contributions[name] for name in names)
+
+
+def _label(names: Sequence[str], language: str) -> str:
+    if len(names) == 1:
+        return feature_label(names[0], language)
+    kind = messages.text(f"profile.kind.{known_of(names[0])}", language)
+    return messages.text("page.case.known", language, kind=kind, n=str(len(names)))
 
 
 def _printed(amounts: Sequence[float], margin: float, *, has_rest: bool) -> list[float]:
