@@ -13,6 +13,7 @@ from chekara.adapters.assembly import promotion_desk
 from chekara.adapters.tracking import ModelTracker, RegisteredBundle, TrackedRun, git_commit
 from chekara.data.findings import Finding
 from chekara.data.history_checks import DomainChecks, check_domain
+from chekara.data.leakage import SearchedLines
 from chekara.data.sources import History
 from chekara.modelling.baselines import Baseline, score_baselines
 from chekara.modelling.bundle import load_signing_key, write_bundle
@@ -54,6 +55,8 @@ class TrainingOrder:
         Folder of specs and cards.
     findings : tuple of Finding
         About the history as a whole.
+    searched : SearchedLines
+        What repeats in the history, for the search for leakage in each domain.
     scratch : Path
         Folder for bundles on their way; removed by whoever made it.
     tuning : TuningBudget or None
@@ -68,6 +71,7 @@ class TrainingOrder:
     trained_by: str
     models: Path
     findings: tuple[Finding, ...]
+    searched: SearchedLines
     scratch: Path
     tuning: TuningBudget | None = None
 
@@ -130,7 +134,7 @@ def train_domain(
     NotEnoughHitsError
         The domain cannot be learned from this history; nothing was tracked.
     """
-    checks = check_domain(order.history, spec.target, order.seed, order.findings)
+    checks = check_domain(order.history, spec.target, order.seed, order.findings, order.searched)
     screen.show_findings(checks)
     with screen.progress() as progress:
         spec = _tuned(spec, order, checks, progress)

@@ -17,6 +17,7 @@ from rich.console import Console
 from chekara.adapters.tracking import ModelTracker
 from chekara.data.history_checks import check_whole
 from chekara.data.labels import parse_instant
+from chekara.data.leakage import search_lines
 from chekara.data.sources import load_history
 from chekara.errors import ConfigurationError, NotEnoughHitsError
 from chekara.modelling.card import fill_card
@@ -85,6 +86,7 @@ def train(
             trained_by=trained_by or getpass.getuser(),
             models=models,
             findings=check_whole(known),
+            searched=screen.wait_for("searching for copies", lambda: search_lines(known, seed=seed)),
             scratch=Path(scratch),
             tuning=TuningBudget(trials=tune_trials, seconds=tune_seconds) if tune_trials or tune_seconds else None,
         )

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chekara.data.labels import TargetRule, label_crossings
-from chekara.data.leakage import LeakageReport, find_leakage, first_of_tuple, tuple_key, unseen_tuple
+from chekara.data.labels import TargetRule, first_results, label_crossings
+from chekara.data.leakage import LeakageReport, find_leakage, first_of_tuple, search_lines, tuple_key, unseen_tuple
 from chekara.data.leakage_rows import EARLIER_SLICES, TIME_SLICES, lay_out
 from chekara.data.leakage_tuples import auc_or_nan
 from chekara.data.sources import load_history
@@ -310,6 +310,24 @@ def test_no_labels_at_all_are_no_reason_to_fail() -> None:
     assert (report.n_labelled, report.n_hits, report.leaking_tuple) == (0, 0, None)
 
 
+def test_domains_that_share_a_search_are_told_what_each_would_find_alone() -> None:
+    rng = np.random.default_rng(5)
+    columns = ("hs_code", "origin_country", "net_mass_kg", "declared_value")
+    copied, hit = copy_rows(one_off_trade(4_000, rng), rng.random(4_000) < 0.2, columns, share=0.5, rng=rng)
+    honest = inspected(copied, rng.random(len(copied)) < 0.2).assign(domain="contraband")
+    honest["inspection_id"] = "other-" + honest["inspection_id"]
+    history = history_of(copied, pd.concat([inspected(copied, hit), honest], ignore_index=True))
+    searched = search_lines(history, seed=1)
+    leaks = []
+    for domain in ("revenue_fraud", "contraband"):
+        rule = TargetRule(domain=domain)
+        together = find_leakage(history, rule=rule, seed=1, searched=searched)
+        assert repr(together) == repr(find_leakage(history, rule=rule, seed=1))  # NaN equals nothing
+        leaks.append(together.leaking_tuple)
+    assert set(leaks[0] or ()) == set(columns)
+    assert leaks[1] is None, "the same copies leak only the result that was copied with them"
+
+
 # Rows
 
 
@@ -322,7 +340,8 @@ def test_a_hit_in_one_item_is_no_hit_in_the_others() -> None:
         crossings[name] = crossings[name].iloc[0]
     controls = inspected(crossings.drop_duplicates("crossing_id"), np.array([True, True])).assign(item_no=[2, None])
     history = history_of(crossings, controls)
-    rows = lay_out(history.crossings, label_crossings(history.inspections, RULE))
+    rows = lay_out(history.crossings, first_results(history.inspections))
+    rows = rows.with_labels(label_crossings(history.inspections, RULE))
     assert rows.hit.tolist() == [0.0, 1.0, 1.0, 1.0]
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from chekara.data.drift import find_drift, find_label_jumps, find_proxies
 from chekara.data.findings import Finding, warnings_first
-from chekara.data.labels import TargetRule, label_crossings
-from chekara.data.leakage import LeakageReport, find_leakage
+from chekara.data.labels import TargetRule
+from chekara.data.leakage import LeakageReport, SearchedLines, find_leakage
 from chekara.data.sources import History
 from chekara.data.swaps import find_swapped_roles
 
@@ -72,7 +72,13 @@ def find_rates_in_percent(crossings: pd.DataFrame) -> list[Finding]:
     ]
 
 
-def check_domain(history: History, rule: TargetRule, seed: int, whole: tuple[Finding, ...] = ()) -> DomainChecks:
+def check_domain(
+    history: History,
+    rule: TargetRule,
+    seed: int,
+    whole: tuple[Finding, ...] = (),
+    searched: SearchedLines | None = None,
+) -> DomainChecks:
     """Look at the labels of one domain: leakage, jumps of their rate, draws of unknown probability.
 
     Parameters
@@ -84,17 +90,19 @@ def check_domain(history: History, rule: TargetRule, seed: int, whole: tuple[Fin
         Draws pairs and permutations.
     whole : tuple of Finding
         Of `check_whole`, where they are to stand beside.
+    searched : SearchedLines, optional
+        Of `chekara.data.leakage.search_lines` with the same seed, where several domains are looked at.
 
     Returns
     -------
     DomainChecks
     """
-    leakage = find_leakage(history, rule=rule, seed=seed)
-    labels = label_crossings(history.inspections, rule)
-    known_at = history.newest_revisions().drop_duplicates("crossing_id").set_index("crossing_id")["known_at"]
-    jumps = find_label_jumps(labels, known_at, rule.domain)
+    leakage = find_leakage(history, rule=rule, seed=seed, searched=searched)
+    few = replace(history, crossings=history.crossings[["crossing_id", "revision", "known_at"]])
+    known_at = few.newest_revisions().drop_duplicates("crossing_id").set_index("crossing_id")["known_at"]
+    jumps = find_label_jumps(leakage.labels, known_at, rule.domain)
     draws = find_draws_of_unknown_chance(history.inspections, rule.domain)
-    return DomainChecks(leakage, warnings_first((*leakage.findings, *jumps, *draws, *whole)), labels)
+    return DomainChecks(leakage, warnings_first((*leakage.findings, *jumps, *draws, *whole)), leakage.labels)
 
 
 def find_draws_of_unknown_chance(inspections: pd.DataFrame, domain: str) -> list[Finding]:

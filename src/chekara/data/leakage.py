@@ -14,7 +14,7 @@ tuple was never trained on. `tuple_key`, `first_of_tuple` and `unseen_tuple` are
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,11 +22,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from chekara.data.findings import Finding
-from chekara.data.labels import TargetRule, label_crossings
+from chekara.data.labels import TargetRule, first_results, label_crossings
 from chekara.data.leakage_columns import ColumnEvidence, judge_columns, weigh_columns
 from chekara.data.leakage_future import find_future
-from chekara.data.leakage_rows import lay_out, mix, revisions_before_result
-from chekara.data.leakage_tuples import TupleEvidence, find_copied_tuple
+from chekara.data.leakage_rows import Rows, lay_out, mix, revisions_before_result
+from chekara.data.leakage_tuples import RepeatedTuples, TupleEvidence, find_copied_tuple, find_repeated_tuples
 from chekara.errors import MissingColumnError
 
 if TYPE_CHECKING:
@@ -36,10 +36,12 @@ __all__ = [
     "ColumnEvidence",
     "Finding",
     "LeakageReport",
+    "SearchedLines",
     "TupleEvidence",
     "find_leakage",
     "first_of_tuple",
     "revisions_before_result",
+    "search_lines",
     "tuple_key",
     "unseen_tuple",
 ]
@@ -64,6 +66,8 @@ class LeakageReport:
         Strongest first; empty where there are too few hits to judge single columns.
     n_rows, n_labelled, n_hits : int
         Item rows looked at, those with a known outcome, and hits among them.
+    labels : DataFrame
+        The known outcomes that were looked at, as `label_crossings` returns them.
     """
 
     domain: str
@@ -74,6 +78,7 @@ class LeakageReport:
     n_rows: int
     n_labelled: int
     n_hits: int
+    labels: pd.DataFrame = field(compare=False, repr=False)
 
     @property
     def has_findings(self) -> bool:
@@ -81,7 +86,42 @@ class LeakageReport:
         return any(finding.blocks_promotion for finding in self.findings)
 
 
-def find_leakage(history: History, *, rule: TargetRule, seed: int) -> LeakageReport:
+@dataclass(frozen=True, slots=True, eq=False)
+class SearchedLines:
+    """Goods lines laid out for the search, and what repeats among them: the same for every domain.
+
+    Attributes
+    ----------
+    rows : Rows
+        Without labels.
+    repeated : RepeatedTuples
+    """
+
+    rows: Rows
+    repeated: RepeatedTuples
+
+
+def search_lines(history: History, *, seed: int) -> SearchedLines:
+    """Do the part of the search that looks at no label.
+
+    Parameters
+    ----------
+    history : History
+    seed : int
+        Draws pairs.
+
+    Returns
+    -------
+    SearchedLines
+        For `find_leakage` of any domain of this history.
+    """
+    rows = lay_out(history.crossings, first_results(history.inspections))
+    return SearchedLines(rows, find_repeated_tuples(rows, np.random.default_rng(seed)))
+
+
+def find_leakage(
+    history: History, *, rule: TargetRule, seed: int, searched: SearchedLines | None = None
+) -> LeakageReport:
     """Look for leakage of one domain's labels into the columns of a history.
 
     Parameters
@@ -92,6 +132,8 @@ def find_leakage(history: History, *, rule: TargetRule, seed: int) -> LeakageRep
         The domain, and what counts as a hit in it.
     seed : int
         Draws pairs and permutations; same history and seed, same report.
+    searched : SearchedLines, optional
+        Of `search_lines` with the same history and seed: spares doing it once per domain.
 
     Returns
     -------
@@ -111,11 +153,12 @@ def find_leakage(history: History, *, rule: TargetRule, seed: int) -> LeakageRep
     ('dispatch_country', 'origin_country', 'hs_code', 'declared_value', 'duty_rate', 'net_mass_kg', 'preference_code')
     """
     labels = label_crossings(history.inspections, rule)
-    rows = lay_out(history.crossings, labels)
+    searched = searched or search_lines(history, seed=seed)
+    rows = searched.rows.with_labels(labels)
     n_hits = int(np.nansum(rows.hit))
     n_labelled = int(rows.is_labelled.sum())
     rng = np.random.default_rng(seed)
-    copied = find_copied_tuple(rows, rng) if n_labelled else None
+    copied = find_copied_tuple(rows, searched.repeated, rng) if n_labelled else None
     columns = weigh_columns(rows, rng)
     findings = find_future(rows, history.crossings, labels, history.inspections, rule.domain)
     findings += judge_columns(rows, columns, rule.domain) if n_hits else []
@@ -132,6 +175,7 @@ def find_leakage(history: History, *, rule: TargetRule, seed: int) -> LeakageRep
         n_rows=len(rows.hit),
         n_labelled=n_labelled,
         n_hits=n_hits,
+        labels=labels,
     )
 
 

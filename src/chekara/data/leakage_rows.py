@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -49,6 +49,8 @@ class Rows:
         Number of the crossing that a line belongs to.
     crossing_ids : Index
         Identity of the crossing with that number.
+    item_no : ndarray of shape (n,)
+        Number of the line in its crossing.
     hit : ndarray of shape (n,)
         1.0 hit, 0.0 none, NaN unknown. A hit in one item leaves the other items of the crossing without.
     time_slice : ndarray of shape (n,)
@@ -70,6 +72,7 @@ class Rows:
 
     crossing: Ints
     crossing_ids: pd.Index
+    item_no: Floats
     hit: Floats
     time_slice: Ints
     codes: dict[str, Ints]
@@ -83,6 +86,16 @@ class Rows:
     def is_labelled(self) -> Bools:
         """Which lines have a known outcome; shape (n,)."""
         return ~np.isnan(self.hit)
+
+    def with_labels(self, labels: pd.DataFrame) -> Rows:
+        """Return the same lines with the outcomes of one domain.
+
+        Parameters
+        ----------
+        labels : DataFrame
+            As `chekara.data.labels.label_crossings` returns it.
+        """
+        return replace(self, hit=_line_labels(self.crossing, self.crossing_ids, self.item_no, labels))
 
     def key(self, columns: tuple[str, ...], at: Ints | None = None) -> Keys:
         """Return one key per line, equal where all given candidate columns are equal.
@@ -108,23 +121,23 @@ class Rows:
         return np.asarray(wanted[self.crossing], dtype=bool)
 
 
-def lay_out(crossings: pd.DataFrame, labels: pd.DataFrame) -> Rows:
-    """Lay out crossings with their labels.
+def lay_out(crossings: pd.DataFrame, first_result: pd.Series[pd.Timestamp]) -> Rows:
+    """Lay out crossings, at first without labels.
 
     Parameters
     ----------
     crossings : DataFrame
         ``History.crossings``: all revisions.
-    labels : DataFrame
-        As `chekara.data.labels.label_crossings` returns it.
+    first_result : Series
+        As `chekara.data.labels.first_results` returns it.
 
     Returns
     -------
     Rows
-        Of each crossing the newest revision that was known before its result, and else its first one: what a
+        Of each crossing the newest revision that was known before its first result, and else its first one: what a
         model could have scored.
     """
-    frame = revisions_before_result(crossings, labels.set_index("crossing_id")["known_at"])
+    frame = revisions_before_result(crossings, first_result)
     crossing, crossing_ids = pd.factorize(frame["crossing_id"])
     order = np.lexsort((frame["item_no"], crossing, frame["known_at"].astype("int64")))
     crossing = crossing[order].astype(np.int64)
@@ -133,11 +146,11 @@ def lay_out(crossings: pd.DataFrame, labels: pd.DataFrame) -> Rows:
     is_missing = {name: frame[name].isna().to_numpy(dtype=bool)[order] for name in candidates}
     kept = {name: values for name, values in codes.items() if agreement_by_chance(values) < _NEARLY_CONSTANT}
     numbers = [name for name in kept if pd.api.types.is_float_dtype(frame[name].dtype)]
-    item_no = frame["item_no"].to_numpy(dtype=float)[order]
     return Rows(
         crossing=crossing,
         crossing_ids=pd.Index(crossing_ids),
-        hit=_line_labels(crossing, pd.Index(crossing_ids), item_no, labels),
+        item_no=frame["item_no"].to_numpy(dtype=float)[order],
+        hit=np.full(len(order), np.nan),
         time_slice=(np.arange(len(order)) * TIME_SLICES // max(len(order), 1)).astype(np.int64),
         codes=kept,
         chance={name: agreement_by_chance(values[~is_missing[name]]) for name, values in kept.items()},

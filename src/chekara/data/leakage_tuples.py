@@ -112,12 +112,45 @@ class TupleEvidence:
     lookup_auc_of_repeats: float
 
 
-def find_copied_tuple(rows: Rows, rng: np.random.Generator) -> TupleEvidence | None:
+@dataclass(frozen=True, slots=True)
+class RepeatedTuples:
+    """Sets of columns that lines have in common beyond chance, whatever their labels.
+
+    Attributes
+    ----------
+    of_strangers, of_anybody : tuple of tuple of str
+        Found among lines of unrelated parties, and among all lines.
+    """
+
+    of_strangers: tuple[tuple[str, ...], ...]
+    of_anybody: tuple[tuple[str, ...], ...]
+
+
+def find_repeated_tuples(rows: Rows, rng: np.random.Generator) -> RepeatedTuples:
+    """Find the sets of columns in which lines repeat each other: once for all domains, since no label counts here.
+
+    Parameters
+    ----------
+    rows : Rows
+        Labels are not looked at.
+    rng : Generator
+        Draws pairs.
+
+    Returns
+    -------
+    RepeatedTuples
+    """
+    return RepeatedTuples(_grown_tuples(rows, True, rng), _grown_tuples(rows, False, rng))
+
+
+def find_copied_tuple(rows: Rows, repeated: RepeatedTuples, rng: np.random.Generator) -> TupleEvidence | None:
     """Find the tuple of columns that was copied between rows.
 
     Parameters
     ----------
     rows : Rows
+    repeated : RepeatedTuples
+        Of the same lines.
     rng : Generator
 
     Returns
@@ -127,8 +160,8 @@ def find_copied_tuple(rows: Rows, rng: np.random.Generator) -> TupleEvidence | N
         repeat with much the same results; None where there are none of those either.
     """
     judged: list[tuple[tuple[str, ...], LabelEvidence]] = []
-    for between_strangers in (True, False):
-        for columns in _candidate_tuples(rows, between_strangers, rng):
+    for between_strangers, grown in ((True, repeated.of_strangers), (False, repeated.of_anybody)):
+        for columns in _candidate_tuples(rows, grown, between_strangers, rng):
             judged.append((columns, judge_labels(rows, columns, between_strangers=between_strangers, rng=rng)))
     leaking = [(columns, labels) for columns, labels in judged if labels.are_copied]
     # Rows that agree in a few coarse columns are no news; a party whose results repeat with its consignments is.
@@ -259,18 +292,25 @@ class _Search:
         return 0.0 if chance > _CONSTANT_HERE else (agree - chance) / (1.0 - chance)
 
 
-def _candidate_tuples(rows: Rows, between_strangers: bool, rng: np.random.Generator) -> list[tuple[str, ...]]:
+def _grown_tuples(rows: Rows, between_strangers: bool, rng: np.random.Generator) -> tuple[tuple[str, ...], ...]:
     names = [n for n in rows.codes if rows.chance[n] <= _ANCHOR_CHANCE]
     if between_strangers:
         names = [n for n in names if n not in rows.parties]
     names = sorted(names, key=lambda n: (rows.chance[n], n))[:_MOST_ANCHORS]
+    anchors = [(n,) for n in names] + list(combinations(names, 2))
+    grown = (_grow(_Search.around(rows, anchor, between_strangers, rng), anchor) for anchor in anchors)
+    return tuple(dict.fromkeys(columns for columns in grown if columns))
+
+
+def _candidate_tuples(
+    rows: Rows, grown: tuple[tuple[str, ...], ...], between_strangers: bool, rng: np.random.Generator
+) -> list[tuple[str, ...]]:
+    """Keep the few sets with which most labels agree."""
     labelled = np.flatnonzero(rows.is_labelled)
     copied: dict[tuple[str, ...], float] = {}
-    for anchor in [(n,) for n in names] + list(combinations(names, 2)):
-        search = _Search.around(rows, anchor, between_strangers, rng)
-        if (grown := _grow(search, anchor)) and grown not in copied:
-            a, b = _one_pair_per_key(rows, rows.key(grown, labelled), labelled, between_strangers, rng)
-            copied[grown] = float(np.nan_to_num(_label_kappa(rows.hit[a], rows.hit[b]))) * len(a)
+    for columns in grown:
+        a, b = _one_pair_per_key(rows, rows.key(columns, labelled), labelled, between_strangers, rng)
+        copied[columns] = float(np.nan_to_num(_label_kappa(rows.hit[a], rows.hit[b]))) * len(a)
     return sorted(copied, key=lambda c: (-copied[c], c))[:_MOST_CANDIDATES]
 
 

@@ -14,7 +14,7 @@ from chekara.data.findings import Finding, warnings_first
 from chekara.data.history_checks import check_domain, check_whole
 from chekara.data.history_screen import show_findings, show_history
 from chekara.data.labels import TargetRule
-from chekara.data.leakage import LeakageReport, TupleEvidence
+from chekara.data.leakage import LeakageReport, TupleEvidence, search_lines
 from chekara.data.sources import History, load_history
 from chekara.evaluation.calibration import wilson_interval
 
@@ -132,7 +132,8 @@ def check_history(directory: Path, mapping: Path | None = None, *, seed: int = 1
     history = load_history(directory, mapping=mapping)
     crossings = history.crossings["crossing_id"].nunique()
     inspected = sorted(history.inspections["domain"].dropna().unique())
-    checks = {domain: check_domain(history, TargetRule(domain=domain), seed) for domain in inspected}
+    searched = search_lines(history, seed=seed) if inspected else None
+    checks = {domain: check_domain(history, TargetRule(domain=domain), seed, searched=searched) for domain in inspected}
     return CheckReport(
         history=history,
         domains=tuple(_figures(history.inspections, own.labels, crossings, domain) for domain, own in checks.items()),
