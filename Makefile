@@ -28,9 +28,11 @@ lint: .venv/.ready ## style and types
 browser: ## Debian's Chromium and strace, which the tests drive for real
 	@scripts/system_packages.sh chromium strace
 
-bench: .venv/.ready ## measure against peers in one interleaved run
+bench: .venv/.ready ## what it costs: kernel and profile engine beside peers, live profiles, a scored history (about 6 minutes)
 	@$(PYTHON) -m benchmarks.shap_kernel
-	@POLARS_MAX_THREADS=1 $(PYTHON) -m benchmarks.profile_engine
+	@POLARS_MAX_THREADS=1 $(PYTHON) -m benchmarks.profile_engine --repeats 3
+	@$(PYTHON) -m benchmarks.live_profiles --states 0 200000 --groups 100
+	@$(PYTHON) -m benchmarks.score_folder --domain revenue_fraud --domain contraband
 
 quality: .venv/.ready ## rank all traffic of a later period on worlds with known truth, beside peers and the ceiling
 	@.venv/bin/chekara simulate var/quality/shipped --months 18 --per-day 370 --seed 7

@@ -1,23 +1,30 @@
 """What `chekara score` costs: seconds, processor seconds and memory over a folder, from files to file.
 
     python -m benchmarks.score_folder --home HOME --data DIR
-    python -m benchmarks.score_folder --months 12 --per-day 2800
+    python -m benchmarks.score_folder --domain revenue_fraud --domain contraband --months 12 --per-day 280
 
 The first scores with what serves in HOME. The second makes everything under a temporary folder first: a small border to
-train every domain on, and a large one to score. Other work on the machine lengthens seconds, not processor seconds.
+train on (every domain, if none is named), and one to score. Other work on the machine lengthens seconds, not processor
+seconds.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import platform
 import resource
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
+import lightgbm as lgb
+import numpy as np
+import pandas as pd
+import pyarrow
 from pyarrow import parquet
 from rich.console import Console
 
@@ -30,11 +37,12 @@ def run(*arguments: str, home: Path) -> None:
     subprocess.run([sys.executable, "-m", *arguments], env=environment, check=True, stdout=subprocess.DEVNULL)
 
 
-def make(scratch: Path, months: int, per_day: int) -> tuple[Path, Path]:
-    """Train and promote every domain on a small border, and simulate a large one."""
+def make(scratch: Path, months: int, per_day: int, domains: Sequence[str]) -> tuple[Path, Path]:
+    """Train and promote domains on a small border, and simulate the one to score."""
     home, small, large = scratch / "home", scratch / "small", scratch / "large"
-    run("chekara.cli", "simulate", str(small), "--months", "12", "--per-day", "280", "--seed", "3", home=home)
-    run("training.train", "--data", str(small), "--promote", home=home)
+    run("chekara.cli", "simulate", str(small), "--months", "12", "--per-day", "140", "--seed", "3", home=home)
+    wanted = [word for domain in domains for word in ("--domain", domain)]
+    run("training.train", "--data", str(small), "--promote", *wanted, home=home)
     run(
         *("chekara.cli", "simulate", str(large), "--months", str(months), "--per-day", str(per_day), "--seed", SEED),
         home=home,
@@ -59,6 +67,8 @@ def measure(home: Path, data: Path, scratch: Path, console: Console) -> None:
         f"{out.stat().st_size / 2**20:.0f} MB; largest process so far {used.ru_maxrss / 2**10:.0f} MB",
         highlight=False,
     )
+    versions = f"numpy {np.__version__}, pandas {pd.__version__}, pyarrow {pyarrow.__version__}"
+    console.print(f"python {platform.python_version()}, lightgbm {lgb.__version__}, {versions}", highlight=False)
 
 
 def main() -> None:
@@ -66,6 +76,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--home", type=Path)
     parser.add_argument("--data", type=Path)
+    parser.add_argument("--domain", action="append", default=[])
     parser.add_argument("--months", type=int, default=12)
     parser.add_argument("--per-day", type=int, default=280)
     arguments = parser.parse_args()
@@ -73,7 +84,7 @@ def main() -> None:
         scratch = Path(name)
         home, data = arguments.home, arguments.data
         if home is None or data is None:
-            home, data = make(scratch, arguments.months, arguments.per_day)
+            home, data = make(scratch, arguments.months, arguments.per_day, arguments.domain)
         measure(home, data, scratch, Console())
 
 
