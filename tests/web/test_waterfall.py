@@ -64,17 +64,11 @@ def test_bars_are_to_scale(base: float, factors: dict[str, float]) -> None:
 
 
 def test_small_factors_stand_together() -> None:
-    bars = build_waterfall(examples.BASE_VALUE, examples.CONTRIBUTIONS, examples.score().margin, "en").bars
-    assert [bar.kind for bar in bars] == [
-        "base",
-        *["towards"] * 4,
-        "away",
-        "away",
-        "towards",
-        "towards",
-        "other",
-        "total",
-    ]
+    small = {f"x_{n}": 0.001 for n in range(4)}
+    factors = examples.CONTRIBUTIONS | small
+    bars = build_waterfall(examples.BASE_VALUE, factors, examples.BASE_VALUE + math.fsum(factors.values()), "en").bars
+    own = ["towards"] * 4 + ["away"] * 2 + ["towards"] * 2 + ["away"] * 3 + ["towards"]
+    assert [bar.kind for bar in bars] == ["base", *own, "other", "total"]
     assert bars[-2].label == "All other factors (3)"
     assert (bars[1].label, bars[1].amount) == ("Price against the usual", "+1.40")
 

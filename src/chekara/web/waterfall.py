@@ -14,7 +14,7 @@ from chekara.web.pages import Waterfall, WaterfallBar
 DRAWING_WIDTH = 1000.0
 """Width of the view box; bars are scaled into it."""
 
-SHOWN_FACTORS = 8
+SHOWN_FACTORS = 12
 _MARGIN = 20.0
 _THINNEST_BAR = 4.0
 _CENT = 100
