@@ -6,12 +6,14 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chekara.api.parse import ReviewParser, ScoreParser
 from chekara.api.section import MOST_PROBLEMS
+from chekara.data.coerce import coerce_column, coerce_extension
 from chekara.data.schema import HEADER_COLUMNS, ITEM_COLUMNS, Column
 from chekara.domain.vocabulary import Lane, ReviewAction
 from chekara.errors import InvalidRequestError, MalformedBodyError, TextTooLongError, TooManyItemsError
@@ -105,6 +107,32 @@ def test_same_content_written_differently_is_the_same_crossing() -> None:
     first = parse(body(occurred_at="2026-11-24T08:30:00+06:00", occupants=2, carrier_id=None))
     other = parse(dict(reversed(body(occurred_at="2026-11-24T02:30:00Z", occupants=2.0).items())))
     assert first == other
+
+
+SPACES = ("", " ", "\u00a0", "\u2003 ", "\u202f", "\u3000")  # white space that is no control character
+TEXT_COLUMNS = tuple(column for column in HEADER_COLUMNS + ITEM_COLUMNS if column.kind in ("string", "code"))
+
+
+@given(data=st.data(), before=st.sampled_from(SPACES), after=st.sampled_from(SPACES))
+def test_padded_text_is_read_as_a_file_reads_it(data: st.DataObject, before: str, after: str) -> None:
+    sent: dict[str, Any] = {"x_note": before + data.draw(st.sampled_from(("", "a b", "A\u0301"))) + after}
+    sent |= {column.name: before + data.draw(values_of(column)) + after for column in TEXT_COLUMNS}
+    heads = {column.name for column in HEADER_COLUMNS}
+    header = {name: value for name, value in sent.items() if name in heads or name == "x_note"}
+    crossing = parse(
+        body(**header, items=[{name: value for name, value in sent.items() if name not in heads}])
+    ).crossing
+    read = {"crossing_id": crossing.crossing_id} | dict(crossing.header) | dict(crossing.items[0])
+    for column in TEXT_COLUMNS:
+        [of_file] = coerce_column(pd.Series([sent[column.name]], dtype="str"), column).values
+        assert read[column.name] == of_file
+    [of_file] = coerce_extension(pd.Series([sent["x_note"]], dtype="str")).values
+    for fields in (crossing.header, crossing.items[0]):
+        assert fields.get("x_note") == (None if pd.isna(of_file) else of_file)
+
+
+def test_padded_ids_are_one_crossing() -> None:
+    assert parse(body(crossing_id=" C-1\u00a0", labels={"plate": " 01 KG "})) == parse(body(labels={"plate": "01 KG"}))
 
 
 REFUSED = [

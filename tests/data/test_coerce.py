@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chekara.api.fields import Refusal, check_number, text_check
-from chekara.data.coerce import VALUE_REASONS, Coerced, coerce_column, coerce_extension, empty_column
+from chekara.data.coerce import VALUE_REASONS, Coerced, as_arrow, coerce_column, coerce_extension, empty_column, trimmed
 from chekara.data.schema import CROSSING_COLUMNS, INSPECTION_COLUMNS, LONGEST_TEXT, TABLES, Column, columns_by_name
 
 COLUMNS = columns_by_name(INSPECTION_COLUMNS) | columns_by_name(CROSSING_COLUMNS)
@@ -42,6 +42,12 @@ def test_every_column_has_its_dtype_even_when_nothing_is_there(column: Column) -
     for values in (empty_column(column, 2), coerce_column(pd.Series(["", "  "]), column).values):
         assert str(values.dtype) == DTYPES[column.kind]
         assert values.isna().all()
+
+
+def test_one_text_is_trimmed_as_a_column_is() -> None:
+    letters = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
+    padded = [f"{letter}a {letter}b{letter}" for letter in letters]
+    assert as_arrow(pd.Series(padded, dtype="str")).to_pylist() == [trimmed(text) for text in padded]
 
 
 @given(

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
+from chekara.data.coerce import trimmed
 from chekara.data.schema import EARLIEST, LARGEST_INTEGER, LARGEST_NUMBER, LATEST, UNSAFE_CHARACTERS, Column
 from chekara.domain.crossing import Value
 
@@ -55,16 +56,16 @@ BAD_DATE: Final = Refusal("bad_date", "Give a calendar day such as 2019-05-31.")
 
 
 def text_check(longest: int) -> Check:
-    """Make the check that every string of a body passes.
+    """Make the check that every string of a body passes; it reads a string without its outer white space, as files do.
 
     Parameters
     ----------
     longest : int
-        Most characters.
+        Most characters as sent.
 
     Examples
     --------
-    >>> text_check(512)("Хлопок"), text_check(3)("Хлопок").code
+    >>> text_check(512)(" Хлопок "), text_check(3)("Хлопок").code
     ('Хлопок', 'text_too_long')
     """
 
@@ -76,7 +77,7 @@ def text_check(longest: int) -> Check:
         # Printable ASCII is nearly every value and needs no search.
         if not (value.isascii() and value.isprintable()) and _UNSAFE.search(value) is not None:
             return UNSAFE_CHARACTER
-        return value
+        return trimmed(value)
 
     return check
 
@@ -129,7 +130,7 @@ def _string_check(column: Column, check_text: Check) -> Check:
             return text if text in allowed else NOT_ALLOWED
         if pattern is not None:
             return text if pattern.fullmatch(text) is not None else BAD_PATTERN
-        return text if text and not text.isspace() else when_empty
+        return text or when_empty
 
     return check
 

@@ -123,7 +123,7 @@ class Section:
             checked = self._check_text(value) if type(value) is str else check_number(value)
             if isinstance(checked, Refusal):
                 findings.add(pointer, NOT_EXTENSION_VALUE if checked is NOT_A_NUMBER else checked)
-            elif checked is not None:
+            elif checked not in (None, ""):  # as in a file, empty is not given
                 values[name] = checked
 
 

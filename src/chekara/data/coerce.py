@@ -140,6 +140,17 @@ def coerce_extension(raw: pd.Series[Any]) -> Coerced:
     return _text(array if _is_text(kind) else pc.cast(array, arrow.string()), _ANY_TEXT)
 
 
+def trimmed(text: str) -> str:
+    r"""Drop the outer white space of one text, as ``as_arrow`` does it for a column: a request reads what a file reads.
+
+    Examples
+    --------
+    >>> trimmed("\u00a0 MANAS ")
+    'MANAS'
+    """
+    return text.strip()
+
+
 def as_arrow(raw: pd.Series[Any]) -> Any:
     """Return a column as one Arrow array, text trimmed and empty text missing."""
     if isinstance(raw.dtype, pd.DatetimeTZDtype):

@@ -144,19 +144,19 @@ async def list_decisions(
     """
     context = context_of(request)
     given = {"domain": domain, "crossing_point": crossing_point, "crossing_id": crossing_id, "cursor": cursor}
-    _refuse_unsafe_texts(given, context.settings.limits)
+    texts = _read_texts(given, context.settings.limits)
     wanted = DecisionFilter(
         lane=lane,
-        domain=domain,
-        crossing_point=crossing_point,
-        crossing_id=crossing_id,
+        domain=texts["domain"],
+        crossing_point=texts["crossing_point"],
+        crossing_id=texts["crossing_id"],
         since=_since(since),
         limit=limit,
     )
     language = language_of(request)
 
     def read() -> dict[str, Any]:
-        page = context.house.read.decisions(actor, wanted, cursor)
+        page = context.house.read.decisions(actor, wanted, texts["cursor"])
         shown = [
             present_decision(
                 record,
@@ -212,13 +212,17 @@ def _plain_id(decision_id: str) -> str:
     return decision_id
 
 
-def _refuse_unsafe_texts(given: dict[str, str | None], limits: Limits) -> None:
+def _read_texts(given: dict[str, str | None], limits: Limits) -> dict[str, str | None]:
+    """Read filters as the fields of a body are read, which they are compared with."""
     check, findings = text_check(limits.text_characters), Findings()
+    texts: dict[str, str | None] = {}
     for name, value in given.items():
         checked = None if value is None else check(value)
         if isinstance(checked, Refusal):
             findings.add(f"?{name}", checked)
+        texts[name] = checked if isinstance(checked, str) else None
     findings.raise_if_any()
+    return texts
 
 
 def _since(value: str | None) -> datetime | None:
