@@ -33,6 +33,7 @@ def test_a_score_from_end_to_end(server: Server) -> None:
     assert 0 <= domain["rank"] <= 1
     assert 0 <= domain["risk"] <= 1
     assert domain["model"]["digest"].startswith("sha256:")
+    assert domain["expected_amount"] > 0, "the bundle of revenue_fraud knows amounts"
     total = domain["base_value"] + sum(domain["contributions"].values())
     assert total == pytest.approx(domain["margin"], abs=1e-6)
     strengths = [abs(reason["contribution"]) for reason in domain["reasons"]]
