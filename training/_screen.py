@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -14,10 +14,11 @@ from chekara.data.history_screen import show_findings, show_history
 from chekara.data.sources import History
 from chekara.evaluation.report import show_comparison
 from chekara.evaluation.selective import ComparedFigure, naive_table
-from chekara.modelling.judgement import Judgement
+from chekara.modelling.judgement import Judgement, compare_parts
 from chekara.modelling.recipe import Progress as ProgressOf
 from chekara.modelling.selective import SelectiveFacts
 from chekara.modelling.selective_page import selective_sentences, shown_months
+from training._learn import LearnedDomain
 
 T = TypeVar("T")
 
@@ -59,6 +60,34 @@ class Screen:
                 bars.update(task, description=stage, completed=fraction)
 
             yield move
+
+    @contextmanager
+    def progress_of(self, names: Sequence[str]) -> Iterator[Mapping[str, ProgressOf]]:
+        """Show a bar for each of several pieces of work, moved from any thread."""
+        columns = (
+            TextColumn("{task.fields[name]}"),
+            BarColumn(),
+            TextColumn("{task.description}"),
+            TimeElapsedColumn(),
+        )
+        with Progress(*columns, console=self.console, transient=True) as bars:
+            tasks = {name: bars.add_task("waits", total=1.0, name=name, start=False) for name in names}
+
+            def bar_of(name: str) -> ProgressOf:
+                def move(stage: str, fraction: float) -> None:
+                    bars.start_task(tasks[name])
+                    bars.update(tasks[name], description=stage, completed=fraction)
+
+                return move
+
+            yield {name: bar_of(name) for name in names}
+
+    def show_learned(self, learned: LearnedDomain) -> None:
+        """Show what the checks of a domain found and how its judgements came out."""
+        self.start_domain(learned.spec.title)
+        self.show_findings(learned.checks)
+        self.show_judgements([judgement for each in learned.judged for judgement in each.judgements])
+        self.show_selective(learned.facts, compare_parts(learned.served.judgements))
 
     def show_judgements(self, judgements: Sequence[Judgement]) -> None:
         """Print the table of each judgement and, where both protocols were judged, what the leak is worth."""

@@ -26,12 +26,14 @@ from chekara.modelling.spec import ModelSpec, load_spec
 from chekara.modelling.tune import TuningBudget
 from chekara.programs import run_program
 from chekara.settings import Settings
-from training._domain import TrainedModel, TrainingOrder, promote_shortcut, train_domain
+from training._domain import TrainedModel, promote_shortcut, track_domain
 from training._history import history_before, just_after_newest
+from training._learn import TrainingOrder, learn_domains
 from training._pictures import short_title
 from training._screen import Screen
 
 MODELS = Path(__file__).parents[1] / "models"
+DOMAINS_AT_ONCE = 2  # each keeps a matrix or two of its own in memory
 
 
 def train(
@@ -58,6 +60,7 @@ def train(
     tune_seconds: Annotated[
         float | None, typer.Option(min=1, help="Search LightGBM's parameters: so many seconds per domain.")
     ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Domains at a time; the models are the same.")] = DOMAINS_AT_ONCE,
 ) -> None:
     """Train every risk domain on a history and register a signed bundle of each."""
     settings, screen = Settings.from_environment(), Screen(Console())
@@ -90,7 +93,7 @@ def train(
             scratch=Path(scratch),
             tuning=TuningBudget(trials=tune_trials, seconds=tune_seconds) if tune_trials or tune_seconds else None,
         )
-        trained = train_all(specs, order, tracker, settings, screen)
+        trained = train_all(specs, order, tracker, settings, screen, workers)
         for model in trained if promote else ():
             promote_shortcut(model, order.trained_by, tracker, settings)
     show_end(screen, trained, settings, is_promoted=promote)
@@ -127,16 +130,28 @@ def load_specs(models: Path, wanted: list[str]) -> list[ModelSpec]:
 
 
 def train_all(
-    specs: list[ModelSpec], order: TrainingOrder, tracker: ModelTracker, settings: Settings, screen: Screen
+    specs: list[ModelSpec],
+    order: TrainingOrder,
+    tracker: ModelTracker,
+    settings: Settings,
+    screen: Screen,
+    workers: int,
 ) -> list[TrainedModel]:
-    """Train domain after domain; those without enough hits are skipped with their reason."""
+    """Learn several domains at a time and track them in their order; those without enough hits are skipped."""
     trained: list[TrainedModel] = []
-    for spec in specs:
-        screen.start_domain(spec.title)
-        try:
-            trained.append(train_domain(spec, order, tracker, settings, screen))
-        except NotEnoughHitsError as error:
-            screen.show_skipped(short_title(spec), str(error))
+    with (
+        screen.progress_of([short_title(spec) for spec in specs]) as bars,
+        learn_domains(specs, order, workers, lambda spec: bars[short_title(spec)]) as futures,
+    ):
+        for spec in specs:
+            try:
+                learned = futures.pop(0).result()  # what was written down is let go
+            except NotEnoughHitsError as error:
+                screen.start_domain(spec.title)
+                screen.show_skipped(short_title(spec), str(error))
+                continue
+            screen.show_learned(learned)
+            trained.append(track_domain(learned, order, tracker, settings, bars[short_title(spec)]))
     return trained
 
 
