@@ -7,10 +7,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jsonschema
+import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from chekara.api.openapi import INSPECTION_EXAMPLE, inspection_body_schema
 from chekara.api.parse_inspection import BODY_COLUMNS, InspectionParser
+from chekara.data.checks import validate_table
 from chekara.errors import InvalidRequestError
 from chekara.settings import Limits
 from tests.serving import Reply, Server, crossing
@@ -124,10 +128,12 @@ REFUSED = [
     ("a result from far ahead", {"known_at": "2026-11-25T09:00:01Z"}, ("/known_at", "too_far_ahead")),
     ("an inspection far ahead", {"inspected_at": "2026-11-26T09:00:00Z"}, ("/known_at", "too_far_ahead")),
     ("propensity of no lot", {"propensity": 0.1}, ("/propensity", "propensity_without_random")),
-    ("drawn without a chance", {"propensity": 0, "selected_by": "random"}, ("/propensity", "out_of_range")),
+    ("drawn without a chance", {"propensity": 0, "selected_by": "random"}, ("/propensity", "propensity_of_zero")),
     ("chance over one", {"propensity": 1.1, "selected_by": "random"}, ("/propensity", "out_of_range")),
     ("found and clear", {"result": "clear"}, ("/result", "result_contradicts_found")),
     ("not found and confirmed", {"found": False, "result": "confirmed"}, ("/result", "result_contradicts_found")),
+    ("found without looking", {"status": "not_done"}, ("/found", "found_without_control")),
+    ("more than any value", {"seized_value": 1.0001e15}, ("/seized_value", "out_of_range")),
     ("negative value", {"seized_value": -1}, ("/seized_value", "out_of_range")),
     ("item zero", {"item_no": 0}, ("/item_no", "out_of_range")),
     ("a direction mark", {"inspection_id": f"\u202e{SECRET}"}, ("/inspection_id", "unsafe_character")),
@@ -147,6 +153,47 @@ def test_numbers_that_are_none(not_a_number: bytes) -> None:
     body = json.dumps(result("a", "b"))[:-1].encode() + b', "seized_value": ' + not_a_number + b"}"
     with pytest.raises(InvalidRequestError):
         InspectionParser(Limits()).parse(body, received_at=NOW)
+
+
+RESULT_VALUES = st.fixed_dictionaries(
+    {
+        "found": st.booleans(),
+        "status": st.sampled_from((None, "done", "not_done")),
+        "result": st.sampled_from((None, "clear", "suspected", "confirmed", "overturned")),
+        "selected_by": st.sampled_from(("random", "officer")),
+        "propensity": st.sampled_from((None, 0.0, 0.1, 1.0)),
+        "known_at": st.sampled_from(("2026-11-24T02:29:59Z", "2026-11-24T02:30:00Z")),
+        "seized_value": st.sampled_from((None, 0.0, 1e15, 1.1e15)),
+    }
+)
+
+
+@given(RESULT_VALUES)
+@settings(max_examples=60, deadline=None)
+def test_the_door_refuses_what_a_file_is_refused_or_corrected_for(given_values: dict[str, Any]) -> None:
+    body = result("a", "b", **given_values)
+    of_file = validate_table(pd.DataFrame([body]), "inspections").refusals
+    try:
+        parse(body)
+        refused = set()
+    except InvalidRequestError as error:
+        refused = {(one.where.removeprefix("/"), one.code) for one in error.problems}
+    assert bool(refused) == bool(of_file)
+    assert not refused or refused & {(one.column, one.reason) for one in of_file}
+
+
+def test_a_result_is_of_an_item_and_a_time_that_the_crossing_has(server: Server) -> None:
+    scored(server, "ins-items")
+    wrong: list[tuple[str, Any, str]] = [
+        ("item_no", 9999, "no_such_item"),
+        ("inspected_at", "2020-01-01T00:00:00Z", "inspected_long_before"),
+    ]
+    for field, value, code in wrong:
+        reply = post(server, result(f"ins-items-{field}", "ins-items", **{field: value}))
+        assert reply.status == 422, reply.body
+        assert [(one["pointer"], one["code"]) for one in reply.json["problems"]] == [(f"/{field}", code)]
+    assert post(server, result("ins-items-a", "ins-items", item_no=1)).status == 200
+    assert post(server, result("ins-items-a ", " ins-items", item_no=1)).json["inspection_id"] == "ins-items-a"
 
 
 def test_a_replay_has_no_clock_of_its_own() -> None:

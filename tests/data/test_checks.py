@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pandas as pd
@@ -87,6 +88,7 @@ def _sample(kind: str, values: tuple[str, ...]) -> str:
             {"selected_by": "random", "propensity": "0"},
             ("propensity", "propensity_of_zero", "value_blanked"),
         ),
+        ("inspections", {"status": "not_done"}, ("found", "found_without_control", "value_blanked")),
         ("inspections", {"result": "clear"}, ("result", "result_contradicts_found", "row_refused")),
         (
             "inspections",
@@ -106,6 +108,8 @@ def test_each_violation_is_counted_once_with_its_row(
     if not is_refused:
         default = columns_by_name(TABLES[table])[expected[0]].default
         value = validated.frame[expected[0]][1]
+        if expected[1] == "found_without_control":
+            default = False
         assert value == default if default is not None else pd.isna(value)
 
 
@@ -192,19 +196,37 @@ def test_references_are_checked() -> None:
 
 @given(
     items=st.sets(st.tuples(st.sampled_from(["a", "b", "c"]), st.sampled_from([1, 2, 10**12, 10**15])), min_size=1),
-    named=st.lists(st.tuples(st.sampled_from(["a", "b", "c", "d"]), st.sampled_from([None, 1, 2, 3, 10**12, 10**15]))),
+    named=st.lists(
+        st.tuples(
+            st.sampled_from(["a", "b", "c", "d"]),
+            st.sampled_from([None, 1, 2, 3, 10**12, 10**15]),
+            st.sampled_from([365, 366, 367]),
+        )
+    ),
 )
 @settings(max_examples=40, deadline=None)
-def test_references_equal_a_set_of_pairs(items: set[tuple[str, int]], named: list[tuple[str, int | None]]) -> None:
+def test_references_equal_a_set_of_pairs(items: set[tuple[str, int]], named: list[tuple[str, int | None, int]]) -> None:
     crossings = pd.DataFrame(sorted(items), columns=["crossing_id", "item_no"])
-    rows = [{"inspection_id": f"i{n}", "crossing_id": c, "item_no": item} for n, (c, item) in enumerate(named)]
-    inspections = ValidatedTable(
-        frame=pd.DataFrame(rows, columns=["inspection_id", "crossing_id", "item_no"]).astype({"item_no": "float64"}),
-        refusals=(),
-    )
+    happened = pd.Timestamp("2026-01-01T00:00:00Z")
+    crossings["occurred_at"] = [happened + timedelta(days=place) for place in range(len(crossings))]
+    first = {
+        crossing: happened + timedelta(days=place) for place, (crossing, _) in reversed([*enumerate(sorted(items))])
+    }
+    rows = [
+        {
+            "inspection_id": f"i{n}",
+            "crossing_id": c,
+            "item_no": item,
+            "inspected_at": first.get(c, happened) - timedelta(days=days),
+        }
+        for n, (c, item, days) in enumerate(named)
+    ]
+    columns = ["inspection_id", "crossing_id", "item_no", "inspected_at"]
+    frame = pd.DataFrame(rows, columns=columns).astype({"item_no": "float64", "inspected_at": "datetime64[us, UTC]"})
+    inspections = ValidatedTable(frame=frame, refusals=())
     checked = check_references(inspections, crossings.astype({"item_no": "float64"})).frame
     known = {crossing for crossing, _ in items}
-    expected = [(c, float(i) if (c, i) in items else None) for c, i in named if c in known]
+    expected = [(c, i if (c, i) in items else None) for c, i, days in named if c in known and days <= 366]
     assert [
         (c, None if pd.isna(i) else i) for c, i in zip(checked["crossing_id"], checked["item_no"], strict=True)
     ] == (expected)

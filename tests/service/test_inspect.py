@@ -188,3 +188,25 @@ def test_readers_see_results_of_their_domains_only(house: SmallHouse) -> None:
         for agency in ("customs", "internal_affairs", "border_service", "agriculture")
     }
     assert seen == {"customs": ["a"], "internal_affairs": ["b"], "border_service": ["a", "b"], "agriculture": []}
+
+
+def refused(house: SmallHouse, of: Inspection) -> list[tuple[str, str]]:
+    with pytest.raises(InvalidRequestError) as raised:
+        record(house, of)
+    return [(problem.where, problem.code) for problem in raised.value.problems]
+
+
+def test_a_goods_line_of_any_revision_may_be_meant_and_no_other(house: SmallHouse) -> None:
+    house.score_one(crossing(items=3))
+    house.score_one(crossing(revision=1, items=1))
+    meant = {"status": "done", "item_no": 3}
+    assert record(house, result(details=meant)).inspection.item_no == 3
+    assert refused(house, result("i2", details=meant | {"item_no": 4})) == [("/item_no", "no_such_item")]
+
+
+def test_a_control_long_before_its_crossing_is_another_crossings(house: SmallHouse) -> None:
+    house.score_one(crossing())
+    early = START - timedelta(days=366)
+    assert record(house, result("i1", inspected_at=early)).inspection.inspected_at == early
+    before = refused(house, result("i2", inspected_at=early - timedelta(seconds=1), details={"item_no": 9}))
+    assert before == [("/item_no", "no_such_item"), ("/inspected_at", "inspected_long_before")]

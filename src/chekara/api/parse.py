@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from chekara.api.fields import NOT_A_STRING, Refusal, check_boolean, text_check
@@ -27,13 +27,17 @@ from chekara.api.section import (
     note_repeated,
 )
 from chekara.api.strict_json import read_json
-from chekara.data.schema import HEADER_COLUMNS, ITEM_COLUMNS, Column
+from chekara.data.schema import (
+    FURTHEST_AHEAD,
+    FURTHEST_AHEAD_PRE_ARRIVAL,
+    HEADER_COLUMNS,
+    ITEM_COLUMNS,
+    Column,
+)
 from chekara.domain.crossing import Crossing, Value
 from chekara.domain.vocabulary import Lane, ReviewAction
 from chekara.settings import Limits
 
-FURTHEST_AHEAD: Final = timedelta(hours=24)
-FURTHEST_AHEAD_PRE_ARRIVAL: Final = timedelta(days=45)
 MOST_LABELS: Final = 50
 
 NO_ITEMS: Final = Refusal("no_items", "Give at least one item; without goods, one item with empty fields.")

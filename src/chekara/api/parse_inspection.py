@@ -7,11 +7,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from chekara.api.fields import OUT_OF_RANGE, Refusal
-from chekara.api.parse import FURTHEST_AHEAD
+from chekara.api.fields import Refusal
 from chekara.api.section import NOT_AN_OBJECT, Findings, Section
 from chekara.api.strict_json import read_json
-from chekara.data.schema import INSPECTION_COLUMNS, Column
+from chekara.data.row_rules import RESULT_RULES
+from chekara.data.schema import FURTHEST_AHEAD, INSPECTION_COLUMNS, Column
 from chekara.domain.inspection import Inspection
 from chekara.settings import Limits
 
@@ -20,12 +20,13 @@ FILLED_IN: Final = frozenset({"known_at", "selected_by"})
 BODY_COLUMNS: Final[tuple[Column, ...]] = tuple(
     replace(column, required=False) if column.name in FILLED_IN else column for column in INSPECTION_COLUMNS
 )
+_NOTHING_GIVEN: Final[Mapping[str, Any]] = dict.fromkeys(column.name for column in BODY_COLUMNS)
 _OWN_FIELDS: Final = frozenset(name for name in Inspection.__slots__ if name != "details")
 
-KNOWN_TOO_EARLY: Final = Refusal("known_before_inspected", "A result cannot be known before the inspection.")
 TOO_FAR_AHEAD: Final = Refusal("too_far_ahead", "An inspection and its result lie at most 24 hours ahead.")
-STRAY_PROPENSITY: Final = Refusal("propensity_without_random", "A propensity belongs to selected_by random.")
-CONTRADICTION: Final = Refusal("result_contradicts_found", "A find is not clear, and only a find is confirmed.")
+_RULES: Final = tuple(
+    (rule, Refusal(rule.reason, f"{rule.meaning[0].upper()}{rule.meaning[1:]}.")) for rule in RESULT_RULES
+)
 
 
 class InspectionParser:
@@ -91,15 +92,10 @@ class InspectionParser:
 
 
 def _broken_rules(fields: Mapping[str, Any], received_at: datetime) -> Iterator[tuple[str, Refusal]]:
-    """Yield what a history file would be refused or corrected for (``chekara.data.row_rules``), and wrong clocks."""
-    if fields["known_at"] < fields["inspected_at"]:
-        yield "/known_at", KNOWN_TOO_EARLY
+    """Yield what a history file would be refused or corrected for, by its own rules, and wrong clocks."""
+    row = {**_NOTHING_GIVEN, **fields}
+    for rule, refusal in _RULES:
+        if rule.condition(row):
+            yield f"/{rule.column}", refusal
     if fields["known_at"] - received_at > FURTHEST_AHEAD:
         yield "/known_at", TOO_FAR_AHEAD
-    is_random = fields.get("selected_by") == "random"
-    if "propensity" in fields and not is_random:
-        yield "/propensity", STRAY_PROPENSITY
-    if is_random and fields.get("propensity") == 0:
-        yield "/propensity", OUT_OF_RANGE
-    if fields.get("result") == ("clear" if fields["found"] else "confirmed"):
-        yield "/result", CONTRADICTION

@@ -17,13 +17,14 @@ from chekara.data.coerce import Coerced, Mask, coerce_column, coerce_extension, 
 from chekara.data.denied import refuse_denied_columns
 from chekara.data.identity import canonical_ids
 from chekara.data.row_rules import ROW_RULES, Action
-from chekara.data.schema import KEYS, TABLES, Column, is_extension
+from chekara.data.schema import EARLIEST_CONTROL, KEYS, TABLES, Column, is_extension
 from chekara.errors import HistoryError, MissingColumnError
 
 EXAMPLES = 5
 REFERENCE_REASONS: dict[str, str] = {
     "missing": "a required column without a value",
     "unknown_crossing": "an inspection of a crossing that is not in the history",
+    "inspected_long_before": f"an inspection more than {EARLIEST_CONTROL.days} days before the crossing",
     "no_such_item": "an item that the crossing does not have; the inspection then means the whole crossing",
 }
 _NEVER_DEFAULTED_WHEN_WRONG = {"known_at", "status"}
@@ -119,14 +120,14 @@ def validate_table(frame: pd.DataFrame, table: str) -> ValidatedTable:
     clean = pd.DataFrame(values, copy=False)
     clean = clean[~tally.refused]
     for rule in ROW_RULES[table]:
-        clean = tally.apply(clean, rule.reason, rule.action, rule.broken(clean))
+        clean = tally.apply(clean, rule.reason, rule.action, rule.broken(clean), rule.stand_in)
     known = {column.name for column in columns}
     ignored = tuple(name for name in map(str, frame.columns) if name not in known and not is_extension(name))
     return ValidatedTable(frame=clean, refusals=tally.refusals(), ignored_columns=ignored)
 
 
 def check_references(inspections: ValidatedTable, crossings: pd.DataFrame) -> ValidatedTable:
-    """Refuse inspections of crossings that are not there, and blank items that a crossing does not have.
+    """Refuse inspections of crossings that are not there or were long before, and blank items that are not there.
 
     Parameters
     ----------
@@ -137,14 +138,18 @@ def check_references(inspections: ValidatedTable, crossings: pd.DataFrame) -> Va
     Returns
     -------
     ValidatedTable
-        With two more possible reasons: ``unknown_crossing`` and ``no_such_item``.
+        With three more possible reasons: ``unknown_crossing``, ``inspected_long_before`` and ``no_such_item``.
     """
     frame = inspections.frame
     tally = _Tally("inspections", 0)
     known = pd.Index(crossings["crossing_id"].unique())
     position = known.get_indexer(pd.Index(frame["crossing_id"]))
     frame = tally.apply(frame, "unknown_crossing", "row_refused", {"crossing_id": position < 0})
-    position = position[position >= 0]
+    first = crossings.groupby("crossing_id")["occurred_at"].min().reindex(known)
+    occurred_at = first.iloc[position[position >= 0]].set_axis(frame.index)
+    is_long_before = (frame["inspected_at"] < occurred_at - EARLIEST_CONTROL).to_numpy()
+    frame = tally.apply(frame, "inspected_long_before", "row_refused", {"inspected_at": is_long_before})
+    position = position[position >= 0][~is_long_before]
     code = pd.factorize(pd.concat([crossings["item_no"], frame["item_no"]]))[0].astype(np.int64)
     there = known.get_indexer(pd.Index(crossings["crossing_id"])) * (code.max(initial=0) + 1) + code[: len(crossings)]
     named = position * (code.max(initial=0) + 1) + code[len(crossings) :]
@@ -189,7 +194,9 @@ class _Tally:
             self.note(column, reason, "value_blanked", np.flatnonzero(mask) + 1)
         return coerced.values
 
-    def apply(self, frame: pd.DataFrame, reason: str, action: Action, broken: dict[str, Mask]) -> pd.DataFrame:
+    def apply(
+        self, frame: pd.DataFrame, reason: str, action: Action, broken: dict[str, Mask], stand_in: bool | None = None
+    ) -> pd.DataFrame:
         """Count the rows that break a rule and return the frame without them, or without their values."""
         refused = np.zeros(len(frame), dtype=bool)
         for column, mask in broken.items():
@@ -199,7 +206,8 @@ class _Tally:
             if action == "row_refused":
                 refused |= mask
             else:
-                frame = frame.assign(**{column: frame[column].mask(mask)})
+                values = frame[column]
+                frame = frame.assign(**{column: values.mask(mask) if stand_in is None else values.mask(mask, stand_in)})
         return frame[~refused] if refused.any() else frame
 
     def refusals(self) -> tuple[Refusal, ...]:

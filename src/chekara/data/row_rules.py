@@ -1,14 +1,16 @@
 """Rules that look at several columns or rows of one table.
 
 Each rule names what is broken and what follows; ``chekara.data.checks`` applies them in order, so that a later rule
-sees no row that an earlier one refused.
+sees no row that an earlier one refused. Rules of one result (``RESULT_RULES``) read a frame and a single row alike: the
+door of ``POST /v1/inspections`` refuses by the very same ones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
+from operator import and_
 from typing import Any, Literal
 
 import numpy as np
@@ -33,12 +35,47 @@ class RowRule:
         One line for the documentation.
     broken : callable
         ``DataFrame -> dict``: by the column that is meant, which rows break the rule.
+    stand_in : bool or None
+        What a blanked value gives way to.
     """
 
     reason: str
     action: Action
     meaning: str
     broken: Callable[[pd.DataFrame], dict[str, Mask]]
+    stand_in: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResultRule:
+    """A rule over the columns of one result of an inspection.
+
+    Attributes
+    ----------
+    reason, action, meaning, stand_in : as of `RowRule`
+    column : str
+        The column that is meant.
+    condition : callable
+        From a row to whether it breaks the rule: of a frame a mask, of a mapping with every column (None where
+        nothing was given) a bool.
+    """
+
+    reason: str
+    action: Action
+    column: str
+    meaning: str
+    condition: Callable[[Any], Any]
+    stand_in: bool | None = None
+
+    def over_frame(self) -> RowRule:
+        """Return the rule of a whole table."""
+        return RowRule(
+            self.reason,
+            self.action,
+            self.meaning,
+            _where(self.column, lambda frame: _mask(self.condition(frame))),
+            self.stand_in,
+        )
 
 
 def _where(column: str, condition: Callable[[pd.DataFrame], Mask]) -> Callable[[pd.DataFrame], dict[str, Mask]]:
@@ -79,21 +116,9 @@ def _differing_headers(frame: pd.DataFrame) -> dict[str, Mask]:
     return differing
 
 
-def _is_known_before_inspected(frame: pd.DataFrame) -> Mask:
-    return _mask(frame["known_at"] < frame["inspected_at"])
-
-
-def _has_stray_propensity(frame: pd.DataFrame) -> Mask:
-    return _mask(frame["propensity"].notna() & (frame["selected_by"] != "random"))
-
-
-def _has_impossible_propensity(frame: pd.DataFrame) -> Mask:
-    return _mask((frame["selected_by"] == "random") & (frame["propensity"] == 0))
-
-
-def _contradicts_found(frame: pd.DataFrame) -> Mask:
-    found = frame["found"].astype(bool)
-    return _mask((found & (frame["result"] == "clear")) | (~found & (frame["result"] == "confirmed")))
+def _is(row: Any, **wanted: object) -> Any:
+    """Whether columns hold these values: a mask of a frame, a bool of a single row."""
+    return reduce(and_, (row[name] == value for name, value in wanted.items()))
 
 
 def _mask(condition: pd.Series[Any]) -> Mask:
@@ -108,6 +133,45 @@ def _duplicate_rule(table: str) -> RowRule:
         _where(KEYS[table][0], partial(_is_duplicate, table=table)),
     )
 
+
+RESULT_RULES: tuple[ResultRule, ...] = (
+    ResultRule(
+        "known_before_inspected",
+        "row_refused",
+        "known_at",
+        "a result known before the inspection",
+        lambda row: row["known_at"] < row["inspected_at"],
+    ),
+    ResultRule(
+        "propensity_without_random",
+        "value_blanked",
+        "propensity",
+        "a propensity belongs to selected_by random",
+        lambda row: pd.notna(row["propensity"]) & (row["selected_by"] != "random"),
+    ),
+    ResultRule(
+        "propensity_of_zero",
+        "value_blanked",
+        "propensity",
+        "what was drawn cannot have had no chance",
+        lambda row: _is(row, selected_by="random", propensity=0),
+    ),
+    ResultRule(
+        "result_contradicts_found",
+        "row_refused",
+        "result",
+        "found with result clear, or not found with result confirmed",
+        lambda row: _is(row, found=True, result="clear") | _is(row, found=False, result="confirmed"),
+    ),
+    ResultRule(
+        "found_without_control",
+        "value_blanked",
+        "found",
+        "a control that was not done has found nothing; a file's row stays, as not found",
+        lambda row: _is(row, found=True, status="not_done"),
+        stand_in=False,
+    ),
+)
 
 ROW_RULES: dict[str, tuple[RowRule, ...]] = {
     "crossings": (
@@ -127,30 +191,7 @@ ROW_RULES: dict[str, tuple[RowRule, ...]] = {
     ),
     "inspections": (
         _duplicate_rule("inspections"),
-        RowRule(
-            "known_before_inspected",
-            "row_refused",
-            "a result known before the inspection",
-            _where("known_at", _is_known_before_inspected),
-        ),
-        RowRule(
-            "propensity_without_random",
-            "value_blanked",
-            "a propensity belongs to selected_by random",
-            _where("propensity", _has_stray_propensity),
-        ),
-        RowRule(
-            "propensity_of_zero",
-            "value_blanked",
-            "what was drawn cannot have had no chance",
-            _where("propensity", _has_impossible_propensity),
-        ),
-        RowRule(
-            "result_contradicts_found",
-            "row_refused",
-            "found with result clear, or not found with result confirmed",
-            _where("result", _contradicts_found),
-        ),
+        *(rule.over_frame() for rule in RESULT_RULES),
     ),
     "crossing_points": (_duplicate_rule("crossing_points"),),
 }

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
 from chekara.domain import vocabulary as words
@@ -74,6 +74,12 @@ LARGEST_INTEGER: Final = 2**31 - 1
 # and what is reckoned from an instant (a due date, a half-life, a local time) stays an instant.
 EARLIEST: Final = datetime(1900, 1, 1, tzinfo=UTC)
 LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
+
+# How far ahead of the clock a crossing is lodged and a result is known, and how long before its crossing a control may
+# lie: what is further off comes from a wrong clock or a slip of the pen.
+FURTHEST_AHEAD: Final = timedelta(hours=24)
+FURTHEST_AHEAD_PRE_ARRIVAL: Final = timedelta(days=45)
+EARLIEST_CONTROL: Final = timedelta(days=366)
 
 # Longest text of a file; what a request may hold is a setting, with this as its default.
 LONGEST_TEXT: Final = Limits().text_characters

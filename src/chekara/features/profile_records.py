@@ -197,3 +197,15 @@ def _other_layout() -> ConfigurationError:
     return ConfigurationError(
         "stored profiles cannot be read by this version", where="profiles", hint="run `chekara profiles rebuild`"
     )
+
+
+def items_told(stored: bytes | None) -> frozenset[int]:
+    """Return the numbers of the goods lines that a stored record still knows; none of a withdrawn crossing.
+
+    Raises
+    ------
+    ConfigurationError
+        It is damaged, or of another layout.
+    """
+    revisions = read_record(stored).revisions
+    return frozenset(int(n) for one in revisions for n in np.frombuffer(one.lines, KEYED_LINE)["item_no"])

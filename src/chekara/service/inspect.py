@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from chekara.data.schema import EARLIEST_CONTROL
 from chekara.domain.actor import Actor, Permission, may, sees_domain
 from chekara.domain.inspection import Inspection
 from chekara.domain.review import Review
@@ -21,6 +22,7 @@ from chekara.errors import (
     UnknownCrossingError,
 )
 from chekara.features.profile_live import ResultEvent
+from chekara.features.profile_records import items_told
 from chekara.policy.policy import Agencies, Policy
 from chekara.service.chain import canonical_json
 from chekara.service.payload import plain_inspection
@@ -88,6 +90,7 @@ class RecordInspections:
         chain = Chain.of(actor)
         decision = self._newest_decision(transaction, chain, sent.crossing_id)
         self._refuse_other_agencies(actor, sent.domain, decision)
+        _refuse_other_crossings(transaction, chain, sent)
         content = self._cipher.fingerprint(canonical_json(plain_inspection(sent)))
         stored = transaction.known_inspections(chain, [sent.inspection_id]).get(sent.inspection_id, [])
         if _is_repeated(sent, content, stored):
@@ -153,6 +156,26 @@ class RecordInspections:
                 where="domain",
                 hint="results come from an agency that sees the domain",
             )
+
+
+def _refuse_other_crossings(transaction: LogTransaction, chain: Chain, sent: Inspection) -> None:
+    """Refuse a result that cannot be of this crossing, by the rules of `chekara.data.checks.check_references`."""
+    known = transaction.known_revisions(chain, [sent.crossing_id]).get(sent.crossing_id, [])
+    stored = (transaction.decision(chain, one.decision_id) for one in known if not one.is_void)
+    crossings = [record.crossing for record in stored if record is not None]
+    items = {item.get("item_no") for crossing in crossings for item in crossing.items}
+    if chain is Chain.LIVE and sent.item_no is not None and sent.item_no not in items:
+        items |= items_told(transaction.profiles.records([sent.crossing_id]).get(sent.crossing_id))
+    problems = []
+    if sent.item_no is not None and items and sent.item_no not in items:
+        sentence = "The crossing has no such goods line; leave item_no out to mean the whole crossing."
+        problems.append(FieldProblem("/item_no", "no_such_item", sentence))
+    if any(sent.inspected_at < crossing.occurred_at - EARLIEST_CONTROL for crossing in crossings):
+        sentence = f"The inspection lies more than {EARLIEST_CONTROL.days} days before the crossing."
+        problems.append(FieldProblem("/inspected_at", "inspected_long_before", sentence))
+    if problems:
+        fields = "1 field is" if len(problems) == 1 else f"{len(problems)} fields are"
+        raise InvalidRequestError(f"{fields} not what the contract asks for", problems=tuple(problems))
 
 
 def channel_of(record: DecisionRecord, reviews: Iterable[Review], domain: str, agency: str) -> str:
