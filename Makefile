@@ -30,7 +30,8 @@ browser: ## Debian's Chromium and strace, which the tests drive for real
 
 bench: .venv/.ready ## what it costs: kernel and profile engine beside peers, live profiles, a scored history (about 6 minutes)
 	@$(PYTHON) -m benchmarks.shap_kernel
-	@POLARS_MAX_THREADS=1 $(PYTHON) -m benchmarks.profile_engine --repeats 3
+	@POLARS_MAX_THREADS=1 $(PYTHON) -m benchmarks.profile_engine
+	@$(PYTHON) -m benchmarks.train_five --crossings 100000 --repeats 3
 	@$(PYTHON) -m benchmarks.live_profiles --states 0 200000 --groups 100
 	@$(PYTHON) -m benchmarks.score_folder --domain revenue_fraud --domain contraband
 
