@@ -28,10 +28,10 @@ lint: .venv/.ready ## style and types
 browser: ## Debian's Chromium and strace, which the tests drive for real
 	@scripts/system_packages.sh chromium strace
 
-bench: .venv/.ready ## what it costs: kernel and profile engine beside peers, live profiles, a scored history (about 6 minutes)
+bench: .venv/.ready ## what it costs: kernel and profile engine beside peers, live profiles, five trainings, a scored history (about 9 minutes)
 	@$(PYTHON) -m benchmarks.shap_kernel
-	@POLARS_MAX_THREADS=1 $(PYTHON) -m benchmarks.profile_engine
-	@$(PYTHON) -m benchmarks.train_five --crossings 100000 --repeats 3
+	@POLARS_MAX_THREADS=1 $(PYTHON) -m benchmarks.profile_engine --repeats 3
+	@$(PYTHON) -m benchmarks.train_five --crossings 100000
 	@$(PYTHON) -m benchmarks.live_profiles --states 0 200000 --groups 100
 	@$(PYTHON) -m benchmarks.score_folder --domain revenue_fraud --domain contraband
 
