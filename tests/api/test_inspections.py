@@ -132,7 +132,6 @@ REFUSED = [
     ("chance over one", {"propensity": 1.1, "selected_by": "random"}, ("/propensity", "out_of_range")),
     ("found and clear", {"result": "clear"}, ("/result", "result_contradicts_found")),
     ("not found and confirmed", {"found": False, "result": "confirmed"}, ("/result", "result_contradicts_found")),
-    ("found without looking", {"status": "not_done"}, ("/found", "found_without_control")),
     ("more than any value", {"seized_value": 1.0001e15}, ("/seized_value", "out_of_range")),
     ("negative value", {"seized_value": -1}, ("/seized_value", "out_of_range")),
     ("item zero", {"item_no": 0}, ("/item_no", "out_of_range")),

@@ -88,7 +88,6 @@ def _sample(kind: str, values: tuple[str, ...]) -> str:
             {"selected_by": "random", "propensity": "0"},
             ("propensity", "propensity_of_zero", "value_blanked"),
         ),
-        ("inspections", {"status": "not_done"}, ("found", "found_without_control", "value_blanked")),
         ("inspections", {"result": "clear"}, ("result", "result_contradicts_found", "row_refused")),
         (
             "inspections",
@@ -108,8 +107,6 @@ def test_each_violation_is_counted_once_with_its_row(
     if not is_refused:
         default = columns_by_name(TABLES[table])[expected[0]].default
         value = validated.frame[expected[0]][1]
-        if expected[1] == "found_without_control":
-            default = False
         assert value == default if default is not None else pd.isna(value)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
 import pandas as pd
@@ -44,6 +45,37 @@ def test_draws_without_propensity_are_a_notice_and_no_violation(history: History
     assert (finding.domain, finding.columns) == (DOMAIN, ("propensity",))
     assert "draw_of_unknown_chance" not in checks.blocking
     assert not history.refusals
+
+
+def test_a_find_without_a_control_is_told_and_counts_for_nothing(history: History) -> None:
+    hits = history.inspections["found"].to_numpy(dtype=bool)
+    undone = history.inspections.assign(status=np.where(np.cumsum(hits) <= 3, "not_done", "done"))
+    checks = check_domain(replace(history, inspections=undone), TargetRule(domain=DOMAIN), 1)
+    (finding,) = [found for found in checks.findings if found.code == "hit_without_control"]
+    assert finding.numbers == {"found": 3.0, "not_done": float((undone["status"] == "not_done").sum())}
+    assert "hit_without_control" not in checks.blocking
+    assert checks.labels["hit"].sum() == hits.sum() - 3
+
+
+def test_rows_that_nobody_can_know_yet_are_counted(history: History) -> None:
+    now = max(history.crossings["known_at"].max(), history.inspections["known_at"].max()).to_pydatetime()
+    assert "known_in_future" not in {found.code for found in check_whole(history, now)}
+    hour, crossings, inspections = timedelta(hours=1), history.crossings.copy(), history.inspections.copy()
+    for row, (stage, known_at, occurred_at) in enumerate(
+        [
+            ("arrival", now + 25 * hour, now + 24 * hour),
+            ("arrival", now + 24 * hour, now + 24 * hour),
+            ("declaration", now, now + 25 * hour),
+            ("pre_arrival", now, now + timedelta(days=45)),
+            ("pre_arrival", now, now + timedelta(days=45) + hour),
+        ]
+    ):
+        crossings.loc[crossings.index[row], ["stage", "known_at", "occurred_at"]] = [stage, known_at, occurred_at]
+    inspections.loc[inspections.index[0], "known_at"] = pd.Timestamp("2199-01-01T00:00:00Z")
+    found = check_whole(replace(history, crossings=crossings, inspections=inspections), now)
+    (finding,) = [one for one in found if one.code == "known_in_future"]
+    assert finding.numbers == {"crossings": 3.0, "inspections": 1.0}
+    assert finding.blocks_promotion
 
 
 @given(st.lists(st.tuples(st.sampled_from([DOMAIN, "contraband"]), st.booleans(), st.booleans()), max_size=30))

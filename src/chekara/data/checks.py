@@ -120,7 +120,7 @@ def validate_table(frame: pd.DataFrame, table: str) -> ValidatedTable:
     clean = pd.DataFrame(values, copy=False)
     clean = clean[~tally.refused]
     for rule in ROW_RULES[table]:
-        clean = tally.apply(clean, rule.reason, rule.action, rule.broken(clean), rule.stand_in)
+        clean = tally.apply(clean, rule.reason, rule.action, rule.broken(clean))
     known = {column.name for column in columns}
     ignored = tuple(name for name in map(str, frame.columns) if name not in known and not is_extension(name))
     return ValidatedTable(frame=clean, refusals=tally.refusals(), ignored_columns=ignored)
@@ -194,9 +194,7 @@ class _Tally:
             self.note(column, reason, "value_blanked", np.flatnonzero(mask) + 1)
         return coerced.values
 
-    def apply(
-        self, frame: pd.DataFrame, reason: str, action: Action, broken: dict[str, Mask], stand_in: bool | None = None
-    ) -> pd.DataFrame:
+    def apply(self, frame: pd.DataFrame, reason: str, action: Action, broken: dict[str, Mask]) -> pd.DataFrame:
         """Count the rows that break a rule and return the frame without them, or without their values."""
         refused = np.zeros(len(frame), dtype=bool)
         for column, mask in broken.items():
@@ -206,8 +204,7 @@ class _Tally:
             if action == "row_refused":
                 refused |= mask
             else:
-                values = frame[column]
-                frame = frame.assign(**{column: values.mask(mask) if stand_in is None else values.mask(mask, stand_in)})
+                frame = frame.assign(**{column: frame[column].mask(mask)})
         return frame[~refused] if refused.any() else frame
 
     def refusals(self) -> tuple[Refusal, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import pandas as pd
 
@@ -10,6 +11,7 @@ from chekara.data.drift import find_drift, find_label_jumps, find_proxies
 from chekara.data.findings import Finding, warnings_first
 from chekara.data.labels import TargetRule
 from chekara.data.leakage import LeakageReport, SearchedLines, find_leakage
+from chekara.data.schema import FURTHEST_AHEAD, FURTHEST_AHEAD_PRE_ARRIVAL
 from chekara.data.sources import History
 from chekara.data.swaps import find_swapped_roles
 
@@ -37,11 +39,70 @@ class DomainChecks:
         return sorted({finding.code for finding in self.findings if finding.blocks_promotion})
 
 
-def check_whole(history: History) -> tuple[Finding, ...]:
-    """Look for drift, proxies, rates in per cent and swapped roles, which do not depend on a domain."""
+def check_whole(history: History, now: datetime | None = None) -> tuple[Finding, ...]:
+    """Look for drift, proxies, rates in per cent, swapped roles and what is still to come: nothing of one domain.
+
+    Parameters
+    ----------
+    history : History
+    now : datetime, optional
+        With offset; default: the clock.
+    """
     crossings = history.newest_revisions()
-    of_values = (*find_rates_in_percent(crossings), *find_swapped_roles(crossings))
+    to_come = find_rows_of_the_future(history, now or datetime.now(UTC))
+    of_values = (*to_come, *find_rates_in_percent(crossings), *find_swapped_roles(crossings))
     return (*find_drift(crossings), *find_proxies(crossings), *of_values)
+
+
+def find_rows_of_the_future(history: History, now: datetime) -> list[Finding]:
+    """Find rows that nobody can know yet: later than any request may be, see `is_of_the_future`.
+
+    Returns
+    -------
+    list of Finding
+        One warning, or none.
+    """
+    counts = {
+        table: int(is_of_the_future(frame, now).sum())
+        for table, frame in (("crossings", history.crossings), ("inspections", history.inspections))
+    }
+    if not any(counts.values()):
+        return []
+    return [
+        Finding(
+            code="known_in_future",
+            severity="warning",
+            sentence=(
+                f"{counts['crossings']:,} rows of crossings and {counts['inspections']:,} of inspections are known, or "
+                "happen, later than can be known by now: a wrong clock or year."
+            ),
+            columns=("known_at", "occurred_at"),
+            numbers={table: float(count) for table, count in counts.items()},
+        )
+    ]
+
+
+def is_of_the_future(frame: pd.DataFrame, now: datetime) -> pd.Series[bool]:
+    """Tell rows of crossings or inspections that no request could bring by now.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Of the contract.
+    now : datetime
+        With offset.
+
+    Returns
+    -------
+    Series of bool
+        Known over 24 hours ahead, or happening so (45 days ahead with the stage ``pre_arrival``).
+    """
+    late = frame["known_at"] > now + FURTHEST_AHEAD
+    if "occurred_at" not in frame:
+        return late
+    is_announced = frame["stage"] == "pre_arrival"
+    late |= ~is_announced & (frame["occurred_at"] > now + FURTHEST_AHEAD)
+    return late | (is_announced & (frame["occurred_at"] > now + FURTHEST_AHEAD_PRE_ARRIVAL))
 
 
 def find_rates_in_percent(crossings: pd.DataFrame) -> list[Finding]:
@@ -102,7 +163,8 @@ def check_domain(
     known_at = few.newest_revisions().drop_duplicates("crossing_id").set_index("crossing_id")["known_at"]
     jumps = find_label_jumps(leakage.labels, known_at, rule.domain)
     draws = find_draws_of_unknown_chance(history.inspections, rule.domain)
-    return DomainChecks(leakage, warnings_first((*leakage.findings, *jumps, *draws, *whole)), leakage.labels)
+    finds = find_hits_without_control(history.inspections, rule.domain)
+    return DomainChecks(leakage, warnings_first((*leakage.findings, *jumps, *draws, *finds, *whole)), leakage.labels)
 
 
 def find_draws_of_unknown_chance(inspections: pd.DataFrame, domain: str) -> list[Finding]:
@@ -137,5 +199,38 @@ def find_draws_of_unknown_chance(inspections: pd.DataFrame, domain: str) -> list
             domain=domain,
             columns=("propensity",),
             numbers={"unknown": float(unknown), "drawn": float(len(drawn))},
+        )
+    ]
+
+
+def find_hits_without_control(inspections: pd.DataFrame, domain: str) -> list[Finding]:
+    """Find controls that were not done and yet say that something was found: they count for nothing.
+
+    Parameters
+    ----------
+    inspections : DataFrame
+        Of the contract.
+    domain : str
+
+    Returns
+    -------
+    list of Finding
+        One notice, or none.
+    """
+    own = inspections[(inspections["domain"] == domain) & (inspections["status"] == "not_done")]
+    found = int(own["found"].sum())
+    if not found:
+        return []
+    return [
+        Finding(
+            code="hit_without_control",
+            severity="notice",
+            sentence=(
+                f"{found:,} of {len(own):,} controls that were not done (status) say that something was found: they "
+                "count for nothing. If they were done, hits are lost."
+            ),
+            domain=domain,
+            columns=("status", "found"),
+            numbers={"found": float(found), "not_done": float(len(own))},
         )
     ]

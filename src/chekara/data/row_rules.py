@@ -35,15 +35,12 @@ class RowRule:
         One line for the documentation.
     broken : callable
         ``DataFrame -> dict``: by the column that is meant, which rows break the rule.
-    stand_in : bool or None
-        What a blanked value gives way to.
     """
 
     reason: str
     action: Action
     meaning: str
     broken: Callable[[pd.DataFrame], dict[str, Mask]]
-    stand_in: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +49,7 @@ class ResultRule:
 
     Attributes
     ----------
-    reason, action, meaning, stand_in : as of `RowRule`
+    reason, action, meaning : as of `RowRule`
     column : str
         The column that is meant.
     condition : callable
@@ -65,7 +62,6 @@ class ResultRule:
     column: str
     meaning: str
     condition: Callable[[Any], Any]
-    stand_in: bool | None = None
 
     def over_frame(self) -> RowRule:
         """Return the rule of a whole table."""
@@ -74,7 +70,6 @@ class ResultRule:
             self.action,
             self.meaning,
             _where(self.column, lambda frame: _mask(self.condition(frame))),
-            self.stand_in,
         )
 
 
@@ -162,14 +157,6 @@ RESULT_RULES: tuple[ResultRule, ...] = (
         "result",
         "found with result clear, or not found with result confirmed",
         lambda row: _is(row, found=True, result="clear") | _is(row, found=False, result="confirmed"),
-    ),
-    ResultRule(
-        "found_without_control",
-        "value_blanked",
-        "found",
-        "a control that was not done has found nothing; a file's row stays, as not found",
-        lambda row: _is(row, found=True, status="not_done"),
-        stand_in=False,
     ),
 )
 
