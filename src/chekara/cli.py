@@ -157,12 +157,13 @@ def export(
     since: Annotated[str | None, typer.Option(metavar="INSTANT", help="Only what became known from here on.")] = None,
 ) -> None:
     """Write live decisions, results, channels and propensities as history files to train on again."""
-    from chekara.adapters.export import export_history
+    from chekara.adapters.export import export_history, sentences_of
     from chekara.data.labels import parse_instant
 
     instant = None if since is None else parse_instant(since, where="--since")
     written = export_history(Settings.from_environment(), out, since=instant)
-    Console().print(f"Wrote {written.crossings:,} crossings and {written.results:,} results to {out}.", highlight=False)
+    for sentence in sentences_of(written, out):
+        Console().print(sentence, highlight=False)
 
 
 @audit_app.command("verify")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,13 +13,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from chekara.adapters.export import export_history
+from chekara.adapters.export import Exported, export_history
 from chekara.adapters.profile_load import load_profiles, rebuild_profiles
 from chekara.adapters.profile_store import serving_shelf
 from chekara.api.parse import ScoreParser
 from chekara.api.parse_inspection import InspectionParser
 from chekara.data.identity import EntityTokens, load_entity_secret
-from chekara.data.sources import History, write_history
+from chekara.data.report import check_history
+from chekara.data.sources import History, load_history, write_history
 from chekara.features.profile_state import FIRST_BY, LAST_BY, OTHER_FIRST_BY, OTHER_LAST_BY
 from chekara.service.chain import instant_text
 from chekara.service.records import Chain, InspectionRequest, ProfileHead, ScoreRequest
@@ -362,6 +364,37 @@ def test_results_of_loaded_crossings_are_taken(house: SmallHouse, tmp_path: Path
     assert content(house) != before
     [unstated] = house.score([sent(replace(given, inspection_id="unstated", selected_by=None))])
     assert "selected_by" in str(getattr(unstated, "problems", unstated))
+
+
+def test_late_results_of_loaded_crossings_are_exported_with_them(house: SmallHouse, tmp_path: Path) -> None:
+    history = dirty_history(tmp_path / "history", seed=12, n=20)
+    load_profiles(house.settings, tmp_path / "history")
+    later = (history.crossings["known_at"].max() + pd.Timedelta(days=30)).to_pydatetime()
+    ids = sorted(history.crossings["crossing_id"].unique())[:3]
+    late = [result(f"late {one}", crossing_id=one, known_at=later, selected_by="officer") for one in ids]
+    own = result("own", crossing_id="own", known_at=later, selected_by="officer")
+    scored = request(replace(crossing("own", x_lane="A"), known_at=later - timedelta(days=1)))
+    outcomes = house.score([scored, *(sent(replace(one, inspected_at=later)) for one in (*late, own))])
+    assert not [one for one in outcomes if isinstance(one, Exception)]
+    before = content(house)
+    for at_once in (1, 500):
+        written = export_history(house.settings, tmp_path / str(at_once), at_once=at_once)
+        assert written == Exported(crossings=1, results=4, loaded=3)
+        assert not check_history(tmp_path / str(at_once)).has_violations
+    tokens = EntityTokens(load_entity_secret(house.settings))
+    back = load_history(tmp_path / "500", tokens=tokens)
+    assert set(back.inspections["crossing_id"]) == {*ids, "own"}
+    of_ids = history.crossings["crossing_id"].isin(ids)
+    kept = ["crossing_id", "revision", "item_no", "known_at", "importer_id", "hs_code", "declared_value"]
+    loaded = load_history(tmp_path / "history", tokens=tokens).crossings[of_ids][kept]
+    exported = back.crossings[back.crossings["crossing_id"] != "own"][kept]
+    pd.testing.assert_frame_equal(exported.reset_index(drop=True), loaded.reset_index(drop=True))
+    load_profiles(house.settings, tmp_path / "500")
+    assert content(house) == before, "loaded back, nothing counts twice"
+    shutil.rmtree(house.settings.home / "profiles")
+    written = export_history(house.settings, tmp_path / "alone")
+    assert written == Exported(crossings=1, results=1, left_out=3)
+    assert not check_history(tmp_path / "alone").has_violations
 
 
 def test_a_result_that_is_sent_ahead_waits_for_its_instant(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ The log is read twice in one consistent read, page after page: first for which c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
@@ -43,20 +43,32 @@ class Exported:
     Attributes
     ----------
     crossings : int
-        Revisions of crossings.
+        Revisions of crossings that were scored here.
     results : int
-        Revisions of results.
+        Revisions of results, those of loaded crossings included.
+    loaded : int
+        Crossings of loaded histories, written because a result of them came here.
+    left_out : int
+        Revisions of results that stand in no file: their crossing is in no loaded history any more.
     """
 
     crossings: int
     results: int
+    loaded: int = 0
+    left_out: int = 0
 
 
 class _Part(NamedTuple):
-    """What some events of the log leave to be written."""
+    """What some events of the log leave to be written; of crossings that were never scored here, results alone."""
 
     crossings: list[Crossing]
     results: list[Inspection]
+    of_loaded: list[Inspection]
+
+    def with_loaded(self, crossing_ids: Collection[str]) -> _Part:
+        """Return what is written beside the rows of these crossings, which were loaded."""
+        known = [one for one in self.of_loaded if one.crossing_id in crossing_ids]
+        return _Part(self.crossings, self.results + known, [])
 
     def rows(self) -> dict[str, list[Row]]:
         """Return rows by table."""
@@ -72,7 +84,8 @@ def export_history(
     """Write what the service decided and learned as history files of the contract, in bounded memory.
 
     Entity ids are tokens of this installation; loaded back here, each is its own token. Crossings that never came and
-    everything of test keys are left out. A crossing known before ``since`` is there if a result of it came after.
+    everything of test keys are left out. A crossing known before ``since`` is there if a result of it came after, and
+    so is one of a loaded history (as it was kept: without goods in words).
     No file appears under its name before all are whole.
 
     Parameters
@@ -93,37 +106,58 @@ def export_history(
         The database does not answer.
     """
     refuse_shadowed(TABLES, out)
-    points = LoadedHistories(settings, EntityTokens(load_entity_secret(settings))).crossing_points()
+    histories = LoadedHistories(settings, EntityTokens(load_entity_secret(settings)))
+    points = histories.crossing_points()
     database = open_database(settings)
     try:
         with database.reading() as connection:
-            scan = _Scan()
+            missing = {one.crossing_id for part in _parts(connection, since, at_once) for one in part.of_loaded}
+            loaded = histories.crossings_of(missing)
+            known = set(loaded["crossing_id"])
+            scan = _Scan(loaded)
             for part in _parts(connection, since, at_once):
-                scan.add(part)
+                scan.add(part.with_loaded(known), part)
             shapes = {table: scan.shape(table) for table in _COLUMNS}
             frames: Iterator[dict[str, pd.DataFrame]] = (
-                {table: _frame(rows, table, shapes[table]) for table, rows in part.rows().items()}
+                {table: _frame(rows, table, shapes[table]) for table, rows in part.with_loaded(known).rows().items()}
                 for part in _parts(connection, since, at_once)
             )
+            frames = chain([{"crossings": loaded}], frames)
             if points is not None:
                 shapes["crossing_points"] = shape_of(points, "crossing_points")
                 frames = chain([{"crossing_points": points}], frames)
             write_parts(frames, shapes, out)
     finally:
         database.close()
-    return Exported(scan.crossings, scan.results)
+    return Exported(scan.crossings, scan.results, loaded=len(known), left_out=scan.left_out)
+
+
+def sentences_of(written: Exported, out: Path) -> list[str]:
+    """Say what was written, and what was not."""
+    sentences = [f"Wrote {written.crossings:,} crossings and {written.results:,} results to {out}."]
+    if written.loaded:
+        sentences.append(f"With them {written.loaded:,} crossings of loaded histories, of which results came here.")
+    if written.left_out:
+        sentences.append(
+            f"{written.left_out:,} results were left out: their crossing is in no loaded history and not in the log."
+        )
+    return sentences
 
 
 class _Scan:
     """What the files will hold, seen before the first row is written."""
 
-    def __init__(self) -> None:
+    def __init__(self, loaded: pd.DataFrame) -> None:
         self.crossings = 0
         self.results = 0
+        self.left_out = 0
         self._columns = {t: {column.name for column in columns if column.required} for t, columns in _COLUMNS.items()}
+        self._columns["crossings"] |= set(loaded.columns[loaded.notna().any()])
         self._is_text: dict[str, bool] = {}
 
-    def add(self, part: _Part) -> None:
+    def add(self, part: _Part, read: _Part) -> None:
+        """Count a part that is written, of what was read."""
+        self.left_out += len(read.results) + len(read.of_loaded) - len(part.results)
         self.crossings += len(part.crossings)
         self.results += len(part.results)
         for table, rows in part.rows().items():
@@ -151,13 +185,16 @@ def _part(connection: Connection, events: Sequence[LogEvent], since: datetime | 
     results = [(one.as_of, one.event.inspection) for one in events if isinstance(one.event, ResultEvent)]
     about = {one.crossing_id for _, one in crossings} | {one.crossing_id for _, one in results}
     came = about - _withdrawn(connection, about)
+    scored = _scored(connection, came)
     still_wanted: set[str] = set()
     if since is not None:
         older = {one.crossing_id for as_of, one in crossings if as_of < since}
         still_wanted = _with_results_since(connection, older & came, since)
+    due = [one for as_of, one in results if one.crossing_id in came and _is_due(as_of, since)]
     return _Part(
         [one for as_of, one in crossings if one.crossing_id in (came if _is_due(as_of, since) else still_wanted)],
-        [one for as_of, one in results if one.crossing_id in came and _is_due(as_of, since)],
+        [one for one in due if one.crossing_id in scored],
+        [one for one in due if one.crossing_id not in scored],
     )
 
 
@@ -170,6 +207,18 @@ def _withdrawn(connection: Connection, crossing_ids: Iterable[str]) -> set[str]:
     last_voids = _newest(connection, tables.voids, crossing_ids)
     last_decisions = _newest(connection, tables.decisions, last_voids)
     return {one for one, position in last_voids.items() if position > last_decisions.get(one, 0)}
+
+
+def _scored(connection: Connection, crossing_ids: Iterable[str]) -> set[str]:
+    """Those of some crossings of which a decision is there, its payload not removed; others can only be loaded ones."""
+    t, p = tables.decisions, tables.payloads
+    query = (
+        select(t.c.crossing_id)
+        .join(p, (p.c.chain == t.c.chain) & (p.c.position == t.c.position))
+        .where(t.c.chain == Chain.LIVE.value, t.c.crossing_id.in_(list(crossing_ids)))
+        .distinct()
+    )
+    return set(connection.execute(query).scalars())
 
 
 def _newest(connection: Connection, table: Any, crossing_ids: Iterable[str]) -> dict[str, int]:

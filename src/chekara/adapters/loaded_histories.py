@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import fcntl
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final
 
 import pandas as pd
 
-from chekara.data.checks import validate_table
+from chekara.data.checks import empty_table, validate_table
 from chekara.data.files import find_table, read_raw
 from chekara.data.identity import EntityTokens
 from chekara.data.schema import KEYS, TABLES
@@ -104,6 +104,26 @@ class LoadedHistories:
             return None
         points = pd.concat(frames, ignore_index=True)
         return points[~points.duplicated(list(KEYS["crossing_points"]), keep="last")].reset_index(drop=True)
+
+    def crossings_of(self, crossing_ids: Collection[str]) -> pd.DataFrame:
+        """Return the rows of some crossings, entity ids as tokens; of a revision that came twice the first load counts.
+
+        Parameters
+        ----------
+        crossing_ids : collection of str
+            One that was never loaded has no rows.
+        """
+        wanted = [("crossing_id", "in", list(crossing_ids))]
+        frames = [
+            validate_table(pd.read_parquet(path, filters=wanted), "crossings").frame.assign(source=number)
+            for number, name in enumerate(self.names() if crossing_ids else ())
+            if (path := find_table(self._folder / name, "crossings")) is not None
+        ]
+        if not frames:
+            return empty_table("crossings")
+        rows = pd.concat(frames, ignore_index=True)
+        first = rows.groupby(["crossing_id", "revision"], sort=False)["source"].transform("min")
+        return rows[rows["source"] == first].drop(columns="source").reset_index(drop=True)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
