@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from chekara.adapters.export import Exported, export_history
+from chekara.adapters.loaded_histories import LoadedHistories
 from chekara.adapters.profile_load import load_profiles, rebuild_profiles
 from chekara.adapters.profile_store import serving_shelf
 from chekara.api.parse import ScoreParser
@@ -395,6 +396,74 @@ def test_late_results_of_loaded_crossings_are_exported_with_them(house: SmallHou
     written = export_history(house.settings, tmp_path / "alone")
     assert written == Exported(crossings=1, results=1, left_out=3)
     assert not check_history(tmp_path / "alone").has_violations
+
+
+def with_strays(history: History, folder: Path, n: int) -> History:
+    """Write a history whose last crossings and a result are known in a wrong year; return it without these rows."""
+    crossings, inspections = history.crossings.copy(), history.inspections.copy()
+    ids = crossings["crossing_id"].unique()[-n:]
+    stray, of_stray = crossings["crossing_id"].isin(ids), inspections["crossing_id"].isin(ids)
+    whole = {"crossings": crossings, "inspections": inspections, "crossing_points": history.crossing_points}
+    wrong = pd.Timestamp("2199-01-01T00:00:00Z")
+    crossings.loc[stray, "known_at"] = wrong
+    if not of_stray.any():
+        of_stray = inspections.index == inspections.index[-1]
+    inspections.loc[of_stray, "known_at"] = wrong
+    write_history(whole, folder)
+    return replace(history, crossings=history.crossings[~stray], inspections=history.inspections[~of_stray])
+
+
+def test_a_wrong_year_in_a_history_changes_nothing_that_is_known(tmp_path: Path) -> None:
+    history = dirty_history(tmp_path / "history", seed=21, n=150)
+    rest = with_strays(history, tmp_path / "strays", 1)
+    write_part(rest, tmp_path / "rest")
+    told = {}
+    for name in ("strays", "rest"):
+        if told:  # one national secret, so that both have the same tokens
+            shutil.copytree(tmp_path / "home of strays" / "keys", tmp_path / "home of rest" / "keys")
+        house = open_house(tmp_path / f"home of {name}", clock="live")
+        made = load_profiles(house.settings, tmp_path / name)
+        told[name] = content(house)
+        n_stray = len(history.crossings) - len(rest.crossings) + len(history.inspections) - len(rest.inspections)
+        assert made.left_out == (n_stray if name == "strays" else 0)
+        live = replace(request(crossing("live", carrier_id="carrier 1")), received_at=datetime.now(UTC))
+        record = got(house.score([live])[0])
+        scoring = house.log.scoring(Chain.LIVE, record.decision.decision_id)
+        assert scoring is not None
+        assert scoring.as_of == live.received_at
+        assert "profiles_ahead" not in {one.code for one in record.decision.warnings}
+        if name == "strays":
+            assert rebuild_profiles(house.settings).left_out == n_stray
+        house.database.close()
+    assert told["strays"] == told["rest"]
+
+
+def test_rows_left_out_count_when_their_time_has_come(tmp_path: Path) -> None:
+    history = dirty_history(tmp_path / "history", seed=21, n=150)
+    with_strays(history, tmp_path / "strays", 1)
+    house = open_house(tmp_path / "home")
+    load_profiles(house.settings, tmp_path / "strays")
+    loaded = LoadedHistories(house.settings, EntityTokens(load_entity_secret(house.settings)))
+    whole, left_out = loaded.read(now=datetime(2199, 6, 1, tzinfo=UTC))
+    assert whole is not None
+    assert (len(whole.crossings), left_out) == (len(history.crossings), 0)
+    # The mended rows are loaded beside: what was left out does not stand in their way.
+    write_part(history, tmp_path / "mended")
+    load_profiles(house.settings, tmp_path / "mended")
+    both, _ = loaded.read()
+    assert both is not None
+    assert (len(both.crossings), len(both.inspections)) == (len(history.crossings), len(history.inspections))
+    house.database.close()
+
+
+def test_a_history_of_another_clock_is_taken_whole_and_live_answers_say_so(tmp_path: Path) -> None:
+    history = dirty_history(tmp_path / "history", seed=22, n=30)
+    with_strays(history, tmp_path / "strays", 20)
+    house = open_house(tmp_path / "home", clock="live")
+    assert load_profiles(house.settings, tmp_path / "strays").left_out == 0
+    record = got(house.score([replace(request(crossing("live")), received_at=datetime.now(UTC))])[0])
+    assert "profiles_ahead" in {one.code for one in record.decision.warnings}
+    house.database.close()
 
 
 def test_a_result_that_is_sent_ahead_waits_for_its_instant(tmp_path: Path) -> None:

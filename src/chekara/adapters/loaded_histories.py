@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Final
 
 import pandas as pd
@@ -18,12 +19,13 @@ import pandas as pd
 from chekara.data.checks import empty_table, validate_table
 from chekara.data.files import find_table, read_raw
 from chekara.data.identity import EntityTokens
-from chekara.data.schema import KEYS, TABLES
+from chekara.data.schema import FURTHEST_AHEAD, KEYS, TABLES
 from chekara.data.sources import History, load_history, write_history
 from chekara.errors import ConfigurationError
 from chekara.settings import Settings
 
 LEFT_OUT: Final = frozenset({"goods_description", "inspector_id", "control_id", "journey_id"})
+MOST_STRAYS: Final = 0.01
 _DIGITS: Final = 16
 
 
@@ -62,26 +64,37 @@ class LoadedHistories:
         draft.rename(self._folder / name)
         return name
 
-    def read(self, fresh: Mapping[str, History] | None = None) -> History | None:
+    def read(
+        self, fresh: Mapping[str, History] | None = None, now: datetime | None = None
+    ) -> tuple[History | None, int]:
         """Return everything that was loaded as one history; of rows with one key the first one loaded counts.
+
+        A few rows that are known much later than now come from a wrong clock or year: they are left out until their
+        time has come, because nothing live may count from after them. Where more than one row in a hundred is so, the
+        history lives by another clock, as for a replay, and stays whole.
 
         Parameters
         ----------
         fresh : mapping of str to History, optional
             By name: histories that are in memory already.
+        now : datetime, optional
+            With offset; default: the clock.
 
         Returns
         -------
-        History or None
+        history : History or None
             None where nothing was loaded.
+        left_out : int
+            Rows left out.
         """
         there = fresh or {}
         histories = [
             there[name] if name in there else load_history(self._folder / name, tokens=self._tokens)
             for name in self.names()
         ]
+        histories, left_out = _without_strays(histories, (now or datetime.now(UTC)) + FURTHEST_AHEAD)
         if len(histories) < 2:
-            return histories[0] if histories else None
+            return (histories[0] if histories else None), left_out
         tables = {
             table: pd.concat([history.tables[table] for history in histories], ignore_index=True) for table in TABLES
         }
@@ -89,12 +102,13 @@ class LoadedHistories:
             table: frame[~_comes_again(frame, table, histories)].reset_index(drop=True)
             for table, frame in tables.items()
         }
-        return replace(
+        whole = replace(
             histories[-1],
             crossings=firsts["crossings"],
             inspections=firsts["inspections"],
             crossing_points=firsts["crossing_points"],
         )
+        return whole, left_out
 
     def crossing_points(self) -> pd.DataFrame | None:
         """Return the crossing points that were loaded, or None; of those with one code the last one loaded counts."""
@@ -143,6 +157,19 @@ class LoadedHistories:
                     "another process loads or rebuilds profiles", where=str(self._folder), hint="wait until it is done"
                 ) from None
             yield
+
+
+def _without_strays(histories: list[History], latest: datetime) -> tuple[list[History], int]:
+    frames = [frame for history in histories for frame in (history.crossings, history.inspections)]
+    late = sum(int((frame["known_at"] > latest).sum()) for frame in frames)
+    if not 0 < late <= MOST_STRAYS * sum(map(len, frames)):
+        return histories, 0
+
+    def known(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame[frame["known_at"] <= latest].reset_index(drop=True)
+
+    kept = [replace(own, crossings=known(own.crossings), inspections=known(own.inspections)) for own in histories]
+    return kept, late
 
 
 def _kept(frame: pd.DataFrame, table: str) -> pd.DataFrame:

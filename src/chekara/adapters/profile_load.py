@@ -51,6 +51,9 @@ class ProfilesMade:
         Revisions of crossings and of results in all loaded histories together.
     live_events : int
         Events of the live log.
+    left_out : int
+        Rows of loaded histories that are known much later than now: they count once their time has come, from the next
+        rebuild on.
     known_to : datetime or None
         Newest instant that is folded.
     """
@@ -60,6 +63,7 @@ class ProfilesMade:
     crossings: int = 0
     results: int = 0
     live_events: int = 0
+    left_out: int = 0
     known_to: datetime | None = None
 
 
@@ -162,7 +166,8 @@ def _make(
 ) -> ProfilesMade:
     fold = FoldEvents(tuple(load_policy(settings.policy_path).domains))
     told = progress or (lambda *_: None)
-    names, history = loaded.names(), loaded.read(fresh)
+    names = loaded.names()
+    history, left_out = loaded.read(fresh)
     with database.reading() as connection:
         first = log_events(connection, 0, 1)
         known = _known_keys(connection)
@@ -192,6 +197,7 @@ def _make(
         crossings=0 if history is None else int(history.crossings.groupby(["crossing_id", "revision"]).ngroups),
         results=0 if history is None else len(history.inspections),
         live_events=n_live,
+        left_out=left_out,
         known_to=None if made is None else made.known_to,
     )
 

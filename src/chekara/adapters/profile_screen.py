@@ -40,6 +40,13 @@ def show_made(made: ProfilesMade, console: Console) -> None:
         f"and {made.live_events:,} live events.",
         highlight=False,
     )
+    if made.left_out:
+        console.print(
+            f"[bold]{made.left_out:,} rows are known more than a day from now and were left out:[/] a wrong clock or "
+            "year (`chekara check` counts them). They count once their time has come, from the next "
+            "`chekara profiles rebuild` on; mended rows can be loaded from another folder.",
+            highlight=False,
+        )
     if made.known_to is not None and made.known_to > datetime.now(UTC):
         console.print(
             f"[bold]The newest became known at {made.known_to:%Y-%m-%d %H:%M} UTC, which is still to come:[/] "

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TypeAlias
 
-from chekara.data.schema import CROSSING_COLUMNS
+from chekara.data.schema import CROSSING_COLUMNS, FURTHEST_AHEAD
 from chekara.domain.crossing import Crossing, Value
 from chekara.domain.decision import Decision, DomainScore, Notice
 from chekara.errors import ChekaraError, NotFoundError, NotReadyError
@@ -333,6 +333,8 @@ class ScoreCrossings:
             found.append(Notice("replayed_clock"))
             if fresh.is_late:
                 found.append(Notice("late_event"))
+        elif fresh.as_of - fresh.lodged.crossing.known_at > FURTHEST_AHEAD:
+            found.append(Notice("profiles_ahead"))
         if fresh.lodged.chain is Chain.TEST:
             found.append(Notice("test_key"))
         return tuple(found)
