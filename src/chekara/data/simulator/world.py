@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from chekara.data.simulator.world_file import check_world
 from chekara.errors import ConfigurationError
 from chekara.toml_lines import parse_toml
 
@@ -129,7 +130,7 @@ def load_world(path: Path | None = None) -> World:
     Raises
     ------
     ConfigurationError
-        The file cannot be read, is not TOML, or lacks a table.
+        The file cannot be read, is not TOML, or is none that a border can be made from; names the key and its line.
 
     Examples
     --------
@@ -137,19 +138,18 @@ def load_world(path: Path | None = None) -> World:
     >>> str(world.posts.name[0]), world.corridors[0]
     ('Torugart-Avtodorozhny', ('CN', 'road'))
     """
-    source = resources.files("chekara.data") / "worlds" / DEFAULT_WORLD if path is None else path
+    shipped = resources.files("chekara.data") / "worlds" / DEFAULT_WORLD
+    source = shipped if path is None else path
     try:
-        file = parse_toml(source.read_text(encoding="utf-8"), source.name)
+        text = source.read_text(encoding="utf-8")
     except OSError:
         raise ConfigurationError("the world file cannot be read", where=source.name) from None
-    try:
-        return _world_of(file)
-    except (KeyError, ValueError, IndexError) as error:
-        raise ConfigurationError(
-            "the world file lacks something",
-            where=source.name,
-            hint=f"about {type(error).__name__}; the shipped file has all of it",
-        ) from None
+    except UnicodeDecodeError:
+        raise ConfigurationError("the world file is not UTF-8", where=source.name) from None
+    file = parse_toml(text, source.name)
+    if path is not None:
+        check_world(file, parse_toml(shipped.read_text(encoding="utf-8"), shipped.name), text, source.name)
+    return _world_of(file)
 
 
 def _world_of(file: dict[str, Any]) -> World:
