@@ -8,6 +8,8 @@ from pathlib import Path
 
 from chekara import errors
 from chekara.api import fields, parse, parse_inspection, section
+from chekara.data.row_rules import RESULT_RULES
+from chekara.service import inspect as inspect_results
 from chekara.service import review
 
 PAGE = (Path(__file__).parents[2] / "docs" / "errors.md").read_text(encoding="utf-8")
@@ -41,6 +43,8 @@ def test_every_reason_of_a_field() -> None:
     told = {code for row in rows("Reasons of a field") for code in re.findall(r"`([a-z_]+)`", row[0])}
     refusals = [value for module in (fields, section, parse, parse_inspection) for value in vars(module).values()]
     known = {refusal.code for refusal in refusals if isinstance(refusal, fields.Refusal)}
-    of_reviews = set(re.findall(r'FieldProblem\(f?"[^"]+", "([a-z_]+)"', inspect.getsource(review)))
-    assert {"missing", "own_agency"} < of_reviews
-    assert told == known | of_reviews | {"bad_parameter", "unknown_domain"}
+    sources = inspect.getsource(review) + inspect.getsource(inspect_results)
+    of_use_cases = set(re.findall(r'FieldProblem\(f?"[^"]+", "([a-z_]+)"', sources))
+    assert {"missing", "own_agency", "no_such_item"} < of_use_cases
+    of_results = {rule.reason for rule in RESULT_RULES}
+    assert told == known | of_use_cases | of_results | {"bad_parameter"}
