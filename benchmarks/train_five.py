@@ -61,7 +61,7 @@ class StageClock:
 
 def watch() -> StageClock:
     """Put a clock around the stages of a training."""
-    from chekara.modelling import recipe  # noqa: PLC0415  # after MLflow was told where its home is
+    from chekara.modelling import forward  # noqa: PLC0415  # after MLflow was told where its home is
     from training import _domain, _learn, train  # noqa: PLC0415
 
     clock = StageClock()
@@ -80,7 +80,7 @@ def watch() -> StageClock:
     clock.around(_learn, "_judge", "judge beside baselines", lambda spec, *_: spec.domain)
     for name, stage in (("evaluate_recipe", "of which the recipe"), ("refit_on_everything", "refit and evidence")):
         clock.around(_learn, name, stage, lambda _, spec, *__, **___: spec.domain)
-    clock.around(recipe, "learn", "of which fits, in all", lambda _, spec, *__: spec.domain)
+    clock.around(forward, "learn", "of which fits, in all", lambda _, spec, *__: spec.domain)
     return clock
 
 

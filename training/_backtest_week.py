@@ -17,8 +17,9 @@ from chekara.evaluation.budget import found_by, list_overlap, selected_at
 from chekara.modelling.baselines import score_baselines
 from chekara.modelling.calibration import Calibration, natural_weights
 from chekara.modelling.dataset import Dataset
+from chekara.modelling.forward import calibrate_recipe
 from chekara.modelling.learn import Learned, learn, margins_of, matrix_of
-from chekara.modelling.recipe import RecipeScores, calibrate_recipe, score_later
+from chekara.modelling.recipe import RecipeScores, score_later
 from chekara.modelling.spec import ModelSpec
 from chekara.modelling.split import cut_at, forward_blocks, require_hits
 

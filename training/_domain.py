@@ -14,8 +14,8 @@ from chekara.adapters.tracking import ModelTracker, RegisteredBundle, TrackedRun
 from chekara.data.history_checks import DomainChecks
 from chekara.modelling.bundle import load_signing_key, write_bundle
 from chekara.modelling.card import CardFacts, fill_card, number_block, plain_frame
+from chekara.modelling.forward import Progress
 from chekara.modelling.judgement import Judgement
-from chekara.modelling.recipe import Progress
 from chekara.modelling.selective_page import inspector_page
 from chekara.modelling.spec import ModelSpec
 from chekara.service.records import Promotion

@@ -18,9 +18,10 @@ from chekara.data.leakage import SearchedLines
 from chekara.data.sources import History
 from chekara.modelling.baselines import Baseline, score_baselines
 from chekara.modelling.dataset import Dataset, Protocol, build_dataset
+from chekara.modelling.forward import Progress
 from chekara.modelling.judgement import Judgement, judge_recipe
 from chekara.modelling.model import Model
-from chekara.modelling.recipe import Progress, RecipeScores, evaluate_recipe, refit_on_everything
+from chekara.modelling.recipe import RecipeScores, evaluate_recipe, refit_on_everything
 from chekara.modelling.selective import SelectiveFacts, selective_facts
 from chekara.modelling.shared import SharedLines
 from chekara.modelling.spec import ModelSpec

@@ -14,8 +14,8 @@ from chekara.data.history_screen import show_findings, show_history
 from chekara.data.sources import History
 from chekara.evaluation.report import show_comparison
 from chekara.evaluation.selective import ComparedFigure, naive_table
+from chekara.modelling.forward import Progress as ProgressOf
 from chekara.modelling.judgement import Judgement, compare_parts
-from chekara.modelling.recipe import Progress as ProgressOf
 from chekara.modelling.selective import SelectiveFacts
 from chekara.modelling.selective_page import selective_sentences, shown_months
 from training._learn import LearnedDomain

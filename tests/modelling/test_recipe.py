@@ -15,7 +15,7 @@ from chekara.errors import NotEnoughHitsError
 from chekara.evaluation.ranking import auc
 from chekara.features.build import build_features
 from chekara.features.profile_measures import REFERENCE_LEVEL
-from chekara.modelling import recipe
+from chekara.modelling import forward
 from chekara.modelling.dataset import Dataset, build_dataset
 from chekara.modelling.learn import learn, matrix_of
 from chekara.modelling.model import Model
@@ -92,13 +92,13 @@ def test_the_judgements_margins_spare_the_refit_its_own_and_change_nothing(
     monkeypatch: pytest.MonkeyPatch,
     fits_at_once: int,
 ) -> None:
-    monkeypatch.setattr(recipe, "FITS_AT_ONCE", fits_at_once)
-    monkeypatch.setattr(recipe, "_FITS", BoundedSemaphore(fits_at_once))
-    forward = evaluate_recipe(dataset, spec, 5).forward
-    assert forward is not None
+    monkeypatch.setattr(forward, "FITS_AT_ONCE", fits_at_once)
+    monkeypatch.setattr(forward, "_FITS", BoundedSemaphore(fits_at_once))
+    found = evaluate_recipe(dataset, spec, 5).forward
+    assert found is not None
     assert scores.forward is not None
-    assert [part.tolist() for part in forward.by_rounds] == [part.tolist() for part in scores.forward.by_rounds]
-    again = refit_on_everything(dataset, spec, 5, forward=forward)
+    assert [part.tolist() for part in found.by_rounds] == [part.tolist() for part in scores.forward.by_rounds]
+    again = refit_on_everything(dataset, spec, 5, forward=found)
     assert again.booster.model_to_string() == model.booster.model_to_string()
     assert again.calibration == model.calibration
 

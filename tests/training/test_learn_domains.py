@@ -19,7 +19,7 @@ from training._learn import LearnedDomain, TrainingOrder, learn_domains
 from training.train import MODELS, load_specs
 
 if TYPE_CHECKING:
-    from chekara.modelling.recipe import Progress
+    from chekara.modelling.forward import Progress
     from chekara.modelling.spec import ModelSpec
 
 SEED = 3

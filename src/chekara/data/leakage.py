@@ -25,8 +25,9 @@ from chekara.data.findings import Finding
 from chekara.data.labels import TargetRule, first_results, label_crossings
 from chekara.data.leakage_columns import ColumnEvidence, judge_columns, weigh_columns
 from chekara.data.leakage_future import find_future
+from chekara.data.leakage_repeated import RepeatedTuples, find_repeated_tuples
 from chekara.data.leakage_rows import Rows, lay_out, mix, revisions_before_result
-from chekara.data.leakage_tuples import RepeatedTuples, TupleEvidence, find_copied_tuple, find_repeated_tuples
+from chekara.data.leakage_tuples import TupleEvidence, find_copied_tuple
 from chekara.errors import MissingColumnError
 
 if TYPE_CHECKING:

@@ -24,18 +24,11 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from chekara.data.leakage_rows import EARLIER_SLICES, Bools, Floats, Ints, Keys, Rows, agreement_by_chance
+from chekara.data.leakage_repeated import RepeatedTuples, are_strangers, one_pair_per_key
+from chekara.data.leakage_rows import EARLIER_SLICES, Floats, Ints, Keys, Rows
 from chekara.evaluation.ranking import auc
 
-_ANCHOR_CHANCE = 0.01  # two rows drawn at random agree in an anchor at most this often
-_MOST_ANCHORS = 7
 _MOST_CANDIDATES = 4
-_LINES_PER_ANCHOR = 60_000
-_LINES_FOR_CHANCE = 30_000
-_CONSTANT_HERE = 0.98  # a column in which nearly all rows agree says nothing about copies
-_FIRST_KAPPA = 0.6  # to join a lone anchor, whose pairs are diluted by chance meetings
-_MEMBER_KAPPA = 0.9  # to stay in the tuple
-_FEWEST_PAIRS = 50
 _FEWEST_PAIRS_WITH_HIT = 10
 _FEWEST_NEIGHBOURS = 30
 _POINTS_PER_GROUP = 3  # a group of codes with fewer distinct tuples has no neighbours, only borders
@@ -112,37 +105,6 @@ class TupleEvidence:
     lookup_auc_of_repeats: float
 
 
-@dataclass(frozen=True, slots=True)
-class RepeatedTuples:
-    """Sets of columns that lines have in common beyond chance, whatever their labels.
-
-    Attributes
-    ----------
-    of_strangers, of_anybody : tuple of tuple of str
-        Found among lines of unrelated parties, and among all lines.
-    """
-
-    of_strangers: tuple[tuple[str, ...], ...]
-    of_anybody: tuple[tuple[str, ...], ...]
-
-
-def find_repeated_tuples(rows: Rows, rng: np.random.Generator) -> RepeatedTuples:
-    """Find the sets of columns in which lines repeat each other: once for all domains, since no label counts here.
-
-    Parameters
-    ----------
-    rows : Rows
-        Labels are not looked at.
-    rng : Generator
-        Draws pairs.
-
-    Returns
-    -------
-    RepeatedTuples
-    """
-    return RepeatedTuples(_grown_tuples(rows, True, rng), _grown_tuples(rows, False, rng))
-
-
 def find_copied_tuple(rows: Rows, repeated: RepeatedTuples, rng: np.random.Generator) -> TupleEvidence | None:
     """Find the tuple of columns that was copied between rows.
 
@@ -207,7 +169,7 @@ def judge_labels(
     """
     labelled = np.flatnonzero(rows.is_labelled)
     key = rows.key(columns, labelled)
-    a, b = _one_pair_per_key(rows, key, labelled, between_strangers, rng)
+    a, b = one_pair_per_key(rows, key, labelled, between_strangers, rng)
     return LabelEvidence(
         between_strangers=between_strangers,
         pairs=len(a),
@@ -253,55 +215,6 @@ def weigh_tuple(rows: Rows, columns: tuple[str, ...], labels: LabelEvidence, rng
     )
 
 
-# Finding the columns
-
-
-@dataclass(frozen=True, slots=True)
-class _Search:
-    """One search around an anchor: lines that fill it, and how often two of them agree in each column by chance."""
-
-    rows: Rows
-    lines: Ints
-    chance: dict[str, float]
-    between_strangers: bool
-    rng: np.random.Generator
-
-    @classmethod
-    def around(cls, rows: Rows, anchor: tuple[str, ...], between_strangers: bool, rng: np.random.Generator) -> _Search:
-        lines = np.flatnonzero(~np.logical_or.reduce([rows.is_missing[n] for n in anchor]))
-        if len(lines) > _LINES_PER_ANCHOR:
-            # Of many lines only values of a hashed share are looked at, so that lines of one value stay together.
-            lines = lines[rows.key(anchor, lines) % np.uint64(-(-len(lines) // _LINES_PER_ANCHOR)) == 0]
-        some = lines[:: max(1, len(lines) // _LINES_FOR_CHANCE)]
-        chance = {name: agreement_by_chance(codes[some]) for name, codes in rows.codes.items()}
-        return cls(rows, lines, chance, between_strangers, rng)
-
-    @property
-    def members(self) -> tuple[str, ...]:
-        """Columns that may join the tuple: those of strangers differ by construction."""
-        return tuple(n for n in self.rows.codes if not (self.between_strangers and n in self.rows.parties))
-
-    def pairs(self, columns: tuple[str, ...]) -> tuple[Ints, Ints]:
-        """Pair up lines per shared value of columns that hold the anchor."""
-        key = self.rows.key(columns, self.lines)
-        return _one_pair_per_key(self.rows, key, self.lines, self.between_strangers, self.rng)
-
-    def kappa(self, name: str, a: Ints, b: Ints) -> float:
-        """Agreement of two sets of rows in a column beyond chance; 0 where nearly all rows agree anyway."""
-        agree, chance = float((self.rows.codes[name][a] == self.rows.codes[name][b]).mean()), self.chance[name]
-        return 0.0 if chance > _CONSTANT_HERE else (agree - chance) / (1.0 - chance)
-
-
-def _grown_tuples(rows: Rows, between_strangers: bool, rng: np.random.Generator) -> tuple[tuple[str, ...], ...]:
-    names = [n for n in rows.codes if rows.chance[n] <= _ANCHOR_CHANCE]
-    if between_strangers:
-        names = [n for n in names if n not in rows.parties]
-    names = sorted(names, key=lambda n: (rows.chance[n], n))[:_MOST_ANCHORS]
-    anchors = [(n,) for n in names] + list(combinations(names, 2))
-    grown = (_grow(_Search.around(rows, anchor, between_strangers, rng), anchor) for anchor in anchors)
-    return tuple(dict.fromkeys(columns for columns in grown if columns))
-
-
 def _candidate_tuples(
     rows: Rows, grown: tuple[tuple[str, ...], ...], between_strangers: bool, rng: np.random.Generator
 ) -> list[tuple[str, ...]]:
@@ -309,70 +222,9 @@ def _candidate_tuples(
     labelled = np.flatnonzero(rows.is_labelled)
     copied: dict[tuple[str, ...], float] = {}
     for columns in grown:
-        a, b = _one_pair_per_key(rows, rows.key(columns, labelled), labelled, between_strangers, rng)
+        a, b = one_pair_per_key(rows, rows.key(columns, labelled), labelled, between_strangers, rng)
         copied[columns] = float(np.nan_to_num(_label_kappa(rows.hit[a], rows.hit[b]))) * len(a)
     return sorted(copied, key=lambda c: (-copied[c], c))[:_MOST_CANDIDATES]
-
-
-def _grow(search: _Search, anchor: tuple[str, ...]) -> tuple[str, ...] | None:
-    """Let columns that agree among rows sharing the anchor join it, until nothing changes."""
-    columns, threshold = anchor, _FIRST_KAPPA
-    for _ in range(4):
-        a, b = search.pairs(columns)
-        if len(a) < _FEWEST_PAIRS:
-            return None
-        grown = tuple(n for n in search.members if n in anchor or search.kappa(n, a, b) >= threshold)
-        if len(grown) <= max(len(anchor), 2):
-            return None
-        if grown == columns and threshold == _MEMBER_KAPPA:
-            break
-        columns, threshold = grown, _MEMBER_KAPPA
-    members = _confirmed(search, columns, anchor)
-    return members if len(members) > max(len(anchor), 2) else None
-
-
-def _confirmed(search: _Search, columns: tuple[str, ...], anchor: tuple[str, ...]) -> tuple[str, ...]:
-    """Drop members in which rows that share all the others do not agree."""
-    members = columns
-    for name in columns:
-        if name in anchor:
-            continue
-        others = tuple(n for n in members if n != name)
-        a, b = search.pairs(others)
-        if len(a) < _FEWEST_PAIRS or search.kappa(name, a, b) < _MEMBER_KAPPA:
-            members = others
-    return members
-
-
-def _one_pair_per_key(
-    rows: Rows, key: Keys, lines: Ints, between_strangers: bool, rng: np.random.Generator
-) -> tuple[Ints, Ints]:
-    """Draw one pair of lines per shared key, from different crossings; ``key`` has one entry per entry of ``lines``."""
-    order = np.argsort(key, kind="stable")
-    sorted_key = key[order]
-    same = np.flatnonzero(sorted_key[1:] == sorted_key[:-1])
-    a, b = lines[order[same]], lines[order[same + 1]]
-    wanted = rows.crossing[a] != rows.crossing[b]
-    if between_strangers:
-        wanted &= _are_strangers(rows, a, b)
-    shuffled = rng.permutation(np.flatnonzero(wanted))
-    _, first = np.unique(sorted_key[same[shuffled]], return_index=True)
-    return a[shuffled[first]], b[shuffled[first]]
-
-
-def _are_strangers(rows: Rows, a: Ints, b: Ints) -> Bools:
-    """Whether two rows share no party, and at least one party of both is known. Without parties all are."""
-    if not rows.parties:
-        return np.ones(len(a), dtype=bool)
-    differ = np.ones(len(a), dtype=bool)
-    known = np.zeros(len(a), dtype=bool)
-    for name in rows.parties:
-        both = ~(rows.is_missing[name][a] | rows.is_missing[name][b])
-        code = rows.codes.get(name)
-        equal = np.ones(len(a), dtype=bool) if code is None else code[a] == code[b]
-        differ &= ~(both & equal)
-        known |= both
-    return differ & known
 
 
 # Judging the labels
@@ -412,7 +264,7 @@ def _adjacent_kappa(rows: Rows, key: Keys, lines: Ints, group: Ints, value: Floa
     a, b = lines[order[:-1][next_to]], lines[order[1:][next_to]]
     wanted = rows.crossing[a] != rows.crossing[b]
     if between_strangers:
-        wanted &= _are_strangers(rows, a, b)
+        wanted &= are_strangers(rows, a, b)
     return _label_kappa(rows.hit[a[wanted]], rows.hit[b[wanted]])
 
 

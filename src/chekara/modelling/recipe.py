@@ -6,10 +6,8 @@ its hits, so the model that goes live is a refit on everything, made and calibra
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from threading import BoundedSemaphore
 from typing import TypeAlias, TypedDict
 
 import numpy as np
@@ -20,25 +18,32 @@ from chekara.errors import NotEnoughHitsError
 from chekara.explain.evidence_build import build_evidence
 from chekara.explain.quadrature import QuadratureTreeShap
 from chekara.features.catalogue import FeatureKind, ItemColumns
-from chekara.modelling.calibration import Calibration, calibrated_loss, fit_calibration, natural_weights
+from chekara.modelling.calibration import Calibration, natural_weights
 from chekara.modelling.dataset import Dataset
 from chekara.modelling.fit import crossing_margins
+from chekara.modelling.forward import (
+    ForwardMargins,
+    Progress,
+    calibrated,
+    forward_margins,
+    joined,
+    learn_in_turn,
+    silent,
+    step_forward,
+)
 from chekara.modelling.golden import answer_golden, draw_golden_rows
-from chekara.modelling.learn import Learned, judgeable, learn, margins_by_rounds, margins_of, matrix_of
+from chekara.modelling.learn import Learned, margins_of, matrix_of
 from chekara.modelling.model import Model
 from chekara.modelling.severity import Severity, severity_of_hits
 from chekara.modelling.spec import ModelSpec
-from chekara.modelling.split import Block, TimeSplit, require_hits, split_in_time
+from chekara.modelling.split import TimeSplit, require_hits, split_in_time
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
 Mask: TypeAlias = npt.NDArray[np.bool_]
 Window: TypeAlias = tuple[np.datetime64, np.datetime64]
-Progress: TypeAlias = Callable[[str, float], None]  # (stage, fraction done in [0, 1])
 
 REFERENCE_CROSSINGS = 10_000
-FITS_AT_ONCE = 2  # of all domains together: each keeps a matrix of its own in memory
-_FITS = BoundedSemaphore(FITS_AT_ONCE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,35 +130,6 @@ class RecipeScores:
     forward: ForwardMargins | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ForwardMargins:
-    """Margins of crossings that later blocks of time hold, each by a fit on its past.
-
-    Attributes
-    ----------
-    rows : ndarray of int64, shape (n,)
-        Positions of the crossings in the dataset.
-    by_rounds : tuple of ndarray, each of shape (n,)
-        One per number of trees of the spec.
-    """
-
-    rows: Ints
-    by_rounds: tuple[Floats, ...]
-
-    def losses(self, hit: Floats) -> list[float]:
-        """Log loss after a fit of height and slope, per number of trees."""
-        return [calibrated_loss(margin, hit[self.rows]) for margin in self.by_rounds]
-
-
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """What a fit on the past of a block says of it; of the last block also the fit, which is large."""
-
-    learned: Learned | None
-    rows: Ints
-    by_rounds: tuple[Floats, ...]
-
-
 def evaluate_recipe(
     dataset: Dataset,
     spec: ModelSpec,
@@ -183,13 +159,13 @@ def evaluate_recipe(
     NotEnoughHitsError
         Too few hits before the test slice, or none in it.
     """
-    tell = progress or _silent
+    tell = progress or silent
     split = _split(dataset, spec, test_from)
-    *earlier, last = _step_forward(dataset, spec, (*split.blocks, split.last_block), seed, tell)
+    *earlier, last = step_forward(dataset, spec, (*split.blocks, split.last_block), seed, tell)
     if last is None or last.learned is None:
         raise NotEnoughHitsError("no test crossing may be judged", hint="under this protocol all are copies")
     require_hits(dataset.hit[last.rows], 1, "among test crossings that may be judged")
-    calibration, rounds = _calibrated(dataset, spec, _joined(dataset, earlier))
+    calibration, rounds = calibrated(dataset, spec, joined(dataset, earlier))
     tell("judge later crossings", 0.9)
     test = np.zeros(dataset.n_crossings, dtype=bool)
     test[last.rows] = True
@@ -199,7 +175,7 @@ def evaluate_recipe(
     return replace(
         scores,
         windows={name: _window(dataset, part) for name, part in parts.items() if part.any()},
-        forward=_joined(dataset, [*earlier, last]),
+        forward=joined(dataset, [*earlier, last]),
     )
 
 
@@ -299,17 +275,16 @@ def refit_on_everything(
     NotEnoughHitsError
         Fewer known hits than the spec's gate, or none in the latest part of history.
     """
-    tell = progress or _silent
+    tell = progress or silent
     labelled = ~np.isnan(dataset.hit)
     require_hits(dataset.hit, spec.minimum_hits, f"known in {spec.domain}")
     if forward is None:
         split = _split(dataset, spec)
         forward = forward_margins(dataset, spec, (*split.blocks, split.last_block), seed, tell)
-    calibration, rounds = _calibrated(dataset, spec, forward)
+    calibration, rounds = calibrated(dataset, spec, forward)
     tell("fit on everything known", 0.85)
     everything = np.ones(dataset.n_crossings, dtype=bool)
-    with _FITS:
-        learned = learn(dataset, spec, labelled, everything, rounds, seed)
+    learned = learn_in_turn(dataset, spec, labelled, everything, rounds, seed)
     tell("evidence and reference", 0.95)
     newest = np.zeros(dataset.n_crossings, dtype=bool)
     newest[-REFERENCE_CROSSINGS:] = True
@@ -354,106 +329,6 @@ def _amount_of_highest(
     order = np.lexsort((lines, -margins, index))
     highest = order[np.unique(index[order], return_index=True)[1]]
     return severity.expected(dataset.table.take(lines[highest]))
-
-
-def _silent(stage: str, fraction: float) -> None:
-    """Tell nobody."""
-
-
-def forward_margins(
-    dataset: Dataset, spec: ModelSpec, blocks: Sequence[Block], seed: int, progress: Progress | None = None
-) -> ForwardMargins:
-    """Score forward blocks by fits that did not learn from them.
-
-    Parameters
-    ----------
-    dataset : Dataset
-    spec : ModelSpec
-    blocks : sequence of Block
-    seed : int
-    progress : callable, optional
-
-    Returns
-    -------
-    ForwardMargins
-
-    Raises
-    ------
-    NotEnoughHitsError
-        There is no later crossing, or no hit among them.
-    """
-    steps = _step_forward(dataset, spec, blocks, seed, progress or _silent)
-    return _joined(dataset, steps)
-
-
-def _step_forward(
-    dataset: Dataset, spec: ModelSpec, blocks: Sequence[Block], seed: int, tell: Progress
-) -> list[_Step | None]:
-    """Score each block by a fit on its past; None for a block of which nothing may be judged."""
-    choices = spec.training.rounds
-
-    def judge(block: Block) -> _Step | None:
-        with _FITS:
-            learned = learn(dataset, spec, block.fit, dataset.as_of < block.begins_at, choices[-1], seed)
-        crossings = judgeable(dataset, learned.lines, block.judge)
-        if not crossings.any():
-            return None
-        margins = margins_by_rounds(learned, dataset, crossings, choices)
-        return _Step(learned if block is blocks[-1] else None, np.flatnonzero(crossings), margins)
-
-    # Blocks do not need each other, and LightGBM lets go of the interpreter while it fits: threads suffice. Each fit
-    # runs on one thread, so that how many blocks are under way changes nothing.
-    with ThreadPoolExecutor(max_workers=FITS_AT_ONCE) as pool:
-        steps = []
-        for number, step in enumerate(pool.map(judge, blocks)):
-            steps.append(step)
-            tell(f"forward block {number + 1} of {len(blocks)}", 0.85 * (number + 1) / len(blocks))
-    return steps
-
-
-def _joined(dataset: Dataset, steps: Sequence[_Step | None]) -> ForwardMargins:
-    judged = [step for step in steps if step is not None]
-    if not judged:
-        raise NotEnoughHitsError("no later crossings to calibrate on", hint="a longer history is needed")
-    rows = np.concatenate([step.rows for step in judged])
-    require_hits(dataset.hit[rows], 1, "in the forward blocks that calibrate")
-    by_rounds = zip(*(step.by_rounds for step in judged), strict=True)
-    return ForwardMargins(rows, tuple(np.concatenate(parts) for parts in by_rounds))
-
-
-def calibrate_recipe(
-    dataset: Dataset, spec: ModelSpec, blocks: Sequence[Block], seed: int, progress: Progress | None = None
-) -> tuple[Calibration, int]:
-    """Choose the number of trees and fit the calibration, both on margins of forward blocks.
-
-    Parameters
-    ----------
-    dataset : Dataset
-    spec : ModelSpec
-    blocks : sequence of Block
-        Of `chekara.modelling.split.forward_blocks`.
-    seed : int
-    progress : callable, optional
-
-    Returns
-    -------
-    Calibration, int
-        And how many trees to fit.
-
-    Raises
-    ------
-    NotEnoughHitsError
-        There is nothing to calibrate on.
-    """
-    return _calibrated(dataset, spec, forward_margins(dataset, spec, blocks, seed, progress))
-
-
-def _calibrated(dataset: Dataset, spec: ModelSpec, forward: ForwardMargins) -> tuple[Calibration, int]:
-    best = int(np.argmin(forward.losses(dataset.hit)))
-    rows = forward.rows
-    weight = natural_weights(dataset.selected_by[rows], dataset.propensity[rows])
-    calibration = fit_calibration(forward.by_rounds[best], dataset.hit[rows], weight, lot_hits=spec.lot_hits)
-    return calibration, spec.training.rounds[best]
 
 
 def _train_slice(dataset: Dataset, learned: Learned) -> Slice:

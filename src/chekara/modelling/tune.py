@@ -16,7 +16,7 @@ import optuna
 
 from chekara.errors import ConfigurationError
 from chekara.modelling.dataset import Dataset
-from chekara.modelling.recipe import Progress, forward_margins
+from chekara.modelling.forward import Progress, forward_margins
 from chekara.modelling.spec import ModelSpec, parse_spec
 from chekara.modelling.split import split_in_time
 
