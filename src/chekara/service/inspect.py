@@ -90,11 +90,11 @@ class RecordInspections:
         chain = Chain.of(actor)
         decision = self._newest_decision(transaction, chain, sent.crossing_id)
         self._refuse_other_agencies(actor, sent.domain, decision)
-        _refuse_other_crossings(transaction, chain, sent)
         content = self._cipher.fingerprint(canonical_json(plain_inspection(sent)))
         stored = transaction.known_inspections(chain, [sent.inspection_id]).get(sent.inspection_id, [])
         if _is_repeated(sent, content, stored):
             return transaction.inspection(chain, sent.inspection_id, sent.revision) or _removed()
+        _refuse_other_crossings(transaction, chain, sent)
         receipt = sent.known_at if self._clock == "replay" else request.received_at
         received_at, _ = self._profiles.instant(transaction.profiles, receipt)
         known_at = max(sent.known_at, receipt)
