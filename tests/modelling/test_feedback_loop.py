@@ -120,7 +120,6 @@ def trained(border: Border, spec: ModelSpec, told: Told) -> Chooser:
     booster = fit_booster(
         columns_of(dataset.items.text("hs_code"), dataset.items.number("declared_value")),
         labels,
-        dataset.crossing_of_item,
         names=("goods", "value"),
         categorical=(0,),
         parameters=PARAMETERS,

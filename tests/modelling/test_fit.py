@@ -7,7 +7,7 @@ import pytest
 
 from chekara.evaluation.ranking import auc
 from chekara.modelling import fit
-from chekara.modelling.fit import ItemLabels, crossing_margins, fit_booster, give_hit_to_worst, label_items
+from chekara.modelling.fit import ItemLabels, crossing_margins, fit_booster, label_items
 
 PARAMETERS: dict[str, float | int | str | bool] = {
     "objective": "binary",
@@ -41,14 +41,6 @@ def test_labels_of_a_crossing_with_three_lines(
 def test_a_single_line_carries_its_crossings_hit_alone() -> None:
     labels = label_items(np.array([1.0]), np.array([NAN]), np.zeros(1, dtype=np.int64), np.array([1]))
     assert labels.weight.tolist() == [1.0]
-    assert not labels.is_shared.any()
-
-
-def test_the_worst_line_takes_the_shared_hit() -> None:
-    labels = ItemLabels(np.ones(5), np.array([0.5, 0.5, 1.0, 0.5, 0.5]), np.array([True, True, False, True, True]))
-    margins = np.array([-1.0, 2.0, 0.0, 1.0, 1.0])
-    given = give_hit_to_worst(labels, margins, np.array([0, 0, 1, 2, 2]))
-    assert given.weight.tolist() == [0.0, 1.0, 1.0, 1.0, 0.0]
 
 
 def test_a_crossing_has_its_highest_lines_margin() -> None:
@@ -56,7 +48,7 @@ def test_a_crossing_has_its_highest_lines_margin() -> None:
     assert margins.tolist() == [-2.0, 1.0, -np.inf]
 
 
-def _groupage(generator: np.random.Generator) -> tuple[np.ndarray, ItemLabels, np.ndarray, np.ndarray]:
+def _groupage(generator: np.random.Generator) -> tuple[np.ndarray, ItemLabels, np.ndarray]:
     """Make crossings of six lines each; one line in some crossings is bad, which only its own column tells."""
     n_crossings, lines = 600, 6
     crossing = np.repeat(np.arange(n_crossings), lines)
@@ -65,29 +57,28 @@ def _groupage(generator: np.random.Generator) -> tuple[np.ndarray, ItemLabels, n
     hit = np.bincount(crossing, weights=bad) > 0
     item_no = np.tile(np.arange(1, lines + 1), n_crossings)
     labels = label_items(hit.astype(float), np.full(n_crossings, NAN), crossing, item_no)
-    return X, labels, crossing, bad
+    return X, labels, bad
 
 
-def test_giving_the_hit_to_the_worst_line_finds_the_bad_ones(generator: np.random.Generator) -> None:
-    X, labels, crossing, bad = _groupage(generator)
-    booster = fit_booster(
-        X, labels, crossing, names=["a", "b"], categorical=[], parameters=PARAMETERS, rounds=30, seed=1
-    )
-    share = 1 / (1 + np.exp(-np.asarray(booster.predict(X, raw_score=True))))
-    # Hits that stay shared leave the model expecting 330 bad lines where there are about 90.
-    assert share.sum() == pytest.approx(bad.sum(), rel=0.1)
-    assert share[bad].mean() > 0.75
+def test_shared_hits_teach_which_line_is_bad(generator: np.random.Generator) -> None:
+    X, labels, bad = _groupage(generator)
+    booster = fit_booster(X, labels, names=["a", "b"], categorical=[], parameters=PARAMETERS, rounds=30, seed=1)
+    margin = np.asarray(booster.predict(X, raw_score=True)).reshape(-1, 6)
+    is_bad = bad.reshape(-1, 6)
+    one_is_bad = is_bad.sum(axis=1) == 1
+    found = is_bad[one_is_bad][np.arange(one_is_bad.sum()), margin[one_is_bad].argmax(axis=1)]
+    assert found.mean() > 0.9
+    assert auc(is_bad.any(axis=1), margin.max(axis=1)) > 0.9
 
 
 def test_the_same_seed_gives_the_same_trees_on_any_number_of_threads(generator: np.random.Generator) -> None:
-    X, labels, crossing, _ = _groupage(generator)
+    X, labels, _ = _groupage(generator)
 
     def margins(seed: int, threads: int) -> bytes:
         chosen = PARAMETERS | {"feature_fraction": 0.5}
         booster = fit_booster(
             X,
             labels,
-            crossing,
             names=["a", "b"],
             categorical=[],
             parameters=chosen,
@@ -101,28 +92,6 @@ def test_the_same_seed_gives_the_same_trees_on_any_number_of_threads(generator: 
     assert margins(3, 1) != margins(4, 1)
 
 
-def test_what_missing_says_is_kept_where_only_shared_hits_lack_a_value(generator: np.random.Generator) -> None:
-    """Giving hits to the worst lines may leave no line without a value; NaN must not turn into 0 by that."""
-    pairs, singles = 200, 100
-    crossing = np.concatenate([np.repeat(np.arange(pairs), 2), pairs + np.arange(singles)])
-    hit = np.concatenate([np.arange(pairs) < 60, np.arange(singles) < 50]).astype(float)
-    line = np.concatenate([np.tile([1, 2], pairs), np.ones(singles, dtype=np.int64)])
-    labels = label_items(hit, np.full(len(hit), NAN), crossing, line)
-    is_pair, is_hit = crossing < pairs, labels.label == 1
-    # Column b gives the hits of pairs away, always in the first line; column a hints at those of single lines.
-    is_worst = is_pair & is_hit & (line == 1)
-    X = np.column_stack([3.0 * (~is_pair & (crossing < pairs + 75)), is_worst]) + generator.normal(
-        0, 0.1, (len(crossing), 2)
-    )
-    X[1:40:2, 0] = np.nan
-    parameters = PARAMETERS | {"lambda_l2": 10.0}
-    booster = fit_booster(
-        X, labels, crossing, names=["a", "b"], categorical=[], parameters=parameters, rounds=5, seed=1
-    )
-    splits = booster.trees_to_dataframe().query("split_feature == 'a'")
-    assert set(splits["missing_type"]) == {"NaN"}
-
-
 @pytest.mark.parametrize("line_without_value", [0, 1_499, 2_999])
 def test_bins_of_a_sample_overlook_no_missing_value(
     generator: np.random.Generator, monkeypatch: pytest.MonkeyPatch, line_without_value: int
@@ -132,10 +101,8 @@ def test_bins_of_a_sample_overlook_no_missing_value(
     value = generator.integers(0, 2, 3_000).astype(float)
     X = np.column_stack([value, generator.normal(size=3_000)])
     X[line_without_value, 0] = np.nan
-    labels = ItemLabels((value == 0).astype(float), np.ones(3_000), np.zeros(3_000, dtype=bool))
-    booster = fit_booster(
-        X, labels, np.arange(3_000), names=["a", "b"], categorical=[], parameters=PARAMETERS, rounds=5, seed=1
-    )
+    labels = ItemLabels((value == 0).astype(float), np.ones(3_000))
+    booster = fit_booster(X, labels, names=["a", "b"], categorical=[], parameters=PARAMETERS, rounds=5, seed=1)
     splits = booster.trees_to_dataframe().query("split_feature == 'a'")
     assert set(splits["missing_type"]) == {"NaN"}
 
@@ -143,30 +110,25 @@ def test_bins_of_a_sample_overlook_no_missing_value(
 def test_bins_of_a_sample_rank_as_well_as_those_of_all_lines(
     generator: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    X, labels, crossing, bad = _groupage(generator)
+    X, labels, bad = _groupage(generator)
     reached = []
     for lines in (len(X), len(X) // 4):
         monkeypatch.setattr(fit, "LINES_TO_BIN", lines)
-        booster = fit_booster(
-            X, labels, crossing, names=["a", "b"], categorical=[], parameters=PARAMETERS, rounds=30, seed=1
-        )
+        booster = fit_booster(X, labels, names=["a", "b"], categorical=[], parameters=PARAMETERS, rounds=30, seed=1)
         reached.append(auc(bad, np.asarray(booster.predict(X, raw_score=True))))
     assert reached[1] == pytest.approx(reached[0], abs=0.02)
 
 
 def test_lines_of_unknown_outcome_teach_nothing(generator: np.random.Generator) -> None:
-    X, labels, crossing, _ = _groupage(generator)
+    X, labels, _ = _groupage(generator)
     strange = np.vstack([X, np.full((50, 2), 99.0)])
     unknown = ItemLabels(
         np.concatenate([labels.label, np.ones(50)]),
         np.concatenate([labels.weight, np.zeros(50)]),
-        np.concatenate([labels.is_shared, np.zeros(50, dtype=bool)]),
     )
 
-    def trees(matrix: np.ndarray, told: ItemLabels, index: np.ndarray) -> str:
-        booster = fit_booster(
-            matrix, told, index, names=["a", "b"], categorical=[], parameters=PARAMETERS, rounds=5, seed=1
-        )
+    def trees(matrix: np.ndarray, told: ItemLabels) -> str:
+        booster = fit_booster(matrix, told, names=["a", "b"], categorical=[], parameters=PARAMETERS, rounds=5, seed=1)
         return booster.model_to_string()
 
-    assert trees(X, labels, crossing) == trees(strange, unknown, np.concatenate([crossing, np.full(50, 600)]))
+    assert trees(X, labels) == trees(strange, unknown)

@@ -1,9 +1,9 @@
 """From labelled crossings to a booster over goods lines.
 
 Outcomes are known of crossings, lines are scored. A hit in a named line makes that line positive, and says nothing of
-its neighbours. A hit of a whole crossing with several lines does not make each of them positive: at first they share
-it (weight 1 / n), then the line that the model itself finds worst carries it alone (as in multiple-instance
-learning, Andrews, Tsochantaridis and Hofmann 2002). A miss clears every line.
+its neighbours. A hit of a whole crossing with several lines is shared by them (weight 1 / n). A miss clears every line.
+To let the line that a first fit finds worst carry the whole hit (multiple-instance learning, Andrews, Tsochantaridis
+and Hofmann 2002) was measured and ranked worse (``docs/modelling.md``).
 """
 
 from __future__ import annotations
@@ -20,9 +20,6 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
 Parameters: TypeAlias = Mapping[str, float | int | str | bool]
 
-ROUNDS_TO_FIND_WORST = 50
-"""Trees of the first fit where hits are shared: it only has to tell the lines of one crossing apart."""
-
 LINES_TO_BIN = 20_000
 """Lines whose values make the bins of a column: with 63 bins more of them move no edge that matters."""
 
@@ -37,13 +34,10 @@ class ItemLabels:
         1.0 or 0.0.
     weight : ndarray of shape (n_items,)
         0.0 where nothing is known.
-    is_shared : ndarray of bool, shape (n_items,)
-        The line shares a hit of its whole crossing with other lines.
     """
 
     label: Floats
     weight: Floats
-    is_shared: npt.NDArray[np.bool_]
 
 
 def label_items(hit: Floats, hit_item_no: Floats, crossing_of_item: Ints, item_no: Ints) -> ItemLabels:
@@ -74,9 +68,9 @@ def label_items(hit: Floats, hit_item_no: Floats, crossing_of_item: Ints, item_n
     weight = np.where(np.isnan(outcome), 0.0, 1.0)
     positive = outcome == 1.0
     weight[positive & has_named & ~is_named] = 0.0
-    is_shared = positive & ~has_named & (n_lines > 1)
-    weight[is_shared] = 1.0 / n_lines[is_shared]
-    return ItemLabels(positive.astype(np.float64), weight, is_shared)
+    of_whole = positive & ~has_named
+    weight[of_whole] = 1.0 / n_lines[of_whole]
+    return ItemLabels(positive.astype(np.float64), weight)
 
 
 def crossing_margins(item_margins: Floats, crossing_of_item: Ints, n_crossings: int) -> Floats:
@@ -102,32 +96,9 @@ def crossing_margins(item_margins: Floats, crossing_of_item: Ints, n_crossings: 
     return highest
 
 
-def give_hit_to_worst(labels: ItemLabels, item_margins: Floats, crossing_of_item: Ints) -> ItemLabels:
-    """Let the line with the highest margin carry its crossing's shared hit alone; the first one on a tie.
-
-    Parameters
-    ----------
-    labels : ItemLabels
-    item_margins, crossing_of_item : ndarray of shape (n_items,)
-
-    Returns
-    -------
-    ItemLabels
-        The other lines of such a crossing have weight 0.
-    """
-    shared = np.flatnonzero(labels.is_shared)
-    order = shared[np.lexsort((shared, -item_margins[shared], crossing_of_item[shared]))]
-    _, first = np.unique(crossing_of_item[order], return_index=True)
-    weight = labels.weight.copy()
-    weight[shared] = 0.0
-    weight[order[first]] = 1.0
-    return ItemLabels(labels.label, weight, labels.is_shared)
-
-
 def fit_booster(
     X: Floats,
     labels: ItemLabels,
-    crossing_of_item: Ints,
     *,
     names: Sequence[str],
     categorical: Sequence[int],
@@ -137,14 +108,13 @@ def fit_booster(
     monotone: Sequence[int] = (),
     num_threads: int = 1,
 ) -> lgb.Booster:
-    """Fit a booster; where hits are shared among lines, twice.
+    """Fit a booster.
 
     Parameters
     ----------
     X : ndarray of shape (n_items, k)
     labels : ItemLabels
         Lines of weight 0 are left out.
-    crossing_of_item : ndarray of shape (n_items,)
     names : sequence of str
         Columns of ``X``.
     categorical : sequence of int
@@ -174,16 +144,7 @@ def fit_booster(
     told = lgb.Dataset(
         X_used, labels.label[used], weight=labels.weight[used], reference=bins, params={"verbose": -1}, **columns
     )
-    if not labels.is_shared.any():
-        return lgb.train(chosen, told, num_boost_round=rounds)
-    first = lgb.train(chosen, told, num_boost_round=min(rounds, ROUNDS_TO_FIND_WORST))
-    margins = np.full(len(X), -np.inf)
-    margins[labels.is_shared] = first.predict(X[labels.is_shared], raw_score=True, num_threads=num_threads)
-    weight = give_hit_to_worst(labels, margins, crossing_of_item).weight[used]
-    # Bins of all lines: those that now carry a hit alone may lack the missing values of a column.
-    carrying = np.flatnonzero(weight > 0)
-    again = told.subset(carrying.tolist(), params=chosen).construct().set_weight(weight[carrying])
-    return lgb.train(chosen, again, num_boost_round=rounds)
+    return lgb.train(chosen, told, num_boost_round=rounds)
 
 
 def _choose_bins(

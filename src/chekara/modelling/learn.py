@@ -67,7 +67,7 @@ def learn(dataset: Dataset, spec: ModelSpec, fit: Mask, visible: Mask, rounds: i
     if dataset.protocol == "leak_free" and dataset.tuple_key is not None:
         used[used] = first_of_tuple(dataset.tuple_key[used])
     lines = np.flatnonzero(used)
-    labels = ItemLabels(labels.label[lines], labels.weight[lines], labels.is_shared[lines])
+    labels = ItemLabels(labels.label[lines], labels.weight[lines])
     seen = np.flatnonzero(visible[dataset.crossing_of_item] | used)
     table = dataset.table.take(lines)
     encoder = _fit_encoder(dataset, spec, seen, np.isin(seen, lines, assume_unique=True), table)
@@ -75,7 +75,6 @@ def learn(dataset: Dataset, spec: ModelSpec, fit: Mask, visible: Mask, rounds: i
     booster = fit_booster(
         X,
         labels,
-        dataset.crossing_of_item[lines],
         names=encoder.names,
         categorical=encoder.categorical,
         monotone=[spec.monotone.get(name, 0) for name in encoder.names],
