@@ -20,6 +20,9 @@ from chekara.modelling.spec import ModelSpec
 Floats: TypeAlias = npt.NDArray[np.float64]
 Mask: TypeAlias = npt.NDArray[np.bool_]
 
+MISSES_TO_LEARN = 50_000
+"""Goods lines without a find that one fit learns from at most: beyond, hits are what is scarce, and time is not."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Learned:
@@ -66,7 +69,8 @@ def learn(dataset: Dataset, spec: ModelSpec, fit: Mask, visible: Mask, rounds: i
     used = labels.weight > 0
     if dataset.protocol == "leak_free" and dataset.tuple_key is not None:
         used[used] = first_of_tuple(dataset.tuple_key[used])
-    lines = np.flatnonzero(used)
+    labels = draw_misses(labels, used, seed)
+    lines = np.flatnonzero(labels.weight > 0)
     labels = ItemLabels(labels.label[lines], labels.weight[lines])
     seen = np.flatnonzero(visible[dataset.crossing_of_item] | used)
     table = dataset.table.take(lines)
@@ -83,6 +87,39 @@ def learn(dataset: Dataset, spec: ModelSpec, fit: Mask, visible: Mask, rounds: i
         seed=seed,
     )
     return Learned(encoder=encoder, booster=booster, X=X, lines=lines, labels=labels)
+
+
+def draw_misses(labels: ItemLabels, used: Mask, seed: int) -> ItemLabels:
+    """Leave out what is not used, and all but `MISSES_TO_LEARN` lines without a find, which then stand for the others.
+
+    Weights make up for what is left out, so that log-odds stay those of all lines.
+
+    Parameters
+    ----------
+    labels : ItemLabels
+    used : ndarray of bool, shape (n_items,)
+    seed : int
+
+    Returns
+    -------
+    ItemLabels
+        Weight 0 where a line is left out.
+
+    Examples
+    --------
+    >>> drawn = draw_misses(ItemLabels(np.array([1.0, 0.0]), np.ones(2)), np.array([True, True]), seed=1)
+    >>> drawn.weight.tolist()
+    [1.0, 1.0]
+    """
+    weight = np.where(used, labels.weight, 0.0)
+    misses = np.flatnonzero((weight > 0) & (labels.label == 0))
+    if len(misses) > MISSES_TO_LEARN:
+        kept = np.random.default_rng(seed).choice(misses, size=MISSES_TO_LEARN, replace=False)
+        standing_for = weight[misses].sum() / weight[kept].sum()
+        kept_weight = weight[kept] * standing_for
+        weight[misses] = 0.0
+        weight[kept] = kept_weight
+    return ItemLabels(labels.label, weight)
 
 
 def margins_of(learned: Learned, dataset: Dataset, crossings: Mask) -> Floats:
