@@ -222,7 +222,7 @@ def test_a_bare_declaration_says_what_it_lacks_and_still_adds_up(history: Histor
 
 def test_too_few_hits_are_told_with_their_count(dataset: Dataset, spec: ModelSpec) -> None:
     many = replace(spec, minimum_hits=10**6)
-    with pytest.raises(NotEnoughHitsError, match=r"\d+ hits before the test slice, at least 1000000"):
+    with pytest.raises(NotEnoughHitsError, match=r"\d+ hits known, at least 1000000"):
         evaluate_recipe(dataset, many, 1)
     with pytest.raises(NotEnoughHitsError, match="known in revenue_fraud"):
         refit_on_everything(dataset, many, 1)

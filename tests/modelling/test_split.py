@@ -99,3 +99,24 @@ def test_too_little_is_said_with_its_count() -> None:
         split_in_time(
             np.array([START]), np.array([NAT]), np.array([np.nan]), test_share=0.2, n_blocks=2, minimum_hits=1
         )
+
+
+@pytest.mark.parametrize(("minimum", "said"), [(10, None), (11, "10 hits known, at least 11"), (5, None)])
+def test_all_known_hits_count_for_the_gate(minimum: int, said: str | None) -> None:
+    """Ten hits in all, six of them early: a domain of just enough hits is handled, and judged on what lies before."""
+    as_of = START + np.arange(100) * HOUR
+    hit = np.zeros(100)
+    hit[[3, 13, 23, 33, 43, 53, 85, 88, 92, 97]] = 1.0
+
+    def split(minimum_hits: int) -> None:
+        split_in_time(as_of, as_of + HOUR, hit, test_share=0.2, n_blocks=2, minimum_hits=minimum_hits)
+
+    if said is None:
+        split(minimum)
+    else:
+        with pytest.raises(NotEnoughHitsError, match=said):
+            split(minimum)
+    hit[[3, 13, 23]] = 0.0
+    hit[[80, 81, 82]] = 1.0
+    with pytest.raises(NotEnoughHitsError, match="3 hits before the test slice, at least 5"):
+        split(10)

@@ -176,7 +176,8 @@ def split_in_time(
     n_blocks : int
         Forward steps for the calibration.
     minimum_hits : int
-        Fewest hits to learn from.
+        Fewest known hits. What comes before the test may hold fewer, down to a half: the recipe is judged on it, and
+        what serves learns from all.
     test_from : datetime64, optional
         Judge from here on, instead of a share.
 
@@ -187,7 +188,7 @@ def split_in_time(
     Raises
     ------
     NotEnoughHitsError
-        Too few hits before the test, or none in it: says how many there are.
+        Too few hits in all or before the test, or none in it: says how many there are.
     """
     labelled = ~np.isnat(known_at)
     if not labelled.any():
@@ -195,7 +196,8 @@ def split_in_time(
     ordered = np.sort(as_of[labelled])
     begins_at = ordered[int(len(ordered) * (1 - test_share))] if test_from is None else test_from
     cut = cut_at(as_of, known_at, begins_at)
-    require_hits(hit[cut.fit], minimum_hits, "before the test slice")
+    require_hits(hit[labelled], minimum_hits, "known")
+    require_hits(hit[cut.fit], max(minimum_hits // 2, 1), "before the test slice")
     require_hits(hit[cut.judge], 1, "in the test slice")
     inside_known_at = np.where(cut.fit, known_at, np.datetime64("NaT", "us"))
     blocks = forward_blocks(as_of, inside_known_at, hit, n_blocks)
