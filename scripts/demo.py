@@ -2,12 +2,14 @@
 
 It walks the whole road with the project's own commands and nothing else: simulate (or a history of your own), train,
 promote, load profiles, keys, serve, score. Everything lies under ``CHEKARA_HOME`` (default ``var/``); ``demo.json``
-there tells other programs where the service is.
+there tells other programs where the service is. A history of your own gets a home within, so that two borders never
+share profiles, decisions or models.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import http.client
 import json
 import os
@@ -82,13 +84,40 @@ def main() -> int:
     os.environ.setdefault("CHEKARA_ENV", "dev")
     try:
         settings = Settings.from_environment()
-        stop(settings)
+        for home in (settings.home, *sorted(settings.home.glob("demo-data-*/"))):
+            stop(home)
         if arguments.command == "start":
-            start(settings, arguments)
+            data = cast("Path | None", arguments.data)
+            start(settings if data is None else settings_at(home_of(settings.home, data)), arguments)
     except ChekaraError as error:
         console.print(f"[bold red]{error.title}[/]: {error}")
         return 2
     return 0
+
+
+def home_of(home: Path, data: Path) -> Path:
+    """Where the demo of a history of your own lives: a folder of its own for each folder of data.
+
+    Parameters
+    ----------
+    home : Path
+        Of the simulated demo.
+    data : Path
+        Folder of history files. Two of the same name have two homes.
+
+    Returns
+    -------
+    Path
+    """
+    whole = data.resolve()
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", whole.name).strip("-.") or "history"
+    return home / f"demo-data-{name}-{hashlib.sha256(os.fsencode(whole)).hexdigest()[:8]}"
+
+
+def settings_at(home: Path) -> Settings:
+    """Read the settings anew with another home, for this program and those that it runs."""
+    os.environ["CHEKARA_HOME"] = str(home)
+    return Settings.from_environment()
 
 
 def start(settings: Settings, arguments: argparse.Namespace) -> None:
@@ -223,15 +252,15 @@ def headers(key: str) -> dict[str, str]:
 
 def write_demo_file(settings: Settings, facts: dict[str, Any]) -> None:
     """Write ``demo.json``, readable by its owner alone: it holds keys."""
-    path = demo_file(settings)
+    path = demo_file(settings.home)
     path.touch(mode=0o600)
     path.chmod(0o600)
     path.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
 
-def demo_file(settings: Settings) -> Path:
+def demo_file(home: Path) -> Path:
     """Where the demo tells other programs about itself."""
-    return settings.home / "demo.json"
+    return home / "demo.json"
 
 
 def show(
@@ -259,13 +288,15 @@ def show(
     )
     console.print(f"Review flagged cases: {url}/queue, signed in with this analyst's key:")
     print(f"  {keys['analyst']}")
-    console.print(f"API: {url}/openapi.json   All keys: {demo_file(settings)}   Stop: make demo-stop")
+    console.print(f"API: {url}/openapi.json   All keys: {demo_file(settings.home)}   Stop: make demo-stop")
+    if os.environ.get("CHEKARA_HOME"):
+        console.print(f"Other commands see this border with CHEKARA_HOME={settings.home}", soft_wrap=True)
     console.print("Seconds: " + ", ".join(f"{name} {taken}" for name, taken in steps.seconds.items()))
 
 
-def stop(settings: Settings) -> None:
+def stop(home: Path) -> None:
     """End the service that an earlier demo left running, if it is still that one."""
-    path = demo_file(settings)
+    path = demo_file(home)
     if not path.exists():
         return
     try:

@@ -91,6 +91,26 @@ def check_stop_ends_it_and_can_be_said_twice(home: Path) -> None:
     )
 
 
+def test_a_history_of_your_own_has_a_home_of_its_own(tmp_path: Path) -> None:
+    home, mine, other = tmp_path / "var", tmp_path / "mine" / "history", tmp_path / "other" / "history"
+    for folder in (mine, other):
+        folder.mkdir(parents=True)
+        assert run(home, "scripts/demo.py", "start", "--data", str(folder)).returncode == 2  # nothing to read there
+    homes = sorted(path.name for path in home.iterdir())
+    assert len(homes) == 2
+    assert all(name.startswith("demo-data-history-") for name in homes)
+    assert run(home, "scripts/demo.py", "start", "--data", str(mine) + "/.").returncode == 2
+    assert sorted(path.name for path in home.iterdir()) == homes
+
+
+def test_stop_finds_the_demo_of_a_history_of_your_own(tmp_path: Path) -> None:
+    left = tmp_path / "demo-data-mine-0123abcd" / "demo.json"
+    left.parent.mkdir()
+    left.write_text("{", encoding="utf-8")
+    assert run(tmp_path, "scripts/demo.py", "stop").returncode == 0
+    assert not left.exists()
+
+
 def test_a_damaged_demo_file_stops_nothing(tmp_path: Path) -> None:
     (tmp_path / "demo.json").write_text("{", encoding="utf-8")
     stopped = run(tmp_path, "scripts/demo.py", "stop")
