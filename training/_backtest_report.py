@@ -18,6 +18,7 @@ PARTS = {
     "lot": "the lot, weighed for all traffic",
     "inspected": "inspected crossings alone, which past selection chose",
 }
+_SHORT = {"truth": "the truth", "lot": "the lot", "inspected": "inspected crossings"}
 _ORDER = ("model", "bayes", "plain_lightgbm", "catboost", "logistic_regression", "best_column", "chance")
 _SUMS = ["crossings", "hits", "selected", "found", "n_hits"]
 _DRAWN_SHARE = 0.05  # the budget that weekly pictures show, or the nearest one asked for
@@ -48,8 +49,41 @@ def summarise(found: pd.DataFrame) -> pd.DataFrame:
 
 
 def best_part(found: pd.DataFrame) -> str:
-    """Return the part that tells most of all traffic: the truth where it is known, then the lot."""
-    return next(part for part in PARTS if (found["part"] == part).any())
+    """Return the part that tells most of all traffic: the truth where it is known, then the lot.
+
+    A part without a hit tells nothing and is passed over, unless no part has one.
+    """
+    present = [part for part in PARTS if (found["part"] == part).any()]
+    with_hits = [part for part in present if found.loc[found["part"] == part, "hits"].sum() > 0]
+    return (with_hits or present)[0]
+
+
+def headline(domain: str, found: pd.DataFrame) -> str:
+    """Say what each scorer finds at the largest budget, and why it is not told of the lot where it is not.
+
+    Parameters
+    ----------
+    domain : str
+    found : DataFrame
+        As `summarise` takes it; other domains may be in it.
+
+    Returns
+    -------
+    str
+        One line.
+    """
+    own = _of(found, domain)
+    part = best_part(own)
+    pooled = summarise(own[own["part"] == part])
+    share = pooled["share"].max()
+    if pooled["hits"].sum() <= 0:
+        return f"{domain}, recall at {share:.0%}: none, since no crossing of these weeks is known as a hit."
+    recalls = pooled[pooled["share"] == share].set_index("scorer")["recall"].dropna().sort_values(ascending=False)
+    said = ", ".join(f"{scorer} {value:.3f}" for scorer, value in recalls.items())
+    above = [one for one in PARTS if (own["part"] == one).any()]
+    without = " and ".join(_SHORT[one] for one in above[: above.index(part)])
+    reason = f" Not told of {without}: no hit there in these weeks." if without else ""
+    return f"{domain}, recall at {share:.0%} ({part}): {said}.{reason}"
 
 
 def picture_domain(domain: str, tables: Tables) -> dict[str, Figure]:
@@ -133,7 +167,8 @@ def _table(pooled: pd.DataFrame, what: str) -> list[str]:
     shares = sorted(pooled["share"].unique())
     first = pooled.iloc[0]
     head = f"On {what}: {first['n_hits']:,.0f} hits in {first['weeks']} weeks"
-    lines = [f"{head}. Recall / precision by share of crossings selected:", ""]
+    reason = "" if first["hits"] > 0 else ", so that there is no recall to tell (–)"
+    lines = [f"{head}{reason}. Recall / precision by share of crossings selected:", ""]
     lines += ["| scorer | " + " | ".join(f"{share:.0%}" for share in shares) + " |", "|---|" + "---|" * len(shares)]
     for title, rows in _by_scorer(pooled):
         told = rows.sort_values("share").to_dict("records")

@@ -30,7 +30,7 @@ from chekara.modelling.dataset import build_dataset
 from chekara.modelling.spec import ModelSpec
 from chekara.programs import run_program
 from chekara.settings import Settings
-from training._backtest_report import best_part, picture_domain, summarise, write_page
+from training._backtest_report import headline, picture_domain, summarise, write_page
 from training._backtest_store import WeekStore
 from training._backtest_week import CALIBRATE_EVERY, WEEK, Judges, WeeklyModel
 from training._closed_loop import run_closed_loop
@@ -230,20 +230,9 @@ def _finish(
                 figure.savefig(folder / f"{domain}_{name}.png", dpi=144)
                 run.log_figure(f"{domain}_{name}", figure)
     screen.console.rule("[bold]Backtest", align="left")
-    for line in _headlines(tables["found"], summary):
-        screen.show_line(line)
+    for name in tables["found"]["domain"].unique():
+        screen.show_line(headline(name, tables["found"]))
     screen.show_line(f"Report, tables and pictures lie in {folder}; MLflow run {run.run_id}.")
-
-
-def _headlines(found: pd.DataFrame, summary: pd.DataFrame) -> list[str]:
-    lines = []
-    for domain in found["domain"].unique():
-        own = summary[(summary["domain"] == domain) & (summary["part"] == best_part(found[found["domain"] == domain]))]
-        share = own["share"].max()
-        recalls = own[own["share"] == share].set_index("scorer")["recall"].sort_values(ascending=False)
-        told = ", ".join(f"{scorer} {value:.3f}" for scorer, value in recalls.items())
-        lines.append(f"{domain}, recall at {share:.0%} ({own['part'].iloc[0]}): {told}.")
-    return lines
 
 
 def _metrics(summary: pd.DataFrame) -> dict[str, float]:

@@ -17,7 +17,7 @@ from chekara.errors import ConfigurationError
 from chekara.modelling.dataset import build_dataset
 from chekara.modelling.spec import ModelSpec, load_spec
 from tests.tracked import ROOT, run_training
-from training._backtest_report import picture_domain, summarise, write_page
+from training._backtest_report import headline, picture_domain, summarise, write_page
 from training._backtest_store import WeekStore
 from training._backtest_week import WEEK, Judges, Row, WeeklyModel, _distance
 from training.backtest import BacktestOrder, parse_budgets
@@ -144,6 +144,40 @@ def test_weeks_are_pooled_by_their_sums() -> None:
     assert (pooled["weeks"], pooled["recall"], pooled["precision"]) == (3, 0.4, pytest.approx(4 / 30))
     (nothing,) = summarise(pd.DataFrame([row("3", 0, 0)])).to_dict("records")
     assert np.isnan(nothing["recall"])
+
+
+def found_rows(hits_by_part: dict[str, float]) -> pd.DataFrame:
+    whole = {"domain": "d", "week": "2026-01-05", "scorer": "model", "title": "model", "share": 0.1}
+    sums = {"crossings": 100.0, "selected": 10.0}
+    return pd.DataFrame(
+        [
+            whole | sums | {"part": part, "hits": hits, "found": hits / 4, "n_hits": hits}
+            for part, hits in hits_by_part.items()
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("hits", "said"),
+    [
+        ({"inspected": 8, "lot": 4}, "d, recall at 10% (lot): model 0.250."),
+        (
+            {"inspected": 8, "lot": 0},
+            "d, recall at 10% (inspected): model 0.250. Not told of the lot: no hit there in these weeks.",
+        ),
+        ({"inspected": 0, "lot": 0}, "d, recall at 10%: none, since no crossing of these weeks is known as a hit."),
+    ],
+)
+def test_where_the_lot_has_no_hit_the_figure_is_told_of_inspected_crossings(hits: dict[str, float], said: str) -> None:
+    assert headline("d", found_rows(hits)) == said
+
+
+def test_the_page_says_why_a_recall_is_a_dash() -> None:
+    tables = {"found": found_rows({"lot": 0, "inspected": 8}), "drift": pd.DataFrame(), "overlap": pd.DataFrame()}
+    page = write_page(tables, {}, "python -m training.backtest", [])
+    assert "0 hits in 1 weeks, so that there is no recall to tell (–). Recall / precision" in page
+    assert "| model | – / 0.000 |" in page
+    assert "8 hits in 1 weeks. Recall" in page
 
 
 def test_judged_weeks_are_kept_and_never_mixed(tmp_path: Path) -> None:
