@@ -18,7 +18,7 @@ from pyarrow import parquet
 from sqlalchemy import insert, select
 
 from chekara.adapters import database as tables
-from chekara.adapters.export import Exported, export_history
+from chekara.adapters.export import Exported, export_history, sentences_of
 from chekara.data.identity import EntityTokens, load_entity_secret
 from chekara.data.report import check_history
 from chekara.data.sources import load_history
@@ -45,7 +45,7 @@ def fill(house: SmallHouse) -> None:
 
 def test_decisions_and_results_leave_as_they_were_lodged(house: SmallHouse, tmp_path: Path) -> None:
     fill(house)
-    assert export_history(house.settings, tmp_path / "out") == Exported(crossings=5, results=3)
+    assert export_history(house.settings, tmp_path / "out") == Exported(crossings=4, revisions=5, results=3)
     history = load_history(tmp_path / "out", tokens=EntityTokens(load_entity_secret(house.settings)))
     assert history.refusals == ()
     lines = history.crossings.groupby(["crossing_id", "revision"]).size().to_dict()
@@ -81,7 +81,7 @@ def test_since_takes_what_became_known_later_and_the_crossings_that_it_is_about(
 ) -> None:
     fill(house)
     written = export_history(house.settings, tmp_path / "out", since=RECEIVED + timedelta(days=1))
-    assert written == Exported(crossings=1, results=1)
+    assert written == Exported(crossings=1, revisions=1, results=1)
     history = load_history(tmp_path / "out")
     assert history.refusals == ()
     assert history.inspections["revision"].tolist() == [1]
@@ -202,8 +202,15 @@ def test_an_export_that_is_killed_leaves_the_files_before_it(house: SmallHouse, 
     assert len(set(load_history(out).crossings["crossing_id"])) == 5
 
 
+def test_crossings_and_their_revisions_are_told_apart(tmp_path: Path) -> None:
+    (said,) = sentences_of(Exported(crossings=304, revisions=305, results=2), tmp_path)
+    assert said == f"Wrote 304 crossings in 305 revisions and 2 results to {tmp_path}."
+    (said,) = sentences_of(Exported(crossings=3, revisions=3, results=2), tmp_path)
+    assert said == f"Wrote 3 crossings and 2 results to {tmp_path}."
+
+
 def test_nothing_yet_is_an_empty_history(house: SmallHouse, tmp_path: Path) -> None:
-    assert export_history(house.settings, tmp_path / "out") == Exported(0, 0)
+    assert export_history(house.settings, tmp_path / "out") == Exported(0, 0, 0)
     assert load_history(tmp_path / "out").crossings.empty
 
 

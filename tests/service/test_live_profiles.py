@@ -380,7 +380,7 @@ def test_late_results_of_loaded_crossings_are_exported_with_them(house: SmallHou
     before = content(house)
     for at_once in (1, 500):
         written = export_history(house.settings, tmp_path / str(at_once), at_once=at_once)
-        assert written == Exported(crossings=1, results=4, loaded=3)
+        assert written == Exported(crossings=1, revisions=1, results=4, loaded=3)
         assert not check_history(tmp_path / str(at_once)).has_violations
     tokens = EntityTokens(load_entity_secret(house.settings))
     back = load_history(tmp_path / "500", tokens=tokens)
@@ -394,7 +394,7 @@ def test_late_results_of_loaded_crossings_are_exported_with_them(house: SmallHou
     assert content(house) == before, "loaded back, nothing counts twice"
     shutil.rmtree(house.settings.home / "profiles")
     written = export_history(house.settings, tmp_path / "alone")
-    assert written == Exported(crossings=1, results=1, left_out=3)
+    assert written == Exported(crossings=1, revisions=1, results=1, left_out=3)
     assert not check_history(tmp_path / "alone").has_violations
 
 

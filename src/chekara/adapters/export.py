@@ -43,7 +43,9 @@ class Exported:
     Attributes
     ----------
     crossings : int
-        Revisions of crossings that were scored here.
+        Crossings that were scored here, each counted once.
+    revisions : int
+        All their revisions that were written.
     results : int
         Revisions of results, those of loaded crossings included.
     loaded : int
@@ -53,6 +55,7 @@ class Exported:
     """
 
     crossings: int
+    revisions: int
     results: int
     loaded: int = 0
     left_out: int = 0
@@ -111,10 +114,14 @@ def export_history(
     database = open_database(settings)
     try:
         with database.reading() as connection:
-            missing = {one.crossing_id for part in _parts(connection, since, at_once) for one in part.of_loaded}
+            missing: set[str] = set()
+            corrected: set[str] = set()
+            for part in _parts(connection, since, at_once):
+                missing.update(one.crossing_id for one in part.of_loaded)
+                corrected.update(one.crossing_id for one in part.crossings if one.revision)
             loaded = histories.crossings_of(missing)
             known = set(loaded["crossing_id"])
-            scan = _Scan(loaded)
+            scan = _Scan(loaded, corrected)
             for part in _parts(connection, since, at_once):
                 scan.add(part.with_loaded(known), part)
             shapes = {table: scan.shape(table) for table in _COLUMNS}
@@ -129,12 +136,15 @@ def export_history(
             write_parts(frames, shapes, out)
     finally:
         database.close()
-    return Exported(scan.crossings, scan.results, loaded=len(known), left_out=scan.left_out)
+    return Exported(scan.crossings, scan.revisions, scan.results, loaded=len(known), left_out=scan.left_out)
 
 
 def sentences_of(written: Exported, out: Path) -> list[str]:
     """Say what was written, and what was not."""
-    sentences = [f"Wrote {written.crossings:,} crossings and {written.results:,} results to {out}."]
+    crossings = f"{written.crossings:,} crossings"
+    if written.revisions != written.crossings:
+        crossings += f" in {written.revisions:,} revisions"
+    sentences = [f"Wrote {crossings} and {written.results:,} results to {out}."]
     if written.loaded:
         sentences.append(f"With them {written.loaded:,} crossings of loaded histories, of which results came here.")
     if written.left_out:
@@ -147,8 +157,11 @@ def sentences_of(written: Exported, out: Path) -> list[str]:
 class _Scan:
     """What the files will hold, seen before the first row is written."""
 
-    def __init__(self, loaded: pd.DataFrame) -> None:
-        self.crossings = 0
+    def __init__(self, loaded: pd.DataFrame, corrected: Collection[str]) -> None:
+        # Only crossings that were corrected come more than once; to remember those alone keeps the memory bounded.
+        self._corrected = corrected
+        self.crossings = len(corrected)
+        self.revisions = 0
         self.results = 0
         self.left_out = 0
         self._columns = {t: {column.name for column in columns if column.required} for t, columns in _COLUMNS.items()}
@@ -158,7 +171,8 @@ class _Scan:
     def add(self, part: _Part, read: _Part) -> None:
         """Count a part that is written, of what was read."""
         self.left_out += len(read.results) + len(read.of_loaded) - len(part.results)
-        self.crossings += len(part.crossings)
+        self.crossings += sum(one.crossing_id not in self._corrected for one in part.crossings)
+        self.revisions += len(part.crossings)
         self.results += len(part.results)
         for table, rows in part.rows().items():
             for row in rows:
