@@ -31,11 +31,13 @@ def simulate(
     world: Annotated[Path | None, typer.Option(help="World file (TOML); default the one that ships.")] = None,
 ) -> None:
     """Make a border with known truth: history files, truth.parquet and bayes.parquet."""
+    from pyarrow import parquet
     from rich.progress import Progress
 
-    from chekara.data.simulate import simulate_border
+    from chekara.data.simulate import BAYES_FILE, TRUTH_FILE, simulate_border
 
-    with Progress(console=Console(), transient=True) as bars:
+    console = Console()
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
         task = bars.add_task("A border lives", total=1.0)
         simulate_border(
             out,
@@ -45,6 +47,9 @@ def simulate(
             world=world,
             progress=lambda share: bars.update(task, completed=share),
         )
+    crossings, results = (parquet.read_metadata(out / f).num_rows for f in (TRUTH_FILE, "inspections.parquet"))
+    said = f"Wrote {crossings:,} crossings and {results:,} results to {out}; what is true of each: {TRUTH_FILE}"
+    console.print(f"{said} and {BAYES_FILE}.", highlight=False, soft_wrap=True)
 
 
 @app.command()

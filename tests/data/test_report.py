@@ -124,3 +124,13 @@ def test_a_history_without_inspections_can_be_checked(copy_of_border: Path) -> N
     report = check_history(copy_of_border)
     assert report.domains == ()
     assert "meets the contract" in shown(report)
+
+
+def test_simulate_says_in_one_line_what_it_wrote(tmp_path: Path) -> None:
+    out = tmp_path / "border"
+    result = CliRunner().invoke(app, ["simulate", str(out), "--months", "1", "--per-day", "20"])
+    (line,) = result.stdout.splitlines()
+    crossings, results = len(pd.read_parquet(out / "truth.parquet")), len(pd.read_parquet(out / "inspections.parquet"))
+    assert crossings == pd.read_parquet(out / "crossings.parquet")["crossing_id"].nunique()
+    said = f"Wrote {crossings:,} crossings and {results:,} results to {out}; what is true of each:"
+    assert line == f"{said} truth.parquet and bayes.parquet."
