@@ -7,6 +7,7 @@ world reacts to what is found (deterrence, displacement). The lot goes on in eac
 
 from __future__ import annotations
 
+import math
 import shlex
 import sys
 import tempfile
@@ -28,6 +29,7 @@ from chekara.data.sources import History
 from chekara.errors import NotEnoughHitsError
 from chekara.evaluation.backtest_plots import weekly_plot
 from chekara.modelling.dataset import Dataset, build_dataset
+from chekara.modelling.forward import Progress
 from chekara.modelling.learn import Learned, learn, margins_of
 from chekara.modelling.spec import ModelSpec
 from chekara.modelling.split import require_hits
@@ -249,7 +251,7 @@ def run_closed_loop(
     counts: list[pd.DataFrame] = []
     for arm, title in ARMS.items():
         with tempfile.TemporaryDirectory(prefix="chekara-") as scratch, screen.progress() as progress:
-            told = partial(progress, title)
+            told = partial(_tell_tenths, progress, title)
             sizes = {"months": months, "per_day": per_day, "seed": seed}
             counts.append(live_arm(specs, arm, Path(scratch) / "border", **sizes, progress=told))
     table = pd.concat(counts, ignore_index=True)
@@ -272,6 +274,11 @@ def run_closed_loop(
             run.log_figure(f"{domain}_closed_loop", figure)
     screen.console.print(Markdown(page))
     screen.show_line(f"Report, counts and pictures lie in {folder}; MLflow run {run.run_id}.")
+
+
+def _tell_tenths(progress: Progress, title: str, share: float) -> None:
+    """Name the arm and how far it is, in steps of ten percent: that many lines where there is no bar."""
+    progress(f"{title}: {math.floor(10 * share) * 10} %", share)
 
 
 def _picture(domain: str, own: pd.DataFrame) -> Figure:

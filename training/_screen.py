@@ -51,7 +51,10 @@ class Screen:
 
     @contextmanager
     def progress(self) -> Iterator[ProgressOf]:
-        """Show a bar that is moved by ``(stage, fraction done)``."""
+        """Show a bar that is moved by ``(stage, fraction done)``; not on a terminal, a line for each new stage."""
+        if not self.console.is_terminal:
+            yield _lines_on(self.console)
+            return
         columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
         with Progress(*columns, console=self.console, transient=True) as bars:
             task = bars.add_task("", total=1.0)
@@ -137,3 +140,16 @@ class Screen:
     def show_line(self, text: str) -> None:
         """Print one sentence."""
         self.console.print(text, highlight=False)
+
+
+def _lines_on(console: Console) -> ProgressOf:
+    """Print a line whenever the stage is another one."""
+    last = ""
+
+    def tell(stage: str, fraction: float) -> None:
+        nonlocal last
+        if stage != last:
+            console.print(stage, highlight=False, soft_wrap=True)
+        last = stage
+
+    return tell

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from chekara.data.simulate import simulate_border
 from chekara.modelling.spec import ModelSpec, load_spec
 from tests.tracked import ROOT
-from training._closed_loop import ARMS, Selector, live_arm, loop_page
+from training._closed_loop import ARMS, Selector, _tell_tenths, live_arm, loop_page
+from training._screen import Screen
 
 SIZE = {"months": 3, "per_day": 60, "seed": 3}
 
@@ -39,6 +42,15 @@ def test_every_arm_is_counted_by_month(counts: pd.DataFrame) -> None:
 def test_the_page_compares_all_arms(counts: pd.DataFrame) -> None:
     page = loop_page(counts, "python -m training.backtest --closed-loop", ["a note"])
     assert all(f"| {title} |" in page for title in ARMS.values())
+
+
+def test_progress_that_is_not_on_a_terminal_is_a_line_for_each_tenth() -> None:
+    written = StringIO()
+    with Screen(Console(file=written)).progress() as progress:
+        for week in range(40):
+            _tell_tenths(progress, "selected at random", (week + 1) / 40)
+    lines = written.getvalue().splitlines()
+    assert lines == [f"selected at random: {percent} %" for percent in range(0, 101, 10)]
 
 
 def test_an_arm_lives_the_same_life_again(spec: ModelSpec, counts: pd.DataFrame, tmp_path: Path) -> None:
