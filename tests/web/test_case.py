@@ -76,6 +76,22 @@ def test_inspector_reads_the_evidence_but_no_number_of_the_model() -> None:
         assert number not in html
 
 
+def test_one_entity_does_not_take_all_the_sentences() -> None:
+    profiles = ("importer_hit_rate_contraband", "importer_volume_long", "importer_burst", "importer_volume_short")
+    importer = [Reason(name, 3.0, 1.0, 0.9 - place / 10) for place, name in enumerate(profiles)]
+    others = [
+        Reason("duty_share", 0.02, 0.12, 0.3),
+        Reason("hour_of_day", 3.0, 11.0, 0.2),
+        Reason("mode", "r", "a", 0.1),
+    ]
+    record = examples.record()
+    decision = dataclasses.replace(record.decision, domains=(examples.score(reasons=(*importer, *others)),))
+    page = build_case(
+        dataclasses.replace(record, decision=decision), (), examples.ANALYST, None, frame=examples.frame("en")
+    )
+    assert [line.amount for line in page.domains[0].reasons_for] == ["+0.90", "+0.30", "+0.20", "+0.10"]
+
+
 def test_entity_tokens_are_never_shown() -> None:
     assert "token" not in render(case()).replace('name="csrf_token" value="token"', "")
 

@@ -170,8 +170,11 @@ def test_case_says_what_the_api_says(analyst: Browser) -> None:
     domain = next(d for d in decision["domains"] if d["domain"] == "revenue_fraud")
     towards = [reason for reason in domain["reasons"] if reason["contribution"] > 0]
     away = [reason for reason in domain["reasons"] if reason["contribution"] < 0]
-    for reason in (*towards[:MOST_REASONS], *away[:MOST_REASONS]):
-        assert " ".join(reason["text"].replace("\u00a0", " ").split()) in page
+    for side in (towards, away):
+        told = [" ".join(reason["text"].replace("\u00a0", " ").split()) in page for reason in side]
+        # Which of the smaller ones are told is for variety's sake (tests/web/test_case.py); the largest is always.
+        assert told[:1] == [True] * bool(side)
+        assert sum(told) >= min(MOST_REASONS, len(side))
     assert answer["crossing_id"] in page
     assert domain["model"]["digest"][:19] in page
     margin = f"{abs(domain['margin']):.2f}"
