@@ -130,7 +130,7 @@ def crossing(crossing_id: str, **changes: Any) -> dict[str, Any]:
     whole = {
         "crossing_id": crossing_id,
         "occurred_at": datetime.now(UTC).isoformat(),
-        "crossing_point": "KG-TOR",
+        "crossing_point": "TORUGART",
         "direction": "entry",
         "mode": "road",
         "movement": "import",

@@ -25,7 +25,7 @@ from training._example import example_rows
 ROW: dict[str, Any] = {
     "crossing_id": "c1",
     "occurred_at": "2026-01-05T10:15:00+06:00",
-    "crossing_point": "KG-TORUGART",
+    "crossing_point": "TORUGART",
     "direction": "entry",
     "mode": "road",
     "movement": "import",
@@ -101,7 +101,7 @@ def test_the_size_of_a_hit_is_what_the_service_would_tell(model: Model, seed: in
     lines["crossing_id"] = [f"c{i // 3}" for i in range(30)]
     laid = {name: generator.lognormal(1, 1, 30).astype(np.float32) for name in laid_columns(model.names)}
     laid[REFERENCE_LEVEL] = generator.integers(0, 5, 30).astype(np.float32)
-    scored = score_rows(model, lines.assign(**laid))
+    scored = score_rows(model, pd.concat([lines, pd.DataFrame(laid)], axis=1))
     checked = validate_table(lines.assign(item_no=scored["item_no"]).astype(str), "crossings").frame
     items = items_from_frame(checked)
     crossings = [crossing_from_rows(rows) for _, rows in checked.groupby("crossing_id", sort=False)]

@@ -68,7 +68,7 @@ def test_a_result_from_end_to_end(server: Server) -> None:
 
 
 def test_other_agencies_neither_send_nor_see_it(server: Server) -> None:
-    decision = scored(server, "ins-2", crossing_point="KG-TOR")
+    decision = scored(server, "ins-2", crossing_point="TORUGART")
     assert post(server, result("ins-2-a", "ins-2"), key="system:agriculture").status == 403
     assert post(server, result("ins-2-b", "ins-2"), key="system:border_service").status == 200
     vehicle = result("ins-2-c", "ins-2", domain="vehicle_crime")

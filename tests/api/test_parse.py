@@ -28,7 +28,7 @@ def body(**changes: Any) -> dict[str, Any]:
     whole = {
         "crossing_id": "C-1",
         "occurred_at": "2026-11-24T08:30:00+06:00",
-        "crossing_point": "KG-TOR",
+        "crossing_point": "TORUGART",
         "direction": "entry",
         "mode": "road",
         "items": [{"hs_code": "610910"}],

@@ -77,7 +77,7 @@ def record(*, wanting: str | None = None, clock: str = "live") -> DecisionRecord
         position=1,
         crossing_id="C-1",
         revision=0,
-        crossing_point="KG-TOR",
+        crossing_point="TORUGART",
         scored_at=AT,
         asked_by="customs",
         lane=lane,
@@ -88,7 +88,7 @@ def record(*, wanting: str | None = None, clock: str = "live") -> DecisionRecord
         policy_digest="sha256:cd",
         clock=clock,
     )
-    crossing = Crossing("C-1", 0, AT, AT, {"crossing_point": "KG-TOR"}, ({"item_no": 1, "hs_code": "610910"},))
+    crossing = Crossing("C-1", 0, AT, AT, {"crossing_point": "TORUGART"}, ({"item_no": 1, "hs_code": "610910"},))
     informed = {domain: agencies for domain, (_, agencies) in LEADS.items()}
     return DecisionRecord(
         decision=decision, chain=Chain.LIVE, crossing=crossing, labels={"plate": "X"}, informed=informed

@@ -143,7 +143,7 @@ def test_queue_shows_what_was_scored_and_filters(analyst: Browser) -> None:
     def is_listed(query: str) -> bool:
         return link in analyst.get(f"/queue?{query}").body.decode()
 
-    here = f"lane={case['lane']}&crossing_point=KG-TOR"
+    here = f"lane={case['lane']}&crossing_point=TORUGART"
     assert _found_on_some_page(analyst, f"/queue?{here}", link)
     other = next(lane for lane in ("red", "yellow", "blue", "green") if lane != case["lane"])
     assert not is_listed(f"lane={other}")

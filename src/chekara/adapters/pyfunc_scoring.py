@@ -180,16 +180,14 @@ def _answer(
     raw: pd.DataFrame, scored: dict[str, Floats], place: npt.NDArray[np.int64], notes: list[str]
 ) -> pd.DataFrame:
     missing = pd.Series("", index=raw.index, dtype="str")
-    answer = pd.DataFrame(
-        {
-            "crossing_id": raw.get("crossing_id", missing).fillna(""),
-            "item_no": pd.to_numeric(raw.get("item_no", missing), errors="coerce").fillna(0).astype(np.int64),
-        }
-    )
+    columns: dict[str, pd.Series | Floats] = {
+        "crossing_id": raw.get("crossing_id", missing).fillna(""),
+        "item_no": pd.to_numeric(raw.get("item_no", missing), errors="coerce").fillna(0).astype(np.int64),
+    }
     for name, values in scored.items():
         column = np.full(len(raw), np.nan)
         column[place] = values
-        answer[name] = column
-    answer[WARNINGS] = pd.Series(notes, dtype="str")
+        columns[name] = column
+    columns[WARNINGS] = pd.Series(notes, dtype="str")
     extra = [name for name in scored if name not in OUTPUT_COLUMNS]
-    return answer[["crossing_id", "item_no", *OUTPUT_COLUMNS, WARNINGS, *extra]]
+    return pd.DataFrame({name: columns[name] for name in ("crossing_id", "item_no", *OUTPUT_COLUMNS, WARNINGS, *extra)})

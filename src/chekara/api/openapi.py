@@ -38,7 +38,7 @@ EXTENSION_PATTERN: Final = "^x_[A-Za-z0-9_]{0,62}$"
 CROSSING_EXAMPLE: Final[Schema] = {
     "crossing_id": "KG-2026-000123",
     "occurred_at": "2026-11-24T08:30:00+06:00",
-    "crossing_point": "KG-TOR",
+    "crossing_point": "TORUGART",
     "direction": "entry",
     "mode": "road",
     "movement": "import",
