@@ -104,6 +104,8 @@ def _results(rng: np.random.Generator, crossing_id: str, known_at: pd.Timestamp,
         "revenue_recovered": float(rng.integers(100, 900)) if found else None,
         "result": "confirmed" if found else "clear",
     }
+    if first["status"] == "not_done":
+        first |= {"found": False, "revenue_recovered": None, "result": None}
     if not found or rng.random() < 0.5:
         return [first]
     later = first["known_at"] + pd.Timedelta(hours=int(rng.integers(1, 80)))

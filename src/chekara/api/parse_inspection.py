@@ -24,6 +24,11 @@ _NOTHING_GIVEN: Final[Mapping[str, Any]] = dict.fromkeys(column.name for column 
 _OWN_FIELDS: Final = frozenset(name for name in Inspection.__slots__ if name != "details")
 
 TOO_FAR_AHEAD: Final = Refusal("too_far_ahead", "An inspection and its result lie at most 24 hours ahead.")
+# A row of a file like this stays, because its draw still counts as drawn, and `check` tells of it; who sends one can
+# still say what was meant.
+FOUND_WITHOUT_CONTROL: Final = Refusal(
+    "found_without_control", "A control that was not done has found nothing; send it as done, or with found false."
+)
 _RULES: Final = tuple(
     (rule, Refusal(rule.reason, f"{rule.meaning[0].upper()}{rule.meaning[1:]}.")) for rule in RESULT_RULES
 )
@@ -92,10 +97,12 @@ class InspectionParser:
 
 
 def _broken_rules(fields: Mapping[str, Any], received_at: datetime) -> Iterator[tuple[str, Refusal]]:
-    """Yield what a history file would be refused or corrected for, by its own rules, and wrong clocks."""
+    """Yield what a history file would be refused, corrected or warned for, by its own rules, and wrong clocks."""
     row = {**_NOTHING_GIVEN, **fields}
     for rule, refusal in _RULES:
         if rule.condition(row):
             yield f"/{rule.column}", refusal
+    if row["status"] == "not_done" and row["found"]:
+        yield "/found", FOUND_WITHOUT_CONTROL
     if fields["known_at"] - received_at > FURTHEST_AHEAD:
         yield "/known_at", TOO_FAR_AHEAD
