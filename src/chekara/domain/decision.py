@@ -116,6 +116,36 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class DecidedElsewhere:
+    """What was decided of a crossing while Chekara could not be reached, as the border system tells it afterwards.
+
+    Attributes
+    ----------
+    lane : Lane
+        The lane that was applied.
+    at : datetime
+        When; with offset, not after the receipt of the crossing.
+    by : str
+        Code of the system, post or officer (a pseudonym) that decided; never a person's name.
+    basis : str
+        What demanded the lane: one of `chekara.domain.vocabulary.ELSEWHERE_BASES`.
+    propensity : float or None
+        Probability with which the lot draws such a crossing, in (0, 1]; given exactly where ``basis`` is ``random``.
+    """
+
+    lane: Lane
+    at: datetime
+    by: str
+    basis: str
+    propensity: float | None = None
+
+    @property
+    def selected_by(self) -> str | None:
+        """What sent the crossing to a control; None where it was released."""
+        return None if self.lane is Lane.GREEN else self.basis
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """The stored record of one scored crossing revision.
 
@@ -131,14 +161,16 @@ class Decision:
     asked_by : str
         Agency of the key that asked.
     lane : Lane
-        Strictest over all domains.
+        Strictest over all domains: what the models recommend, also where it was decided elsewhere.
     selected_by : str or None
-        What demanded the lane; None for green.
+        What demanded the lane; None for green. Where it was decided elsewhere: what demanded the lane applied there.
     domains : tuple of DomainScore
     actions : tuple of Action
     warnings : tuple of Notice
     policy_digest : str
     clock : {'live', 'replay'}
+    decided_elsewhere : DecidedElsewhere or None
+        The truck has left: ``actions`` tell what would have been asked for, and nobody is asked to do it.
     """
 
     decision_id: str
@@ -155,3 +187,4 @@ class Decision:
     warnings: tuple[Notice, ...]
     policy_digest: str
     clock: str = "live"
+    decided_elsewhere: DecidedElsewhere | None = None

@@ -54,6 +54,8 @@ SEAL_STATUSES = ("none", "intact", "broken", "replaced", "missing")
 BORDER_REGIMES = ("external", "union")
 
 SELECTED_BY = ("random", "model", "rule", "officer", "intelligence", "referral", "mandatory", "census")
+# What may have demanded a lane while the service could not be reached; the first one is the lot.
+ELSEWHERE_BASES = ("random", "rule", "officer", "intelligence", "mandatory")
 INSPECTION_STATUSES = ("done", "not_done")
 INSPECTION_METHODS = ("documents", "scan", "dog", "weigh", "partial", "full", "laboratory", "audit")
 INSPECTION_RESULTS = ("clear", "suspected", "confirmed", "overturned")
