@@ -1,0 +1,115 @@
+"""A house to load: five models trained on a simulated border, keys, and a shelf of profiles of the size asked for.
+
+Made once under a folder and copied for every run, so that a run starts with an empty log.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.traffic import draw_entities
+from chekara.adapters.accounts import add_key
+from chekara.adapters.database import open_database, profile_states
+from chekara.adapters.profile_load import load_profiles
+from chekara.adapters.profile_store import Shelf, serving_shelf
+from chekara.features.profile_kinds import KINDS
+from chekara.features.profile_state import CONTROLS, SUMS
+from chekara.policy import load_policy
+from tests.serving import environment_of, settings_of
+
+MONTHS, PER_DAY, SEED = 9, 300, 7
+KEY = "bench"
+PIECE = 50_000
+
+
+def make_house(home: Path, *, months: int = MONTHS, per_day: int = PER_DAY) -> Path:
+    """Simulate a border, train and promote every domain, make a key, load the border's profiles.
+
+    Parameters
+    ----------
+    home : Path
+        CHEKARA_HOME of the house; a house that is there already is left as it is.
+    months, per_day : int
+        Size of the border.
+
+    Returns
+    -------
+    Path
+        ``home``. Its history lies in ``home/history``.
+    """
+    if (home / "keys.json").exists():
+        return home
+    home.mkdir(parents=True, exist_ok=True)
+    history = home / "history"
+    size = ("--months", str(months), "--per-day", str(per_day), "--seed", str(SEED))
+    for words in (
+        ("chekara.cli", "simulate", str(history), *size),
+        ("training.train", "--data", str(history), "--promote"),
+    ):
+        subprocess.run([sys.executable, "-m", *words], env=environment_of(home), check=True, stdout=subprocess.DEVNULL)
+    _load_border(home, history)
+    # The border service coordinates and sees every domain, so its answers tell all five.
+    key = add_key(
+        settings_of(home), agency="border_service", role="system", holder="bench", scopes=("reasons",), is_test=False
+    )
+    (home / "keys.json").write_text(json.dumps({KEY: key}), encoding="utf-8")
+    return home
+
+
+def _load_border(home: Path, history: Path) -> None:
+    """Load profiles of a border on which entities are drawn as in the traffic to come."""
+    busy = home / "busy"
+    shutil.copytree(history, busy, dirs_exist_ok=True)
+    crossings = pd.read_parquet(busy / "crossings.parquet")
+    draw_entities(crossings, np.random.default_rng(SEED), unseen="history")
+    crossings.to_parquet(busy / "crossings.parquet")
+    load_profiles(settings_of(home), busy)
+    shutil.rmtree(busy)
+
+
+def copy_house(home: Path, to: Path, *, states: int = 0) -> Path:
+    """Copy a house without what only training needs, and fill its shelf of profiles up.
+
+    Parameters
+    ----------
+    home, to : Path
+    states : int
+        Profile states that it shall hold at least; those that the border did not bring are of nobody.
+
+    Returns
+    -------
+    Path
+        ``to``.
+    """
+    shutil.rmtree(to, ignore_errors=True)
+    shutil.copytree(home, to, ignore=shutil.ignore_patterns("history", "mlartifacts", "mlflow.db", "*.log"))
+    database = open_database(settings_of(to))
+    width = SUMS + CONTROLS * len(load_policy().domains)
+    rng = np.random.default_rng(1)
+    with database.writing() as connection:
+        shelf = serving_shelf(connection).shelf
+    missing = states - count_states(to)
+    for done in range(0, max(missing, 0), PIECE):
+        keys = np.unique(rng.integers(-(2**63), 2**63 - 1, min(PIECE, missing - done)))
+        with database.writing() as connection:
+            Shelf(connection, shelf).add_states(KINDS[-1].name, keys, np.zeros((len(keys), width)))
+    database.close()
+    return to
+
+
+def count_states(home: Path) -> int:
+    """Return how many profile states a house serves with."""
+    database = open_database(settings_of(home))
+    try:
+        with database.writing() as connection:
+            table = profile_states[serving_shelf(connection).shelf]
+            return int(connection.exec_driver_sql(f"SELECT count(*) FROM {table.name}").scalar_one())  # noqa: S608
+    finally:
+        database.close()
