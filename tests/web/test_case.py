@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from chekara import messages
 from chekara.domain.actor import Actor
-from chekara.domain.decision import Notice, Reason
+from chekara.domain.decision import DomainScore, Notice, Reason
 from chekara.domain.vocabulary import Role
+from chekara.explain.reasons import feature_label, sentence, strongest_reasons
 from chekara.service.records import DecisionPage
-from chekara.web.case import build_case, may_review
+from chekara.web.case import MOST_REASONS, build_case, may_review
 from chekara.web.likelihood import likelihood_of
 from chekara.web.pages import CasePage
 from chekara.web.queue import QueueFilter, build_queue
@@ -22,6 +24,19 @@ from chekara.web.words import warning_texts
 from tests.web import examples
 
 LANGUAGES = messages.languages()
+
+
+def explained(*reasons: Reason) -> DomainScore:
+    """Return a score that nothing but these reasons moved."""
+    moved = {reason.feature: reason.contribution for reason in reasons}
+    return examples.score(contributions=moved, reasons=reasons, margin=examples.BASE_VALUE + math.fsum(moved.values()))
+
+
+class NoEvidence:
+    """Knows nothing."""
+
+    def of(self, feature: str, value: object, goods: str | None) -> tuple[None, dict[str, float]]:
+        return None, {}
 
 
 def case(actor: Actor = examples.ANALYST, language: str = "en", **changes: object) -> CasePage:
@@ -74,22 +89,6 @@ def test_inspector_reads_the_evidence_but_no_number_of_the_model() -> None:
     assert "Declared 1.90 per kg" in html
     for number in ("31 of 100", "98.7", "+1.40", "−0.27", "strong"):
         assert number not in html
-
-
-def test_one_entity_does_not_take_all_the_sentences() -> None:
-    profiles = ("importer_hit_rate_contraband", "importer_volume_long", "importer_burst", "importer_volume_short")
-    importer = [Reason(name, 3.0, 1.0, 0.9 - place / 10) for place, name in enumerate(profiles)]
-    others = [
-        Reason("duty_share", 0.02, 0.12, 0.3),
-        Reason("hour_of_day", 3.0, 11.0, 0.2),
-        Reason("mode", "r", "a", 0.1),
-    ]
-    record = examples.record()
-    decision = dataclasses.replace(record.decision, domains=(examples.score(reasons=(*importer, *others)),))
-    page = build_case(
-        dataclasses.replace(record, decision=decision), (), examples.ANALYST, None, frame=examples.frame("en")
-    )
-    assert [line.amount for line in page.domains[0].reasons_for] == ["+0.90", "+0.30", "+0.20", "+0.10"]
 
 
 def test_entity_tokens_are_never_shown() -> None:
@@ -183,9 +182,44 @@ def test_reasons_of_different_entities_come_before_a_second_of_one() -> None:
     names = ["importer_hit_rate_contraband", "importer_burst", "importer_volume_long", "value_per_kg", "carrier_burst"]
     names += ["importer_volume_recent", "hs4_volume_long"]
     reasons = tuple(Reason(name, 1.0, None, 2.0 - 0.1 * n, {}) for n, name in enumerate(names))
-    own = dataclasses.replace(examples.record().decision, domains=(examples.score(reasons=reasons),))
+    own = dataclasses.replace(examples.record().decision, domains=(explained(*reasons),))
     (panel,) = case(decision=own).domains
     assert [line.amount for line in panel.reasons_for] == ["+2.00", "+1.70", "+1.60", "+1.40"]
-    few = dataclasses.replace(own, domains=(examples.score(reasons=reasons[:4]),))
+    few = dataclasses.replace(own, domains=(explained(*reasons[:4]),))
     (panel,) = case(decision=few).domains
     assert [line.amount for line in panel.reasons_for] == ["+2.00", "+1.90", "+1.80", "+1.70"]
+
+
+KINDS = ("importer", "carrier", "hs4", "declarant", "origin")
+MEASURES = ("burst", "volume_long", "volume_recent", "days_since_last", "price_spread", "days_since_first")
+MOVED = st.dictionaries(
+    st.sampled_from(
+        [f"{kind}_{measure}" for kind in KINDS for measure in MEASURES] + ["mode", "packages", "hour_of_day"]
+    ),
+    st.integers(-200, 200).map(lambda cents: cents / 100),
+)
+
+
+@settings(deadline=None)
+@given(MOVED)
+@example({f"importer_{measure}": 0.2 for measure in MEASURES} | {f"{kind}_burst": 0.3 for kind in KINDS[1:]})
+@example({f"{kind}_{measure}": 0.5 for kind in KINDS for measure in MEASURES[:2]} | {"mode": -0.1})
+@example(dict.fromkeys(("importer_burst", "carrier_burst"), 0.9) | {f"{kind}_volume_long": 0.5 for kind in KINDS})
+def test_the_largest_step_of_each_side_is_told(moved: dict[str, float]) -> None:
+    stored = strongest_reasons(list(moved), [1.0] * len(moved), list(moved.values()), NoEvidence())
+    score = examples.score(contributions=moved, reasons=stored, margin=examples.BASE_VALUE + math.fsum(moved.values()))
+    own = dataclasses.replace(examples.record().decision, domains=(score,))
+    (panel,) = case(decision=own).domains
+    factors: dict[str, list[str]] = {}
+    for name in moved:
+        factors.setdefault(next((kind for kind in KINDS if name.startswith(kind)), name), []).append(name)
+    for sign, told in ((1, panel.reasons_for), (-1, panel.reasons_against)):
+        assert len(told) <= MOST_REASONS
+        pulls = sorted(((sign * sum(moved[n] for n in names), names) for names in factors.values()), reverse=True)
+        if not pulls or pulls[0][0] < 0.01 or (len(pulls) > 1 and pulls[0][0] - pulls[1][0] < 0.001):
+            continue
+        pulling = [name for name in pulls[0][1] if sign * moved[name] > 0]
+        words = {feature_label(name, "en") for name in pulling}
+        words |= {sentence(reason, "en") for reason in stored if reason.feature in pulling}
+        said = [line.sentence for line in told]
+        assert any(word in line for word in words for line in said), (words, said)

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Collection, Iterable, Sequence
 
 from chekara import messages
 from chekara.domain.actor import Actor, Permission, may
 from chekara.domain.decision import Action, DomainScore, Reason
 from chekara.domain.review import Review
 from chekara.domain.vocabulary import ReviewAction, Role
-from chekara.explain.reasons import Item, instruction, sentence
+from chekara.explain.reasons import Item, feature_label, instruction, sentence
 from chekara.service.records import DecisionRecord
 from chekara.service.visibility import own_actions, own_scores, own_warnings
 from chekara.web.declaration import header_facts, item_facts
 from chekara.web.likelihood import likelihood_of
 from chekara.web.pages import CasePage, DomainPanel, Fact, Frame, ReasonLine, ReviewForm, ReviewLine, Task
 from chekara.web.queue import case_link
-from chekara.web.waterfall import build_waterfall, known_of
+from chekara.web.waterfall import build_waterfall, known_of, strongest_factor
 from chekara.web.words import named, warning_texts
 
 _STRONG, _CLEAR = 0.7, 0.25
@@ -24,6 +25,9 @@ _STRONG, _CLEAR = 0.7, 0.25
 
 MOST_REASONS = 4
 """Reasons told in words, for and against each; the waterfall shows the smaller ones too."""
+
+_MOST_SIGNS = 3
+"""Features named where only together they weigh enough to be told."""
 
 _SHORT_DIGEST = len("sha256:") + 12
 
@@ -95,8 +99,6 @@ def _panel(record: DecisionRecord, score: DomainScore, actor: Actor, language: s
     is_shown_score = actor.role is not Role.INSPECTOR
     is_shown_reasons = may(actor, Permission.READ_REASONS)
     item: Item = next((item for item in record.crossing.items if item.get("item_no") == score.item_no), {})
-    towards = [reason for reason in score.reasons if reason.contribution > 0]
-    away = [reason for reason in score.reasons if reason.contribution < 0] if is_shown_reasons else []
     model = score.model
     return DomainPanel(
         domain=score.domain,
@@ -104,8 +106,10 @@ def _panel(record: DecisionRecord, score: DomainScore, actor: Actor, language: s
         lead=messages.text("page.case.lead", language, agency=named("agency", score.agency, language)),
         item=messages.text("page.case.item", language, item=str(score.item_no)),
         likelihood=likelihood_of(score, language) if is_shown_score else None,
-        reasons_for=tuple(_line(reason, language, item, is_shown_reasons) for reason in _varied(towards)),
-        reasons_against=tuple(_line(reason, language, item, is_shown_reasons) for reason in _varied(away)),
+        reasons_for=_lines(score, language, item, is_towards=True, is_shown_amount=is_shown_reasons),
+        reasons_against=_lines(score, language, item, is_towards=False, is_shown_amount=True)
+        if is_shown_reasons
+        else (),
         waterfall=build_waterfall(score.base_value, score.contributions, score.margin, language)
         if is_shown_score and is_shown_reasons
         else None,
@@ -115,8 +119,32 @@ def _panel(record: DecisionRecord, score: DomainScore, actor: Actor, language: s
     )
 
 
-def _varied(reasons: Sequence[Reason]) -> list[Reason]:
-    """Choose reasons of different entities first: four sentences about one importer tell a reader one thing."""
+def _lines(
+    score: DomainScore, language: str, item: Item, *, is_towards: bool, is_shown_amount: bool
+) -> tuple[ReasonLine, ...]:
+    """Tell one side in words; the waterfall's largest step there is always among what is told.
+
+    Where that step is made of features too small to be stored as reasons, they are named together, last.
+    """
+    strongest = strongest_factor(score.contributions, is_towards=is_towards)
+    reasons = [reason for reason in score.reasons if (reason.contribution > 0) == is_towards]
+    is_untold = bool(strongest) and not any(reason.feature in strongest for reason in reasons)
+    told = _varied(reasons, strongest, MOST_REASONS - is_untold)
+    lines = [_line(sentence(reason, language, item), reason.contribution, language, is_shown_amount) for reason in told]
+    if is_untold:
+        pulling = [name for name in strongest if (score.contributions[name] > 0) == is_towards]
+        signs = "; ".join(feature_label(name, language) for name in pulling[:_MOST_SIGNS])
+        key = "page.case.small_sign" if len(pulling) == 1 else "page.case.small_signs"
+        amount = math.fsum(score.contributions[name] for name in strongest)
+        lines.append(_line(messages.text(key, language, signs=signs), amount, language, is_shown_amount))
+    return tuple(lines)
+
+
+def _varied(reasons: Sequence[Reason], strongest: Collection[str], most: int) -> list[Reason]:
+    """Choose reasons of different entities first: four sentences about one importer tell a reader one thing.
+
+    A reason of the strongest factor is among them, even where others are larger than any of its features.
+    """
     told: set[str] = set()
     first: list[int] = []
     for place, reason in enumerate(reasons):
@@ -124,16 +152,17 @@ def _varied(reasons: Sequence[Reason]) -> list[Reason]:
         if subject not in told:
             told.add(subject)
             first.append(place)
+    first.sort(key=lambda place: reasons[place].feature not in strongest)
     others = [place for place in range(len(reasons)) if place not in first]
-    return [reasons[place] for place in sorted([*first, *others][:MOST_REASONS])]
+    return [reasons[place] for place in sorted([*first, *others][:most])]
 
 
-def _line(reason: Reason, language: str, item: Item, is_shown_amount: bool) -> ReasonLine:
-    size = abs(reason.contribution)
+def _line(said: str, contribution: float, language: str, is_shown_amount: bool) -> ReasonLine:
+    size = abs(contribution)
     strength = "strong" if size >= _STRONG else "medium" if size >= _CLEAR else "weak"
     return ReasonLine(
-        sentence=sentence(reason, language, item),
-        amount=messages.signed(reason.contribution, language) if is_shown_amount else None,
+        sentence=said,
+        amount=messages.signed(contribution, language) if is_shown_amount else None,
         strength=messages.text(f"page.case.{strength}", language) if is_shown_amount else None,
     )
 

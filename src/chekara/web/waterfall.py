@@ -19,6 +19,7 @@ _MARGIN = 20.0
 _THINNEST_BAR = 4.0
 _CENT = 100
 _SMALLEST_SPAN = 1e-9
+_SMALLEST_PRINTED = 0.5 / _CENT
 
 
 def build_waterfall(base_value: float, contributions: Mapping[str, float], margin: float, language: str) -> Waterfall:
@@ -82,6 +83,35 @@ def known_of(feature: str) -> str | None:
     """
     profile = parse_profile_name(feature)
     return None if profile is None else profile.kind.name
+
+
+def strongest_factor(contributions: Mapping[str, float], *, is_towards: bool) -> tuple[str, ...]:
+    """Return the features behind the largest step of the waterfall on one side.
+
+    Parameters
+    ----------
+    contributions : mapping of str to float
+        Log-odds per feature.
+    is_towards : bool
+        Towards a hit, else away from it.
+
+    Returns
+    -------
+    tuple of str
+        Those that pull to that side most first; empty where no step leads there that would not print as 0.00.
+
+    Examples
+    --------
+    >>> moved = {"importer_burst": 0.4, "importer_volume_long": 0.5, "hs4": 0.7, "mode": -0.2}
+    >>> strongest_factor(moved, is_towards=True), strongest_factor(moved, is_towards=False)
+    (('importer_volume_long', 'importer_burst'), ('mode',))
+    """
+    sign = 1 if is_towards else -1
+    factors = _factors(contributions)
+    largest = max(factors, key=lambda names: sign * _sum(contributions, names), default=[])
+    if sign * _sum(contributions, largest) < _SMALLEST_PRINTED:
+        return ()
+    return tuple(sorted(largest, key=lambda name: (-sign * contributions[name], name)))
 
 
 def _factors(contributions: Mapping[str, float]) -> list[list[str]]:
