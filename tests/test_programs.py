@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chekara.errors import ConfigurationError
-from chekara.programs import run_program
+from chekara.programs import open_console, run_program
 
 
 def test_a_known_error_is_told_without_traceback(capsys: pytest.CaptureFixture[str]) -> None:
@@ -32,3 +32,10 @@ def test_brackets_in_an_error_are_no_markup(capsys: pytest.CaptureFixture[str]) 
     with pytest.raises(SystemExit):
         run_program(fails)
     assert "[/items]" in capsys.readouterr().err
+
+
+def test_what_goes_to_a_file_is_wide_unless_somebody_says_how_wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert open_console().width == 160
+    monkeypatch.setenv("COLUMNS", "70")
+    assert open_console().width == 70

@@ -20,7 +20,6 @@ from typing import Annotated, Any
 import numpy as np
 import pandas as pd
 import typer
-from rich.console import Console
 
 from chekara import __version__
 from chekara.adapters.tracking import ModelTracker
@@ -28,7 +27,7 @@ from chekara.data.sources import History, load_history
 from chekara.errors import ConfigurationError, NotEnoughHitsError, TrainingError
 from chekara.modelling.dataset import build_dataset
 from chekara.modelling.spec import ModelSpec
-from chekara.programs import run_program
+from chekara.programs import open_console, run_program
 from chekara.settings import Settings
 from training._backtest_report import headline, picture_domain, summarise, write_page
 from training._backtest_store import WeekStore
@@ -106,7 +105,7 @@ def backtest(
     per_day: Annotated[int, typer.Option(min=1, help="Crossings a day at each simulated border.")] = 120,
 ) -> None:
     """Replay the last weeks of a history: train every week on what was known, select from the next, count."""
-    settings, screen = Settings.from_environment(), Screen(Console())
+    settings, screen = Settings.from_environment(), Screen(open_console())
     shares = parse_budgets(budgets)
     specs = load_specs(models, domain or [])
     folder = out or settings.home / ("closed-loop" if closed_loop else "backtest")

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from chekara.adapters.accounts import actor_of_key
 from chekara.adapters.assembly import promotion_desk
@@ -20,7 +19,7 @@ from chekara.adapters.tracking import ModelTracker
 from chekara.data.identity import canonical_name
 from chekara.domain.actor import Permission, may
 from chekara.errors import ConfigurationError, ForbiddenError
-from chekara.programs import run_program
+from chekara.programs import open_console, run_program
 from chekara.settings import Settings
 
 
@@ -54,7 +53,7 @@ def promote(
             registered.folder, approved_by=approved_by, assessment_id=assessment_id, is_shortcut=False
         )
     tracker.set_champion(domain, registered.version)
-    Console().print(
+    open_console().print(
         f"{domain} version {registered.version} serves from now on: {promotion.model.digest}, "
         f"approved by {promotion.approved_by} on assessment {promotion.assessment_id}.",
         highlight=False,

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
 
 from chekara.adapters.tracking import ModelTracker
 from chekara.data.history_checks import check_whole
@@ -24,7 +23,7 @@ from chekara.modelling.card import fill_card
 from chekara.modelling.shared import lay_out_lines
 from chekara.modelling.spec import ModelSpec, load_spec
 from chekara.modelling.tune import TuningBudget
-from chekara.programs import run_program
+from chekara.programs import open_console, run_program
 from chekara.settings import Settings
 from training._domain import TrainedModel, promote_shortcut, track_domain
 from training._history import history_before, just_after_newest
@@ -63,7 +62,7 @@ def train(
     workers: Annotated[int, typer.Option(min=1, help="Domains at a time; the models are the same.")] = DOMAINS_AT_ONCE,
 ) -> None:
     """Train every risk domain on a history and register a signed bundle of each."""
-    settings, screen = Settings.from_environment(), Screen(Console())
+    settings, screen = Settings.from_environment(), Screen(open_console())
     if promote and not settings.is_dev:
         raise ConfigurationError(
             "a training may promote its own model in dev only",

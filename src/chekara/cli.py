@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
 
-from chekara.programs import run_program
+from chekara.programs import open_console, run_program
 from chekara.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Risk profiling for border crossings.")
@@ -36,7 +35,7 @@ def simulate(
 
     from chekara.data.simulate import BAYES_FILE, TRUTH_FILE, simulate_border
 
-    console = Console()
+    console = open_console()
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
         task = bars.add_task("A border lives", total=1.0)
         simulate_border(
@@ -61,7 +60,7 @@ def check(
     from chekara.data.report import check_history
 
     report = check_history(directory, mapping=mapping)
-    report.show(Console())
+    report.show(open_console())
     raise typer.Exit(1 if report.has_violations else 0)
 
 
@@ -75,7 +74,7 @@ def map_command(
     from chekara.data.history_screen import show_history
     from chekara.data.sources import map_history
 
-    console = Console()
+    console = open_console()
     history = map_history(directory, out, mapping=mapping)
     show_history(history, console)
     written = ", ".join(f"{len(frame):,} rows of {table}" for table, frame in history.tables.items() if len(frame))
@@ -95,7 +94,7 @@ def score(
     from chekara.data.labels import parse_instant
 
     instant = None if since is None else parse_instant(since, where="--since")
-    score_folder(Settings.from_environment(), directory, out, since=instant, console=Console())
+    score_folder(Settings.from_environment(), directory, out, since=instant, console=open_console())
 
 
 @app.command()
@@ -138,7 +137,7 @@ def profiles_load(directory: History) -> None:
     from chekara.adapters.profile_load import load_profiles
     from chekara.adapters.profile_screen import progress_on, show_made
 
-    console = Console()
+    console = open_console()
     with progress_on(console) as progress:
         made = load_profiles(Settings.from_environment(), directory, progress)
     show_made(made, console)
@@ -150,7 +149,7 @@ def profiles_rebuild() -> None:
     from chekara.adapters.profile_load import rebuild_profiles
     from chekara.adapters.profile_screen import progress_on, show_made
 
-    console = Console()
+    console = open_console()
     with progress_on(console) as progress:
         made = rebuild_profiles(Settings.from_environment(), progress)
     show_made(made, console)
@@ -168,7 +167,7 @@ def export(
     instant = None if since is None else parse_instant(since, where="--since")
     written = export_history(Settings.from_environment(), out, since=instant)
     for sentence in sentences_of(written, out):
-        Console().print(sentence, highlight=False)
+        open_console().print(sentence, highlight=False)
 
 
 @audit_app.command("verify")
@@ -177,7 +176,7 @@ def audit_verify() -> None:
     from chekara.adapters.assembly import verify_log_of
 
     report = verify_log_of(Settings.from_environment())
-    report.show(Console())
+    report.show(open_console())
     raise typer.Exit(0 if report.is_intact else 1)
 
 

@@ -1,7 +1,8 @@
-"""The edge of every program: a known error is one readable line, never a traceback."""
+"""The edge of every program: a known error is one readable line, never a traceback; tables are told whole."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 
@@ -9,6 +10,29 @@ from rich.console import Console
 from rich.markup import escape
 
 from chekara.errors import ChekaraError
+
+_COLUMNS_ELSEWHERE = 160
+"""Columns of what goes to a file or a pipe: the widest table, of five scorers with intervals, is whole."""
+
+
+def open_console() -> Console:
+    """Open the console that a program prints on.
+
+    Returns
+    -------
+    rich.console.Console
+        As wide as the terminal; elsewhere, where rich would take 80 columns and cut tables, 160. The variable
+        ``COLUMNS`` overrides both.
+
+    Examples
+    --------
+    >>> open_console().width >= 20
+    True
+    """
+    console = Console()
+    if not console.is_terminal and not os.environ.get("COLUMNS"):
+        console.width = _COLUMNS_ELSEWHERE
+    return console
 
 
 def run_program(program: Callable[[], object]) -> None:

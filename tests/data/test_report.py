@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,20 @@ def test_a_clean_history_passes(border: Path) -> None:
     for words in ("crossings.parquet", "Nothing was refused", "revenue_fraud", "meets the contract"):
         assert words in text
     assert "…" not in text, "something does not fit on a screen of 80 columns"
+
+
+def test_figures_of_a_large_history_stand_whole_on_a_narrow_screen(border: Path) -> None:
+    report = check_history(border)
+    large = [
+        replace(
+            one, inspected=220_557, hits=28_001, drawn=32_500, drawn_hits=3_250, not_done=1_370, days_until_known=10.2
+        )
+        for one in report.domains
+    ]
+    text = shown(replace(report, domains=tuple(large)))
+    assert "220,557" in text
+    assert "9.7 to 10.3 %" in text
+    assert "…" not in text
 
 
 def test_figures_of_a_domain_add_up(border: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+from dataclasses import replace
 
 import numpy as np
 from rich.console import Console
@@ -45,6 +46,16 @@ def test_the_table_fits_a_narrow_screen_and_says_what_it_shows() -> None:
         assert word in " ".join(text.split())
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= 80
+
+
+def test_six_scorers_stand_whole_on_a_narrow_screen() -> None:
+    titles = ("model", "chance", "best single column", "logistic regression", "LightGBM, raw ids", "tuple look-up")
+    out = io.StringIO()
+    show_comparison(Console(file=out, width=80), "As given", [replace(example()[0], title=title) for title in titles])
+    row = next(line for line in out.getvalue().splitlines() if line.strip().startswith("AUC"))
+    intervals = out.getvalue().splitlines()[out.getvalue().splitlines().index(row) + 1]
+    low, high = example()[0].ranking.auc.interval_90
+    assert intervals.split() == [f"{low:.2f}–{high:.2f}"] * 6
 
 
 def test_a_scorer_without_probabilities_shows_a_dash() -> None:

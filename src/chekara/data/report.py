@@ -174,6 +174,7 @@ def _domain_table(domains: tuple[DomainFigures, ...]) -> Table:
         caption_justify="left",
         box=SIMPLE_HEAD,
         pad_edge=False,
+        collapse_padding=True,
     )
     table.add_column("domain", no_wrap=True)
     for heading in ("known", "hits", "rate", "lot", "rate in lot", "let go", "days"):
