@@ -89,9 +89,9 @@ def hold_against_batch(log: SqlDecisionLog, database: Database, history: History
     told = 0
     for crossing_id, revision in streamed.itertuples(index=False):
         rows = (history.crossings["crossing_id"] == crossing_id) & (history.crossings["revision"] == revision)
-        live = stored[crossing_id, int(revision)].features["revenue_fraud"]
+        live = stored[crossing_id, int(revision)].features.columns(READ)
         for name in READ:
             batched = batch.values[name][rows.to_numpy()]
-            assert live.values[name].tobytes() == batched.tobytes(), (crossing_id, revision, name)
+            assert live[name].tobytes() == batched.tobytes(), (crossing_id, revision, name)
             told += int(np.isfinite(batched).sum())
     assert told > 1000, "there was something to compare"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import lightgbm as lgb
 import numpy as np
+import numpy.typing as npt
 
 from chekara.adapters.checkpoints import CheckpointBook, checkpoint_file
 from chekara.adapters.database import Database, open_database
@@ -66,6 +67,10 @@ class SmallModel:
     def names(self) -> tuple[str, ...]:
         return self.encoder.names
 
+    @property
+    def asked_features(self) -> frozenset[str]:
+        return frozenset(NAMES)
+
     def features(self, items: ItemColumns) -> FeatureTable:
         return build_features(items, NAMES, {})
 
@@ -78,7 +83,8 @@ class SmallModel:
     def contributions(self, X: Floats) -> Floats:
         return self.explainer.contributions(X)
 
-    def expected_amount(self, table: FeatureTable) -> Floats:
+    def expected_amount(self, table: FeatureTable, rows: npt.NDArray[np.int64] | None = None) -> Floats:
+        table = table if rows is None else table.take(rows)
         return np.full(table.n_items, np.nan) if self.severity is None else self.severity.expected(table)
 
     def unseen(self, table: FeatureTable) -> list[tuple[int, str]]:

@@ -284,7 +284,7 @@ def test_test_keys_read_and_never_write(house: SmallHouse, tmp_path: Path) -> No
     assert (content(house), head_of(house)) == (before, head)
     scoring = house.log.scoring(Chain.TEST, record.decision.decision_id)
     assert scoring is not None
-    assert np.isfinite(scoring.profiles["carrier_volume_long"]).all()
+    assert np.isfinite(scoring.features.columns(["carrier_volume_long"])["carrier_volume_long"]).all()
 
 
 def test_the_first_decision_says_that_nothing_is_known(house: SmallHouse, tmp_path: Path) -> None:
@@ -336,7 +336,9 @@ def test_those_who_wait_for_a_clock_do_not_pile_up(tmp_path: Path) -> None:
         head = serving_shelf(connection).head()
     assert head is not None
     assert len(head.pending) < 5_000, "only the newest event is pending"
-    seen = scorings(house.log, house.database)["behind19", 0].profiles["carrier_volume_long"]
+    seen = scorings(house.log, house.database)["behind19", 0].features.columns(["carrier_volume_long"])[
+        "carrier_volume_long"
+    ]
     assert seen[0] == pytest.approx(19, abs=0.1)
     house.database.close()
 
@@ -481,7 +483,11 @@ def test_a_result_that_is_sent_ahead_waits_for_its_instant(tmp_path: Path) -> No
         scoring = house.log.scoring(Chain.LIVE, record.decision.decision_id)
         assert scoring is not None
         assert scoring.as_of == later.received_at
-        told.append(float(scoring.profiles["carrier_hits_recent_revenue_fraud"][0]))
+        told.append(
+            float(
+                scoring.features.columns(["carrier_hits_recent_revenue_fraud"])["carrier_hits_recent_revenue_fraud"][0]
+            )
+        )
     assert told[:3] == [0.0, 0.0, 0.0]
     assert told[3] > 0.9
     before = content(house)

@@ -69,7 +69,7 @@ def one_by_one(history: History) -> dict[str, Answer]:
         previous = decided.get(crossing.crossing_id)
         scores = []
         for domain, champion in CHAMPIONS.items():
-            (found,) = predict(champion, [crossing], items, index)
+            (found,) = predict(champion, [crossing], items, index).predictions
             if found is None:
                 continue
             rank = windows.rank(champion, found.margin, enters=previous is None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
@@ -172,10 +173,9 @@ class SqlLogTransaction:
         sealed = self._cipher.seal(record.labels, record.decision.decision_id) if record.labels else None
         plain = plain_decision(record, content=content, sealed_labels=sealed, scoring=scoring)
         position = self.position(record.chain) + 1
-        answer = decision_from(plain, chain=record.chain, position=position, labels=record.labels)
         self._names |= shorten_names(plain)
         self._writer.append(record.chain, "decision", plain)
-        return answer
+        return replace(record, decision=replace(record.decision, position=position))
 
     def append_void(
         self,

@@ -9,9 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 import chekara.features.declared  # noqa: F401  # fills the feature catalogue
 from chekara import messages
@@ -31,6 +33,7 @@ FROM_ORIGIN = "from_origin"
 
 _COUNTRY_FEATURES = ("origin_country", "dispatch_country", "destination_country", "vehicle_country")
 _LONGEST_VALUE = 60
+_COUNTED = frozenset({"inspected", "hits", "share", "share_all"})
 
 
 class EvidenceSource(Protocol):
@@ -44,7 +47,7 @@ class EvidenceSource(Protocol):
 def strongest_reasons(
     names: Sequence[str],
     values: Sequence[Value],
-    contributions: Sequence[float],
+    contributions: Sequence[float] | npt.NDArray[np.float64],
     evidence: EvidenceSource,
     limit: int = 8,
     usual: Mapping[str, Usual] | None = None,
@@ -58,8 +61,9 @@ def strongest_reasons(
     names : sequence of str
         Features, in the order of the two below.
     values : sequence of float, str or None
-        Feature values of the goods line; NaN and None both mean that nothing was given.
-    contributions : sequence of float
+        Feature values of the goods line; NaN and None both mean that nothing was given. Only those of the factors
+        that are chosen are read.
+    contributions : sequence or ndarray of float
         Log-odds per feature.
     evidence : EvidenceSource
         Frozen with the model.
@@ -80,13 +84,24 @@ def strongest_reasons(
     tuple of Reason
         Largest absolute contribution first, equals by name. Factors that moved nothing are left out.
     """
-    moved = [place for place, amount in enumerate(contributions) if abs(amount) > NEGLIGIBLE]
-    moved.sort(key=lambda place: (-abs(contributions[place]), names[place]))
+    amounts = np.asarray(contributions, dtype=np.float64)
     reasons = (
-        _reason(names[place], _plain(values[place]), float(contributions[place]), evidence, usual or {}, goods)
-        for place in moved[:limit]
+        _reason(names[place], _plain(values[place]), float(amounts[place]), evidence, usual or {}, goods)
+        for place in _largest(names, np.abs(amounts), limit)
     )
     return tuple(replace(r, evidence={**r.evidence, "unseen": 1.0}) if r.feature in unseen else r for r in reasons)
+
+
+def _largest(names: Sequence[str], sizes: npt.NDArray[np.float64], limit: int) -> list[int]:
+    """Return the places of the largest sizes, the largest first, equals by name."""
+    moved = np.flatnonzero(sizes > NEGLIGIBLE)
+    if len(moved) > limit > 0:
+        smallest = np.partition(sizes[moved], -limit)[-limit]
+        moved = moved[sizes[moved] >= smallest]
+    ordered = sorted(
+        (-size, names[place], place) for size, place in zip(sizes[moved].tolist(), moved.tolist(), strict=True)
+    )
+    return [place for _, _, place in ordered[:limit]]
 
 
 def _reason(
@@ -98,7 +113,7 @@ def _reason(
     goods: str | None,
 ) -> Reason:
     expected, numbers = evidence.of(name, value, goods)
-    known = {key: float(number) for key, number in numbers.items() if math.isfinite(number)}
+    known = {key: number for key, number in numbers.items() if math.isfinite(number)}
     if name in usual and isinstance(value, float) and all(math.isfinite(amount) for amount in usual[name][:2]):
         known["ratio"] = value
         value, expected, group = usual[name]
@@ -189,6 +204,7 @@ def goods_group(item: Item, digits: int, is_from_origin: bool, language: str) ->
     return messages.text(key, language, goods=goods)
 
 
+@lru_cache(maxsize=16_384)
 def feature_label(name: str, language: str) -> str:
     """Name a feature in a few words; a national extension without a text is named after its column.
 
@@ -298,16 +314,22 @@ def _group_meant(reason: Reason, language: str, item: Item | None) -> str | None
 
 def _how_often(reason: Reason, language: str) -> str:
     numbers = reason.evidence
-    if "unseen" not in numbers and {"inspected", "hits", "share", "share_all"} <= numbers.keys():
-        kind = "missing" if reason.value is None else "category" if isinstance(reason.value, str) else "number"
-        return messages.text(
-            f"reason.evidence_{kind}",
-            language,
-            inspected=messages.number(numbers["inspected"], language),
-            hits=messages.number(numbers["hits"], language),
-            share=messages.share(numbers["share"], language),
-            base=messages.share(numbers["share_all"], language),
-        )
     if "unseen" in numbers:
         return messages.text("reason.unseen", language)
-    return messages.text("reason.little", language)
+    if not numbers.keys() >= _COUNTED:
+        return messages.text("reason.little", language)
+    kind = "missing" if reason.value is None else "category" if isinstance(reason.value, str) else "number"
+    return _counted(kind, numbers["inspected"], numbers["hits"], numbers["share"], numbers["share_all"], language)
+
+
+@lru_cache(maxsize=16_384)
+def _counted(kind: str, inspected: float, hits: float, share: float, base: float, language: str) -> str:
+    """Say what was found with such values: of a model there are a few thousand such sentences."""
+    return messages.text(
+        f"reason.evidence_{kind}",
+        language,
+        inspected=messages.number(inspected, language),
+        hits=messages.number(hits, language),
+        share=messages.share(share, language),
+        base=messages.share(base, language),
+    )

@@ -7,9 +7,10 @@ nothing knows how many there are. A feature never sees another crossing's row.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -21,6 +22,7 @@ from chekara.domain.crossing import Crossing, Value
 from chekara.errors import ConfigurationError
 from chekara.features import declared
 from chekara.features.catalogue import Array, Feature, FeatureKind, ItemColumns, find_feature
+from chekara.features.laid import LaidColumns
 from chekara.features.profile_measures import REFERENCE_PRICE
 
 Layout: TypeAlias = tuple[ItemColumns, npt.NDArray[np.int64]]
@@ -44,12 +46,21 @@ class FeatureTable:
     values : dict of str to ndarray of shape (n_items,)
         Numbers are float32 with NaN for missing, never infinite; categories are object arrays of str with None.
     n_items : int
+    laid : LaidColumns or None
+        Numbers of theirs that came as one matrix; ``values`` holds the same columns.
     """
 
     names: tuple[str, ...]
     kinds: tuple[FeatureKind, ...]
     values: dict[str, Array]
     n_items: int
+    laid: LaidColumns | None = field(default=None, compare=False, repr=False)
+
+    def only(self, names: Collection[str]) -> FeatureTable:
+        """Keep some features; names that are not here are passed over."""
+        kept = [(name, kind) for name, kind in zip(self.names, self.kinds, strict=True) if name in names]
+        values = {name: self.values[name] for name, _ in kept}
+        return FeatureTable(tuple(n for n, _ in kept), tuple(k for _, k in kept), values, self.n_items)
 
     def take(self, rows: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> FeatureTable:
         """Keep some rows, by position or by mask."""
@@ -182,25 +193,64 @@ def build_features(
     array([3.], dtype=float32)
     """
     wanted = tuple(names)
-    kinds: list[FeatureKind] = []
-    values: dict[str, Array] = {}
-    for name in wanted:
-        found = find_feature(name)
-        if found is not None:
-            if found.source == "reference" and REFERENCE_PRICE not in items.values:
-                raise ConfigurationError(
-                    "this feature compares with what is usual; lay the profile columns beside the items", where=name
-                )
-            kind, column = found.kind, _computed_once(found, items)
-        elif is_extension(name) and name in extensions:
-            kind = extensions[name]
-            column = _extension(items, name, kind)
-            column = _narrow(column) if kind == "number" else column
-        else:
+    plan = _plan(wanted, tuple(sorted(extensions.items())))
+    if plan.is_compared and REFERENCE_PRICE not in items.values:
+        raise ConfigurationError(
+            "this feature compares with what is usual; lay the profile columns beside the items", where=plan.is_compared
+        )
+    given = items.values
+    values: dict[str, Array] = {name: given[name] for name in plan.profiles if name in given}
+    for feature in plan.computed:
+        values[feature.name] = _computed_once(feature, items)
+    for feature in plan.profiles.values():
+        if feature.name not in values or values[feature.name].dtype != np.float32:
+            values[feature.name] = _computed_once(feature, items)
+    for name, kind in plan.extensions:
+        column = _extension(items, name, kind)
+        values[name] = _narrow(column) if kind == "number" else column
+    return FeatureTable(wanted, plan.kinds, values, items.n_items, items.laid)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """What some features are made from.
+
+    Attributes
+    ----------
+    kinds : tuple of {'number', 'category'}
+    profiles : mapping of str to Feature
+        Those that are columns laid beside the lines.
+    computed : tuple of Feature
+    extensions : tuple of (str, {'number', 'category'})
+    is_compared : str
+        A feature that compares with what is usual; empty where there is none.
+    """
+
+    kinds: tuple[FeatureKind, ...]
+    profiles: Mapping[str, Feature]
+    computed: tuple[Feature, ...]
+    extensions: tuple[tuple[str, FeatureKind], ...]
+    is_compared: str
+
+
+@lru_cache(maxsize=64)
+def _plan(wanted: tuple[str, ...], extensions: tuple[tuple[str, FeatureKind], ...]) -> _Plan:
+    """Find what some features are made from: every request asks for the same ones."""
+    national = dict(extensions)
+    found = {name: find_feature(name) for name in wanted}
+    own = {name: feature for name, feature in found.items() if feature is not None}
+    beyond = [name for name, feature in found.items() if feature is None]
+    for name in beyond:
+        if not (is_extension(name) and name in national):
             raise ConfigurationError("no such feature", where=name, hint="see docs/features.md")
-        kinds.append(kind)
-        values[name] = column
-    return FeatureTable(wanted, tuple(kinds), values, items.n_items)
+    compared = [name for name, feature in own.items() if feature.source == "reference"]
+    return _Plan(
+        kinds=tuple(own[name].kind if name in own else national[name] for name in wanted),
+        profiles={name: feature for name, feature in own.items() if feature.source == "profile"},
+        computed=tuple(feature for feature in own.values() if feature.source != "profile"),
+        extensions=tuple((name, national[name]) for name in beyond),
+        is_compared=compared[0] if compared else "",
+    )
 
 
 def _computed_once(found: Feature, items: ItemColumns) -> Array:

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chekara.errors import ConfigurationError
+from chekara.features.laid import LaidColumns
 from chekara.features.profile_measures import REFERENCE_LEVEL, REFERENCE_PRICE, parse_profile_name
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -37,11 +38,18 @@ class ItemColumns:
     n_items : int
     computed : dict of str to ndarray of shape (n_items,)
         Features of these very lines that somebody asked for already: the models of several domains ask for the same.
+    laid : LaidColumns or None
+        What the profile engine laid beside them, where it came as one matrix; ``values`` holds the same columns.
     """
 
     values: dict[str, Array]
     n_items: int
     computed: dict[str, Array] = field(default_factory=dict, compare=False, repr=False)
+    laid: LaidColumns | None = field(default=None, compare=False, repr=False)
+
+    def beside(self, laid: LaidColumns) -> ItemColumns:
+        """Return the same lines with what the profile engine laid beside them."""
+        return ItemColumns(self.values | dict(zip(laid.names, laid.matrix, strict=True)), self.n_items, laid=laid)
 
     def number(self, name: str) -> npt.NDArray[np.float64]:
         """Return a numeric column, all NaN where nobody gave it; shape (n_items,)."""

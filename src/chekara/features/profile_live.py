@@ -25,6 +25,7 @@ import numpy.typing as npt
 from chekara.domain.crossing import Crossing
 from chekara.domain.inspection import Inspection
 from chekara.errors import ConfigurationError
+from chekara.features.laid import LaidColumns
 from chekara.features.profile_keys import neighbourhoods
 from chekara.features.profile_ledger import GroupEvent, GroupLedger, StateKey
 from chekara.features.profile_lines import lines_of_crossings, result_of_inspection
@@ -115,7 +116,7 @@ class GroupOutcome:
 
     Attributes
     ----------
-    columns : dict of str to float32 ndarray of shape (n_lines,)
+    columns : LaidColumns
         Profile columns of the lines of all `CrossingEvent` of the group, in the order given, line after line: as
         ``items_from_crossings`` lays out the same crossings.
     states : dict of StateKey to bytes
@@ -129,7 +130,7 @@ class GroupOutcome:
         as if known at that instant.
     """
 
-    columns: dict[str, npt.NDArray[np.float32]]
+    columns: LaidColumns
     states: dict[StateKey, bytes]
     records: dict[str, bytes]
     pending: bytes
@@ -251,7 +252,7 @@ class EventGroup:
         applied = {e for e in in_time if self._events[e].counts and self._events[e].at < self._newest}
         ledger.fold([(e, self._events[e].reads, e in applied) for e in in_time], rows, self._plan, out)
         outcome = GroupOutcome(
-            columns=dict(zip(self._plan.names, out, strict=True)),
+            columns=LaidColumns(tuple(self._plan.names), out),
             states=ledger.changed_states(states, rows),
             records={
                 crossing_id: write_bytes(record)

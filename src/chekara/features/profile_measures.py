@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from chekara.features.profile_kinds import KINDS, ProfileKind
@@ -134,6 +135,7 @@ _KINDS = sorted(KINDS, key=lambda kind: -len(kind.name))
 _MEASURES = sorted(MEASURES, key=lambda measure: -len(measure.name))
 
 
+@lru_cache(maxsize=8192)
 def parse_profile_name(name: str) -> ProfileName | None:
     """Read a feature's name by the grammar ``<kind>_<measure>`` or ``<kind>_<measure>_<domain>``.
 

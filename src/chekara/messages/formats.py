@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from babel import Locale
@@ -50,9 +51,14 @@ def number(x: float, language: str, digits: int = 3) -> str:
         return f"{x:.{digits - 1}e}"
     decimals = max(digits - 1 - math.floor(math.log10(abs(x))), 0)
     # `f` never falls back to 1e-05, and decimals are cut where nobody reads on.
-    rounded = Decimal(f"{x:.{min(decimals, 9)}f}")
-    shown = format_decimal(abs(rounded), format="#,##0.#########", locale=_locale(language), decimal_quantization=False)
-    return f"−{shown}" if rounded < 0 else shown
+    shown = _decimal(f"{abs(x):.{min(decimals, 9)}f}", "#,##0.#########", language)
+    return f"−{shown}" if x < 0 and shown != "0" else shown
+
+
+@lru_cache(maxsize=65_536)
+def _decimal(rounded: str, pattern: str, language: str) -> str:
+    """Format what was rounded for a reader: few digits, so that the same ones come again and again."""
+    return format_decimal(Decimal(rounded), format=pattern, locale=_locale(language), decimal_quantization=False)
 
 
 def money(amount: float, language: str) -> str:
@@ -65,8 +71,8 @@ def money(amount: float, language: str) -> str:
     """
     if not 0.1 <= abs(amount) < _READABLE and amount != 0:  # not finite included
         return number(amount, language)
-    pattern = "#,##0.00" if abs(amount) < 1000 else "#,##0"
-    return format_decimal(amount, format=pattern, locale=_locale(language))
+    decimals, pattern = (2, "#,##0.00") if abs(amount) < 1000 else (0, "#,##0")
+    return _decimal(f"{amount:.{decimals}f}", pattern, language)
 
 
 def signed(amount: float, language: str) -> str:
@@ -77,7 +83,7 @@ def signed(amount: float, language: str) -> str:
     >>> signed(1.4, "en"), signed(-0.25, "ru"), signed(0.0, "en")
     ('+1.40', '−0,25', '0.00')
     """
-    digits = format_decimal(abs(amount), format="#,##0.00", locale=_locale(language))
+    digits = _decimal(f"{abs(amount):.2f}", "#,##0.00", language)
     return digits if round(amount, 2) == 0 else f"{'+' if amount > 0 else '−'}{digits}"
 
 

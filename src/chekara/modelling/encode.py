@@ -7,8 +7,9 @@ so that a declaration without value would score as one that is far too cheap. Th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,8 +18,10 @@ import pandas as pd
 
 from chekara.features.build import FeatureTable
 from chekara.features.catalogue import ItemColumns, find_feature
+from chekara.features.laid import row_of
 
 Floats: TypeAlias = npt.NDArray[np.float64]
+Ints: TypeAlias = npt.NDArray[np.int64]
 
 _MANY_LINES = 256  # from here on it pays to number the values of a column first
 
@@ -64,7 +67,14 @@ class Encoder:
             where training saw enough of them to learn what that says.
         """
         X = np.empty((table.n_items, len(self.names)), dtype=np.float64)
-        for place, name in enumerate(self.names):
+        rest: Iterable[tuple[int, str]] = enumerate(self.names)
+        if table.laid is not None:
+            places, rows, rest = _in_matrix(self.names, table.laid.names)
+            X[:, places] = table.laid.matrix[rows].T
+            stand_ins = np.array([self.stand_ins.get(self.names[place], np.nan) for place in places])
+            gaps = np.isnan(X[:, places]) & ~np.isnan(stand_ins)
+            X[:, places] = np.where(gaps, stand_ins, X[:, places])
+        for place, name in rest:
             column = table.values[name]
             if name in self.codes:
                 X[:, place] = _coded(column, self.codes[name])
@@ -92,8 +102,14 @@ class Encoder:
             found += [(row, name) for row, value in rows if value is not None and value not in known]
         return sorted(found, key=lambda place: place[0])
 
-    def missing(self, table: FeatureTable) -> list[tuple[int, str]]:
+    def missing(self, table: FeatureTable, among: Container[str] | None = None) -> list[tuple[int, str]]:
         """Find values that are missing although training had them: the score says nothing of them.
+
+        Parameters
+        ----------
+        table : FeatureTable
+        among : container of str, optional
+            Features that are looked at; all where it is not given.
 
         Returns
         -------
@@ -102,9 +118,11 @@ class Encoder:
         """
         found: list[tuple[int, str]] = []
         for name in self.stand_ins:
+            if among is not None and name not in among:
+                continue
             found += [(int(row), name) for row in np.flatnonzero(np.isnan(table.values[name]))]
         for name, known in self.codes.items():
-            if MISSING not in known:
+            if MISSING not in known and (among is None or name in among):
                 found += [(row, name) for row, value in enumerate(table.values[name]) if value is None]
         return sorted(found, key=lambda place: place[0])
 
@@ -120,6 +138,15 @@ class Encoder:
     def from_json(cls, stored: Mapping[str, Any]) -> Encoder:
         """Read what `to_json` wrote."""
         return cls(names=tuple(stored["columns"]), codes=stored["codes"], stand_ins=stored["stand_ins"])
+
+
+@lru_cache(maxsize=64)
+def _in_matrix(names: tuple[str, ...], laid: tuple[str, ...]) -> tuple[Ints, Ints, tuple[tuple[int, str], ...]]:
+    """Return which features lie in a matrix of laid columns, in which rows of it, and which features do not."""
+    rows = row_of(laid)
+    inside = [place for place, name in enumerate(names) if name in rows]
+    outside = tuple((place, name) for place, name in enumerate(names) if name not in rows)
+    return np.array(inside, dtype=np.int64), np.array([rows[names[place]] for place in inside], dtype=np.int64), outside
 
 
 def field_behind(name: str, items: ItemColumns, row: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import lightgbm as lgb
@@ -118,19 +119,23 @@ class Model:
         """
         return self.explainer.contributions(X)
 
-    def expected_amount(self, table: FeatureTable) -> Floats:
+    def expected_amount(self, table: FeatureTable, rows: npt.NDArray[np.int64] | None = None) -> Floats:
         """Tell what each goods line would bring if it is a hit, currency; NaN where nothing is known of amounts.
 
         Parameters
         ----------
         table : FeatureTable
+        rows : ndarray of shape (n,), int64, optional
+            Positions of the lines that are meant; all where it is not given.
 
         Returns
         -------
-        ndarray of shape (n_items,)
+        ndarray of shape (n_items,) or (n,)
             To the cent; times the probability this is the expected harm.
         """
-        return np.full(table.n_items, np.nan) if self.severity is None else self.severity.expected(table)
+        if self.severity is None:
+            return np.full(table.n_items if rows is None else len(rows), np.nan)
+        return self.severity.expected(table if rows is None else table.only(self.severity.reads).take(rows))
 
     def unseen(self, table: FeatureTable) -> list[tuple[int, str]]:
         """Find categories that training never met, as (row, feature)."""
@@ -154,8 +159,7 @@ class Model:
         list of (int, str)
             Row and field, each once, ascending.
         """
-        asked = {name for name in self.asked_features if not _is_laid_beside(name)}
-        lacking = ((row, name) for row, name in self.encoder.missing(table) if name in asked)
+        lacking = self.encoder.missing(table, among=_declared(self.asked_features))
         return sorted({(row, field_behind(name, items, row)) for row, name in lacking})
 
     def usual(self, items: ItemColumns) -> Mapping[str, Usual]:
@@ -179,9 +183,10 @@ class Model:
         return lines_that_apply(items, self.spec)
 
 
-def _is_laid_beside(name: str) -> bool:
-    """Whether a feature reads what the profile engine lays beside the declaration."""
-    return bool(laid_columns([name]))
+@lru_cache(maxsize=64)
+def _declared(names: frozenset[str]) -> frozenset[str]:
+    """Return the features that read nothing of what the profile engine lays beside the declaration."""
+    return frozenset(name for name in names if not laid_columns([name]))
 
 
 def _answering_group(items: ItemColumns) -> npt.NDArray[np.object_]:

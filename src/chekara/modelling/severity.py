@@ -60,6 +60,11 @@ class Severity:
     smearing: float
     largest: float
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Features that the amount depends on."""
+        return (*self.numbers, _CHAPTER)
+
     def expected(self, table: FeatureTable) -> Floats:
         """Tell the amount to expect of each goods line, if it is a hit; currency to the cent, shape (n_items,).
 

@@ -38,6 +38,11 @@ class Champion(Protocol):
         ...
 
     @property
+    def asked_features(self) -> frozenset[str]:
+        """Features that some tree splits on; the others say nothing."""
+        ...
+
+    @property
     def identity(self) -> ModelIdentity:
         """Name, version and digest."""
         ...
@@ -73,8 +78,8 @@ class Champion(Protocol):
         """Return exact SHAP values per item, base value last, shape (n_items, n_features + 1)."""
         ...
 
-    def expected_amount(self, table: FeatureTable) -> Floats:
-        """Return what each item would bring if it is a hit, currency; NaN where nothing is known of amounts."""
+    def expected_amount(self, table: FeatureTable, rows: npt.NDArray[np.int64] | None = None) -> Floats:
+        """Return what items, or those at some rows, would bring as hits, currency; NaN where nothing is known."""
         ...
 
     def unseen(self, table: FeatureTable) -> list[tuple[int, str]]:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import Final
 
 from chekara.domain.crossing import Crossing
 from chekara.errors import ChekaraError
 from chekara.features.catalogue import laid_columns
+from chekara.features.joined import JoinedFeatures
 from chekara.features.profile_live import CrossingEvent
 from chekara.features.profile_measures import parse_profile_name
 from chekara.service.champions import Champion
 from chekara.service.ports import LogTransaction
-from chekara.service.predict import Column, Predictions, predict_all, profiles_by_crossing
+from chekara.service.predict import Predictions, predict_all
 from chekara.service.profiles import FoldEvents
 from chekara.service.records import Chain
 
@@ -28,8 +29,8 @@ class Known:
     Attributes
     ----------
     predictions : mapping of str to Prediction or None
-    profiles : mapping of str to float32 ndarray of shape (n_lines,)
-        What was read of profiles.
+    features : JoinedFeatures
+        Of its goods lines, what was read of profiles among them.
     position : int
         Position in the live log up to which events were folded before.
     is_empty : bool
@@ -39,7 +40,7 @@ class Known:
     """
 
     predictions: Predictions
-    profiles: Mapping[str, Column]
+    features: JoinedFeatures
     position: int
     is_empty: bool
     lacks_point: bool
@@ -114,20 +115,19 @@ class PredictAsKnown:
             CrossingEvent(crossing=crossing, position=before + 1 + i, is_counted=is_live)
             for i, crossing in enumerate(crossings)
         ]
-        names = laid_columns(name for champion in serving.values() for name in champion.names)
+        names = _laid_for(tuple(champion.names for champion in serving.values()))
         folded = self._fold.fold(transaction.profiles, events, names)
         predictions = predict_all(serving, crossings, folded.columns)
         if is_live and not any(isinstance(one, Exception) for one in predictions):
             known_to = max(crossing.known_at for crossing in crossings)
             folded.keep(transaction.profiles, known_to=known_to, position=before + len(crossings))
-        own = profiles_by_crossing(crossings, folded.columns)
         asks = _asks_for_points(names)
         return [
             one
             if isinstance(one, Exception)
             else Known(
-                predictions=one,
-                profiles=own[i],
+                predictions=one.predictions,
+                features=one.features,
                 position=before + (i if is_live else 0),
                 is_empty=is_empty and i == 0,
                 lacks_point=asks and crossings[i].header.get("crossing_point") not in folded.head.neighbourhoods,
@@ -136,7 +136,13 @@ class PredictAsKnown:
         ]
 
 
-@cache
+@lru_cache(maxsize=16)
+def _laid_for(models: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
+    """Return the columns to lay for the features of some models."""
+    return laid_columns(name for names in models for name in names)
+
+
+@lru_cache(maxsize=16)
 def _asks_for_points(names: tuple[str, ...]) -> bool:
     """Whether some column reads neighbour and regime of a crossing point, or falls back to them."""
     kinds = {parsed.kind for name in names if (parsed := parse_profile_name(name)) is not None}

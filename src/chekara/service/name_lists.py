@@ -30,7 +30,7 @@ def shorten_names(plain: Plain) -> dict[str, bytes]:
     """
     lists: dict[str, bytes] = {}
     for holder, key in _places(plain):
-        if isinstance(holder[key], list):
+        if not isinstance(holder[key], str):
             digest, content = _digested(tuple(holder[key]))
             lists[digest] = content
             holder[key] = digest
@@ -60,12 +60,7 @@ def expand_names(plain: Plain, look_up: Callable[[set[str]], Mapping[str, bytes]
 
 
 def _places(plain: Plain) -> Iterator[tuple[dict[str, Any], str]]:
-    tables = [*plain["features"].values(), plain.get("profiles")]
-    for table in tables:
-        if table is not None:
-            yield table, "names"
-            if "profiles" in table:
-                yield table, "profiles"
+    yield plain["features"], "names"
     for score in plain["domains"]:
         yield score["contributions"], "names"
 

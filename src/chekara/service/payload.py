@@ -1,7 +1,7 @@
 """What a log entry holds of a decision, a result, a review or a promotion: plain data in, the same dataclasses out.
 
 Exactness matters more than beauty here: a decision must replay to the same numbers. Floats are written in their
-shortest exact form, and feature matrices and contributions as base64 of little-endian IEEE 754 (float32 and float64).
+shortest exact form, feature matrices as base64 of little-endian float32, contributions as whole billionths.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from chekara.domain.decision import Action, Decision, DomainScore, ModelIdentity
 from chekara.domain.inspection import Inspection
 from chekara.domain.review import Review
 from chekara.domain.vocabulary import Lane, ReviewAction
-from chekara.features.build import FeatureTable
-from chekara.features.catalogue import FeatureKind
+from chekara.features.joined import JoinedFeatures
 from chekara.service.chain import canonical_json, instant_from, instant_text
 from chekara.service.records import Chain, DecisionRecord, InspectionRecord, Promotion, Scoring
 
-FORMAT = 1
+FORMAT = 2
+BILLION = 1e9
+_LARGEST_INT32 = 2**31 - 1
 Plain = dict[str, Any]
-Column = npt.NDArray[np.float32]
 
 _COLUMNS = columns_by_name(CROSSING_COLUMNS + INSPECTION_COLUMNS)
 
@@ -65,11 +65,8 @@ def plain_decision(record: DecisionRecord, *, content: str, sealed_labels: str |
         "lane": decision.lane,
         "selected_by": decision.selected_by,
         "policy_digest": decision.policy_digest,
-        "domains": [_plain_score(score, scoring.features[score.domain]) for score in decision.domains],
-        "features": {
-            domain: plain_features(table, told_elsewhere=scoring.profiles) for domain, table in scoring.features.items()
-        },
-        "profiles": _plain_profiles(scoring.profiles),
+        "domains": [_plain_score(score) for score in decision.domains],
+        "features": plain_features(scoring.features),
         "profile_position": scoring.profile_position,
         "informed": {domain: list(agencies) for domain, agencies in record.informed.items()},
         "actions": [_fields(action) | {"due_at": instant_text(action.due_at)} for action in decision.actions],
@@ -102,7 +99,7 @@ def decision_from(plain: Plain, *, chain: Chain, position: int, labels: Mapping[
         asked_by=plain["asked_by"],
         lane=Lane(plain["lane"]),
         selected_by=plain["selected_by"],
-        domains=tuple(_score_from(score, plain["features"][score["domain"]]) for score in plain["domains"]),
+        domains=tuple(_score_from(score) for score in plain["domains"]),
         actions=tuple(_action_from(action) for action in plain["actions"]),
         warnings=tuple(Notice(**warning) for warning in plain["warnings"]),
         policy_digest=plain["policy_digest"],
@@ -114,14 +111,11 @@ def decision_from(plain: Plain, *, chain: Chain, position: int, labels: Mapping[
 
 def scoring_from(plain: Plain) -> Scoring:
     """Read back how a decision came about."""
-    packed = plain.get("profiles")
-    profiles = {} if packed is None else features_from(packed).values
     return Scoring(
         as_of=instant_from(plain["as_of"]),
-        features={domain: features_from(table, profiles) for domain, table in plain["features"].items()},
+        features=features_from(plain["features"]),
         counts_in_rank=plain["counts_in_rank"],
         profile_position=plain.get("profile_position"),
-        profiles=profiles,
     )
 
 
@@ -175,67 +169,21 @@ def _value_from(name: str, value: Any) -> Value:
     return given
 
 
-def plain_features(table: FeatureTable, told_elsewhere: Mapping[str, Column] | None = None) -> Plain:
-    """Write features exactly: numbers as base64 of little-endian float32, row by row; categories as lists.
-
-    Parameters
-    ----------
-    table : FeatureTable
-    told_elsewhere : mapping of str to float32 ndarray of shape (n_items,), optional
-        Columns that are stored beside: a number of the same name and the same bytes is not written again.
-    """
-    numbers = [name for name, kind in zip(table.names, table.kinds, strict=True) if kind == "number"]
-    elsewhere = [name for name in numbers if _is_told(name, table.values[name], told_elsewhere or {})]
-    if elsewhere:
-        numbers = [name for name in numbers if name not in set(elsewhere)]
-    matrix = np.empty((table.n_items, len(numbers)), dtype="<f4")
-    for column, name in enumerate(numbers):
-        matrix[:, column] = table.values[name]
-    categories = [name for name, kind in zip(table.names, table.kinds, strict=True) if kind == "category"]
+def plain_features(features: JoinedFeatures) -> Plain:
+    """Write features exactly: numbers as base64 of little-endian float32, line by line; categories as lists."""
     return {
-        "names": list(table.names),
-        "items": table.n_items,
-        "float32": _packed(matrix),
-        "categories": {name: list(table.values[name]) for name in categories},
-        "profiles": elsewhere,
+        "names": features.names,
+        "items": features.n_lines,
+        "float32": _packed(features.numbers.astype("<f4", copy=False)),
+        "categories": features.categories,
     }
 
 
-def features_from(plain: Plain, told_elsewhere: Mapping[str, Column] | None = None) -> FeatureTable:
-    """Read features back, bit for bit.
-
-    Parameters
-    ----------
-    plain : dict
-        What `plain_features` wrote.
-    told_elsewhere : mapping of str to float32 ndarray of shape (n_items,), optional
-        Columns that are stored beside.
-    """
-    names: list[str] = plain["names"]
-    n_items: int = plain["items"]
-    categories: dict[str, list[str | None]] = plain["categories"]
-    elsewhere = set(plain.get("profiles", ()))
-    numbers = [name for name in names if name not in categories and name not in elsewhere]
-    matrix = _unpacked(plain["float32"], "<f4").astype(np.float32).reshape(n_items, len(numbers))
-    values: dict[str, Any] = {name: matrix[:, column].copy() for column, name in enumerate(numbers)}
-    values |= {name: (told_elsewhere or {})[name] for name in elsewhere}
-    for name, given in categories.items():
-        values[name] = np.empty(n_items, dtype=object)
-        values[name][:] = given
-    kinds: list[FeatureKind] = ["category" if name in categories else "number" for name in names]
-    return FeatureTable(tuple(names), tuple(kinds), values, n_items)
-
-
-def _is_told(name: str, column: Column, told: Mapping[str, Column]) -> bool:
-    return name in told and column.tobytes() == told[name].tobytes()
-
-
-def _plain_profiles(columns: Mapping[str, Column]) -> Plain | None:
-    if not columns:
-        return None
-    kinds: list[FeatureKind] = ["number"] * len(columns)
-    n_items = len(next(iter(columns.values())))
-    return plain_features(FeatureTable(tuple(columns), tuple(kinds), dict(columns), n_items))
+def features_from(plain: Plain) -> JoinedFeatures:
+    """Read features back, bit for bit."""
+    names, n_lines = tuple(plain["names"]), int(plain["items"])
+    numbers = _unpacked(plain["float32"], "<f4").astype(np.float32).reshape(n_lines, len(names))
+    return JoinedFeatures(names, numbers, plain["categories"])
 
 
 def _packed(array: npt.NDArray[Any]) -> str:
@@ -251,9 +199,7 @@ def _fields(record: Action | Inspection | Notice | ModelIdentity | Promotion | R
     return {name: getattr(record, name) for name in record.__slots__}
 
 
-def _plain_score(score: DomainScore, features: FeatureTable) -> Plain:
-    names = list(score.contributions)
-    values = np.fromiter(score.contributions.values(), dtype="<f8", count=len(names))
+def _plain_score(score: DomainScore) -> Plain:
     return {
         "domain": score.domain,
         "agency": score.agency,
@@ -266,16 +212,12 @@ def _plain_score(score: DomainScore, features: FeatureTable) -> Plain:
         "base_value": score.base_value,
         "margin": score.margin,
         "expected_amount": score.expected_amount,
-        # Names are written once, with the features, unless the model has others.
-        "contributions": {"names": None if names == list(features.names) else names, "float64": _packed(values)},
+        "contributions": plain_contributions(score.contributions),
         "reasons": [_fields(reason) | {"evidence": dict(reason.evidence)} for reason in score.reasons],
     }
 
 
-def _score_from(plain: Plain, features: Plain) -> DomainScore:
-    stored = plain["contributions"]
-    names = features["names"] if stored["names"] is None else stored["names"]
-    values = _unpacked(stored["float64"], "<f8")
+def _score_from(plain: Plain) -> DomainScore:
     low, high = plain["interval"]
     return DomainScore(
         domain=plain["domain"],
@@ -288,10 +230,37 @@ def _score_from(plain: Plain, features: Plain) -> DomainScore:
         model=ModelIdentity(**plain["model"]),
         base_value=plain["base_value"],
         margin=plain["margin"],
-        contributions=dict(zip(names, values.tolist(), strict=True)),
+        contributions=contributions_from(plain["contributions"]),
         reasons=tuple(Reason(**reason) for reason in plain["reasons"]),
         expected_amount=plain.get("expected_amount"),  # decisions made before amounts were told have none
     )
+
+
+def plain_contributions(contributions: Mapping[str, float]) -> Plain:
+    """Write contributions exactly: whole billionths as base64 of little-endian int32.
+
+    They are rounded to a billionth when they are made. Where one is larger than 2.1, and fits no int32, all of them are
+    written as float64.
+
+    Examples
+    --------
+    >>> contributions_from(plain_contributions({"value_per_kg": -1.25, "mode": 0.000000001}))
+    {'value_per_kg': -1.25, 'mode': 1e-09}
+    """
+    values = np.fromiter(contributions.values(), dtype="<f8", count=len(contributions))
+    billionths = np.rint(values * BILLION)
+    names = tuple(contributions)
+    if len(values) and np.abs(billionths).max() > _LARGEST_INT32:
+        return {"names": names, "float64": _packed(values)}
+    return {"names": names, "billionths": _packed(billionths.astype("<i4"))}
+
+
+def contributions_from(plain: Plain) -> dict[str, float]:
+    """Read contributions back, bit for bit."""
+    values = (
+        _unpacked(plain["billionths"], "<i4") / BILLION if "billionths" in plain else _unpacked(plain["float64"], "<f8")
+    )
+    return dict(zip(plain["names"], values.tolist(), strict=True))
 
 
 def _action_from(plain: Plain) -> Action:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from functools import lru_cache
+from typing import NamedTuple, TypeAlias, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from chekara.domain.crossing import Crossing
 from chekara.domain.decision import Reason
-from chekara.explain.reasons import strongest_reasons
+from chekara.explain.reasons import Value, strongest_reasons
 from chekara.features.build import FeatureTable, items_from_crossings
 from chekara.features.catalogue import FEATURES, ItemColumns
+from chekara.features.joined import JoinedFeatures, join_features
+from chekara.features.laid import LaidColumns
 from chekara.service.champions import Champion, Floats, Usual
 
 REASONS = 8
@@ -36,14 +39,12 @@ class Prediction:
     expected_amount : float or None
         What a hit in this item would bring, currency; None where nothing is known of amounts.
     contributions : mapping of str to float
-        Log-odds per feature; with ``base_value`` they add up to ``margin``.
+        Log-odds per feature that some tree asks for; with ``base_value`` they add up to ``margin``.
     reasons : tuple of Reason
     unseen_fields : tuple of str
         Contract columns with a category that training never saw, of any item.
     missing_fields : tuple of str
         Contract columns without a value although training had one, of any item.
-    features : FeatureTable
-        Of all items.
     """
 
     item_no: int
@@ -56,17 +57,37 @@ class Prediction:
     reasons: tuple[Reason, ...]
     unseen_fields: tuple[str, ...]
     missing_fields: tuple[str, ...]
-    features: FeatureTable
 
 
-Column: TypeAlias = npt.NDArray[np.float32]
 Predictions: TypeAlias = Mapping[str, Prediction | None]
 """By domain; None where the domain does not apply."""
 
 
+class Predicted(NamedTuple):
+    """One crossing in all domains, and the features of its lines, each once."""
+
+    predictions: Predictions
+    features: JoinedFeatures
+
+
+class Told(NamedTuple):
+    """What one model says of a micro-batch.
+
+    Attributes
+    ----------
+    predictions : list of Prediction or None
+        Per crossing; None where the domain applies to none of its items.
+    table : FeatureTable
+        Features of all lines.
+    """
+
+    predictions: list[Prediction | None]
+    table: FeatureTable
+
+
 def predict(
     champion: Champion, crossings: Sequence[Crossing], items: ItemColumns, crossing_index: npt.NDArray[np.int64]
-) -> list[Prediction | None]:
+) -> Told:
     """Score crossings with one model, in one call for all of them.
 
     Parameters
@@ -80,20 +101,21 @@ def predict(
 
     Returns
     -------
-    list of Prediction or None
-        None where the domain applies to none of the crossing's items.
+    Told
     """
     table, X, scored, rows, margins = score_highest(champion, items, crossing_index, len(crossings))
+    found: list[Prediction | None] = [None] * len(crossings)
     if not len(rows):
-        return [None] * len(crossings)
+        return Told(found, table)
+    asked, names = _asked(champion.names, champion.asked_features)
     contributions = explain_rows(champion, X[rows])
     probability = champion.calibration.probability(margins)
     low, high = champion.calibration.interval(margins)
-    amounts = champion.expected_amount(table.take(rows)).tolist()
+    amounts = champion.expected_amount(table, rows).tolist()
     usual, goods = champion.usual(items), items.text("hs_code")
     unseen, missing = _by_row(champion.unseen(table)), _by_row(champion.missing(items, table))
     starts = np.searchsorted(crossing_index, np.arange(len(crossings) + 1))
-    found: list[Prediction | None] = [None] * len(crossings)
+    told = contributions[:, asked].tolist()
     for i, (crossing, row) in enumerate(zip(scored.tolist(), rows.tolist(), strict=True)):
         own = contributions[i]
         found[crossing] = Prediction(
@@ -103,13 +125,19 @@ def predict(
             probability=float(probability[i]),
             interval=(float(low[i]), float(high[i])),
             expected_amount=None if math.isnan(amounts[i]) else amounts[i],
-            contributions=dict(zip(champion.names, own[:-1].tolist(), strict=True)),
+            contributions=dict(zip(names, told[i], strict=True)),
             reasons=_reasons_of(champion, table, usual, goods, row, own[:-1], unseen.get(row, ())),
             unseen_fields=_fields_read(unseen, range(starts[crossing], starts[crossing + 1])),
             missing_fields=tuple(sorted(_of_rows(missing, range(starts[crossing], starts[crossing + 1])))),
-            features=table.take(np.arange(starts[crossing], starts[crossing + 1])),
         )
-    return found
+    return Told(found, table)
+
+
+@lru_cache(maxsize=64)
+def _asked(names: tuple[str, ...], asked: frozenset[str]) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
+    """Return the places of the features that some tree asks for, and their names."""
+    places = [place for place, name in enumerate(names) if name in asked]
+    return np.array(places, dtype=np.int64), tuple(names[place] for place in places)
 
 
 class Highest(NamedTuple):
@@ -169,8 +197,8 @@ def explain_rows(champion: Champion, X: Floats) -> Floats:
 
 
 def predict_all(
-    serving: Mapping[str, Champion], crossings: Sequence[Crossing], profiles: Mapping[str, Column]
-) -> list[Predictions | Exception]:
+    serving: Mapping[str, Champion], crossings: Sequence[Crossing], profiles: LaidColumns
+) -> list[Predicted | Exception]:
     """Predict a micro-batch in every domain; if that fails, one by one, so that only the poison gets an error.
 
     Parameters
@@ -179,31 +207,43 @@ def predict_all(
         By domain.
     crossings : sequence of Crossing
         Not empty.
-    profiles : mapping of str to float32 ndarray of shape (n_items,)
-        What was known of the entities of each goods line, by column.
+    profiles : LaidColumns
+        What was known of the entities of each goods line.
 
     Returns
     -------
-    list
-        Per crossing: predictions by domain, or the error that this crossing alone causes.
+    list of Predicted or Exception
+        Per crossing: what every model says, or the error that this crossing alone causes.
     """
     try:
         items, crossing_index = items_from_crossings(crossings)
-        items = ItemColumns(items.values | dict(profiles), items.n_items)
-        columns = [predict(champion, crossings, items, crossing_index) for champion in serving.values()]
+        items = items.beside(profiles)
+        told = [predict(champion, crossings, items, crossing_index) for champion in serving.values()]
+        features = join_features([one.table for one in told], profiles)
     except Exception as error:  # noqa: BLE001  # whatever one crossing sets off must stay its own
         if len(crossings) == 1:
             return [error]
-        parts = zip(crossings, profiles_by_crossing(crossings, profiles), strict=True)
-        return [predict_all(serving, [crossing], own)[0] for crossing, own in parts]
-    return [dict(zip(serving, row, strict=True)) for row in zip(*columns, strict=True)]
+        return [_alone(serving, crossing, profiles, *lines) for crossing, lines in _lines_of(crossings)]
+    rows = zip(*(one.predictions for one in told), strict=True)
+    return [
+        Predicted(dict(zip(serving, row, strict=True)), features.lines(*lines))
+        for row, (_, lines) in zip(rows, _lines_of(crossings), strict=True)
+    ]
 
 
-def profiles_by_crossing(crossings: Sequence[Crossing], profiles: Mapping[str, Column]) -> list[dict[str, Column]]:
-    """Cut profile columns of a micro-batch into those of each crossing."""
-    ends = np.cumsum([len(crossing.items) for crossing in crossings])[:-1]
-    parts = {name: np.split(column, ends) for name, column in profiles.items()}
-    return [{name: part[i] for name, part in parts.items()} for i in range(len(crossings))]
+def _alone(
+    serving: Mapping[str, Champion], crossing: Crossing, profiles: LaidColumns, first: int, end: int
+) -> Predicted | Exception:
+    return predict_all(serving, [crossing], profiles.lines(first, end))[0]
+
+
+def _lines_of(crossings: Sequence[Crossing]) -> Iterator[tuple[Crossing, tuple[int, int]]]:
+    """Yield each crossing with where its goods lines begin and end in the micro-batch."""
+    first = 0
+    for crossing in crossings:
+        end = first + len(crossing.items)
+        yield crossing, (first, end)
+        first = end
 
 
 def highest_rows(
@@ -243,15 +283,37 @@ def _reasons_of(
     contributions: Floats,
     unseen: Sequence[str],
 ) -> tuple[Reason, ...]:
-    names = champion.names
     sides = {
         name: (float(declared[row]), float(expected[row]), group[row])
         for name, (declared, expected, group) in usual.items()
     }
-    values = [table.values[name][row] for name in names]
+    values = _LineValues(table, row)
     return strongest_reasons(
-        names, values, contributions.tolist(), champion.evidence, REASONS, sides, unseen, goods[row]
+        champion.names, values, contributions, champion.evidence, REASONS, sides, unseen, goods[row]
     )
+
+
+class _LineValues(Sequence[Value]):
+    """One goods line's features by place; only those that are looked at are read."""
+
+    def __init__(self, table: FeatureTable, row: int) -> None:
+        self._table = table
+        self._row = row
+
+    def __len__(self) -> int:
+        return len(self._table.names)
+
+    @overload
+    def __getitem__(self, place: int) -> Value: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Value]: ...
+
+    def __getitem__(self, place: int | slice) -> Value | Sequence[Value]:
+        if isinstance(place, slice):
+            return [self[one] for one in range(len(self))[place]]
+        value: Value = self._table.values[self._table.names[place]][self._row]
+        return value
 
 
 def _by_row(found: Iterable[tuple[int, str]]) -> dict[int, list[str]]:

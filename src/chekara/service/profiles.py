@@ -8,10 +8,8 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Final
 
-import numpy as np
-import numpy.typing as npt
-
 from chekara.errors import ConfigurationError
+from chekara.features.laid import LaidColumns
 from chekara.features.profile_live import CrossingEvent, GroupOutcome, LiveProfiles, ProfileEvent, ResultEvent
 from chekara.service.ports import ProfileRows
 from chekara.service.records import ProfileHead
@@ -26,14 +24,14 @@ class Folded:
 
     Attributes
     ----------
-    columns : dict of str to float32 ndarray of shape (n_lines,)
+    columns : LaidColumns
         Of the lines of all crossings of the group, in the order given.
     outcome : GroupOutcome
     head : ProfileHead
         Where the fold stood before.
     """
 
-    columns: dict[str, npt.NDArray[np.float32]]
+    columns: LaidColumns
     outcome: GroupOutcome
     head: ProfileHead
 

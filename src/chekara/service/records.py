@@ -9,15 +9,12 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Literal
 
-import numpy as np
-import numpy.typing as npt
-
 from chekara.domain.actor import Actor, sees_domain
 from chekara.domain.crossing import Crossing
 from chekara.domain.decision import Decision, ModelIdentity, Notice
 from chekara.domain.inspection import Inspection
 from chekara.domain.vocabulary import COORDINATOR, Lane, Role
-from chekara.features.build import FeatureTable
+from chekara.features.joined import JoinedFeatures
 from chekara.features.profile_live import ResultEvent
 
 ClockMode = Literal["live", "replay"]
@@ -304,21 +301,18 @@ class Scoring:
     ----------
     as_of : datetime
         Only what was known before it may have influenced the score.
-    features : mapping of str to FeatureTable
-        Per domain, one row per goods line in the crossing's order.
+    features : JoinedFeatures
+        Of all models that scored it, and what was read of profiles; one row per goods line in the crossing's order.
     counts_in_rank : bool
         Whether its margins entered the rank windows: live, and the first revision scored.
     profile_position : int or None
         Position in the live log up to which events were folded when profiles were read; None before profiles were.
-    profiles : mapping of str to float32 ndarray of shape (n_lines,)
-        What was read of profiles and laid beside the lines, by column.
     """
 
     as_of: datetime
-    features: Mapping[str, FeatureTable]
+    features: JoinedFeatures
     counts_in_rank: bool
     profile_position: int | None = None
-    profiles: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from chekara.domain.decision import DomainScore
 from chekara.features.build import FeatureTable, items_from_crossings
-from chekara.features.catalogue import ItemColumns
+from chekara.features.catalogue import ItemColumns, laid_columns
 from chekara.service.champions import Champion
 from chekara.service.predict import highest_rows
 from chekara.service.records import DecisionRecord, Scoring
@@ -79,9 +79,9 @@ def replay_decision(record: DecisionRecord, scoring: Scoring, champion: Callable
     differences: list[Difference] = []
     for score in record.decision.domains:
         model = champion(score.model.digest)
-        features = scoring.features[score.domain]
+        again = model.features(_items(record, scoring, model))
+        features = scoring.features.table(again.names, again.kinds)
         differences += (Difference(score.domain, what) for what in _score_differences(record, score, model, features))
-        again = model.features(_items(record, scoring))
         differences += (Difference(score.domain, what) for what in _feature_differences(again, features))
     return Replay(record.decision.decision_id, tuple(differences))
 
@@ -112,14 +112,15 @@ def _score_differences(
     if score.expected_amount is not None and not abs(score.expected_amount - amount) <= TOLERANCE:
         yield "expected_amount"
     for name, replayed in zip(model.names, contributions[:-1].tolist(), strict=True):
-        if abs(score.contributions[name] - replayed) > TOLERANCE:
+        # Features that no tree asks for moved nothing, and are not told.
+        if abs(score.contributions.get(name, 0.0) - replayed) > TOLERANCE:
             yield f"contribution {name}"
 
 
-def _items(record: DecisionRecord, scoring: Scoring) -> ItemColumns:
+def _items(record: DecisionRecord, scoring: Scoring, model: Champion) -> ItemColumns:
     """Lay out the lines of a decision as they were when it was made."""
     items, _ = items_from_crossings([record.crossing])
-    return ItemColumns(items.values | dict(scoring.profiles), items.n_items)
+    return ItemColumns(items.values | scoring.features.columns(laid_columns(model.names)), items.n_items)
 
 
 def _feature_differences(again: FeatureTable, features: FeatureTable) -> Iterator[str]:

@@ -289,10 +289,9 @@ class ScoreCrossings:
         )
         scoring = Scoring(
             as_of=fresh.as_of,
-            features={domain: found.features for domain, found in known.predictions.items() if found is not None},
+            features=known.features,
             counts_in_rank=counts_in_rank,
             profile_position=known.position,
-            profiles=known.profiles,
         )
         return transaction.append_decision(record, content=one.content, scoring=scoring)
 

@@ -232,7 +232,7 @@ def _score(champion: Champion, items: ItemColumns, index: Ints, reported: Mask) 
     is_told = np.isfinite(margin[reported])
     item_no, amount = (np.full(len(is_told), np.nan) for _ in range(2))
     item_no[is_told] = items.number("item_no")[rows]
-    amount[is_told] = champion.expected_amount(found.table.take(rows))
+    amount[is_told] = champion.expected_amount(found.table, rows)
     own = ItemColumns({name: column[rows] for name, column in items.values.items()}, len(rows))
     reasons = reason_lists(
         champion.names, found.table.take(rows), explain_rows(champion, found.X[rows]), champion.usual(own), REASONS
