@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,16 +12,18 @@ from chekara.adapters.audit_source import SqlAuditSource
 from chekara.adapters.bundle_store import BundleStore, ServingChampions
 from chekara.adapters.chain_writer import Clock, now
 from chekara.adapters.checkpoints import CheckpointBook, checkpoint_file, read_checkpoints, signed_after
-from chekara.adapters.database import open_database
+from chekara.adapters.database import Database, open_database
 from chekara.adapters.decision_log import SqlDecisionLog
 from chekara.adapters.key_files import load_checkpoint_key, load_checkpoint_public_key, load_label_key
 from chekara.adapters.label_cipher import AesLabelCipher
 from chekara.adapters.profile_load import catch_up
+from chekara.adapters.profile_store import TransactionProfiles, serving_shelf
 from chekara.adapters.promotions import SqlPromotions
 from chekara.data.identity import EntityTokens, load_entity_secret
+from chekara.domain.crossing import Crossing
 from chekara.policy import Policy, load_policy
 from chekara.service.audit import AuditReport, verify_log
-from chekara.service.champions import Champions
+from chekara.service.champions import Champion, Champions
 from chekara.service.group import WriteGroup
 from chekara.service.inspect import RecordInspections
 from chekara.service.profiles import FoldEvents
@@ -28,6 +31,7 @@ from chekara.service.promote import PromoteModel
 from chekara.service.ranks import RankWindows
 from chekara.service.read import ReadDecisions
 from chekara.service.records import ClockMode, Promotion
+from chekara.service.rehearse import RehearseModels
 from chekara.service.review import RecordReview
 from chekara.service.score import ScoreCrossings
 from chekara.service.writer import GroupCommitWriter
@@ -63,7 +67,11 @@ class House:
 
 
 def open_house(
-    settings: Settings, *, clock: ClockMode = "live", on_group: Callable[[int, float], None] | None = None
+    settings: Settings,
+    *,
+    clock: ClockMode = "live",
+    on_group: Callable[[int, float], None] | None = None,
+    example: Crossing | None = None,
 ) -> House:
     """Migrate and open the database, load champions, start the writer.
 
@@ -74,6 +82,8 @@ def open_house(
         ``replay`` takes receipt times from the body.
     on_group : callable, optional
         Told (requests, seconds) after every group that was scored and logged.
+    example : Crossing, optional
+        Walked through every model before it serves, now and after each promotion; nothing of it is kept.
 
     Raises
     ------
@@ -90,8 +100,10 @@ def open_house(
     database = open_database(settings)
     book = CheckpointBook(checkpoint_file(settings.home), database, checkpoint_key)
     log = SqlDecisionLog(database, cipher)
-    champions = ServingChampions(SqlPromotions(database), BundleStore(settings), policy)
     profiles = FoldEvents(tuple(policy.domains))
+    ranks = RankWindows(log.ranked_margins)
+    rehearse = None if example is None else _rehearsal(database, profiles, ranks, example)
+    champions = ServingChampions(SqlPromotions(database), BundleStore(settings), policy, rehearse)
     catch_up(database, profiles)
     champions.refresh()
     champions.start_watching()
@@ -100,7 +112,7 @@ def open_house(
         policy=policy,
         tokens=tokens,
         cipher=cipher,
-        ranks=RankWindows(log.ranked_margins),
+        ranks=ranks,
         profiles=profiles,
         clock=clock,
     )
@@ -130,6 +142,17 @@ def open_house(
         policy=policy,
         close=close,
     )
+
+
+def _rehearsal(
+    database: Database, profiles: FoldEvents, ranks: RankWindows, example: Crossing
+) -> Callable[[Mapping[str, Champion]], None]:
+    @contextmanager
+    def read_profiles() -> Iterator[TransactionProfiles]:
+        with database.reading() as connection:
+            yield TransactionProfiles(serving_shelf(connection))
+
+    return RehearseModels(profiles=profiles, ranks=ranks, read_profiles=read_profiles, example=example)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from chekara.errors import BundleDigestError, ChekaraError
+from chekara.errors import BundleDigestError, ChekaraError, LogUnavailableError
 from chekara.modelling.bundle import load_trusted_keys, read_bundle, verify_in_child
 from chekara.modelling.model import Model
 from chekara.policy.policy import Policy
@@ -20,6 +20,8 @@ from chekara.service.records import BundleAbout, Promotion
 from chekara.settings import Settings
 
 WATCH_SECONDS = 2.0
+KEPT_MODELS = 2
+"""Models that served a domain before and stay in memory, so that going back costs no verification."""
 
 
 class BundleStore:
@@ -144,13 +146,23 @@ class ServingChampions:
     store : BundleStore
     policy : Policy
         A domain that it does not know cannot serve.
+    rehearse : callable, optional
+        Given the mapping that is to serve, walks everything in it once; what it raises keeps the new model out.
     """
 
-    def __init__(self, register: PromotionRegister, store: BundleStore, policy: Policy) -> None:
+    def __init__(
+        self,
+        register: PromotionRegister,
+        store: BundleStore,
+        policy: Policy,
+        rehearse: Callable[[Mapping[str, Model]], None] | None = None,
+    ) -> None:
         self._register = register
         self._store = store
         self._policy = policy
+        self._rehearse = rehearse or (lambda _serving: None)
         self._serving: Mapping[str, Model] = {}
+        self._former: dict[str, tuple[Model, ...]] = {}
         self._problems: dict[str, str] = {}
         self._refused: dict[str, str] = {}
         self._stopping = threading.Event()
@@ -174,26 +186,44 @@ class ServingChampions:
             The promotion records cannot be read.
         """
         with self._refreshing:
-            serving = dict(self._serving)
             for domain, promotion in self._register.serving().items():
                 digest = promotion.model.digest
-                if domain in serving and serving[domain].identity.digest == digest:
+                if domain in self._serving and self._serving[domain].identity.digest == digest:
                     self._problems.pop(domain, None)
                 elif self._refused.get(domain) != promotion.promotion_id:
-                    self._load(domain, promotion, serving)
-            self._serving = serving
+                    self._replace(domain, promotion)
 
-    def _load(self, domain: str, promotion: Promotion, serving: dict[str, Model]) -> None:
+    def holds(self, domain: str, digest: str) -> bool:
+        """Whether a model that served before is still in memory, verified and warm."""
+        return self._kept(domain, digest) is not None
+
+    def _kept(self, domain: str, digest: str) -> Model | None:
+        return next((model for model in self._former.get(domain, ()) if model.identity.digest == digest), None)
+
+    def _replace(self, domain: str, promotion: Promotion) -> None:
+        """Let one domain's new model serve, once it is verified and warm; the one before stays at hand."""
+        digest = promotion.model.digest
         try:
             self._policy.domain(domain)
-            serving[domain] = self._store.load(promotion.model.digest)
-        except ChekaraError as error:
+            model = self._kept(domain, digest) or self._store.load(digest)
+            serving = {**self._serving, domain: model}
+            self._rehearse(serving)
+        except LogUnavailableError:
+            raise  # says nothing of the bundle: it is tried again at the next look
+        except Exception as error:  # noqa: BLE001  # a model that cannot score an example must not serve
             # Refused once, a bundle is not tried again until it is promoted again or the service restarts.
             self._refused[domain] = promotion.promotion_id
-            self._problems[domain] = f"{domain}: {error.title}: {error}"
+            told = f"{error.title}: {error}" if isinstance(error, ChekaraError) else "it cannot score an example"
+            self._problems[domain] = f"{domain}: {told}"
             logging.getLogger(__name__).error("promoted bundle does not serve: %s", self._problems[domain])
-        else:
-            self._problems.pop(domain, None)
+            return
+        before = self._serving.get(domain)
+        if before is not None:
+            others = (one for one in self._former.get(domain, ()) if one.identity.digest != digest)
+            self._former[domain] = (before, *others)[:KEPT_MODELS]
+        self._problems.pop(domain, None)
+        self._serving = serving
+        logging.getLogger(__name__).info("a model serves: %s %s", domain, digest)
 
     def start_watching(self) -> None:
         """Look for promotions every two seconds, in a thread of its own."""

@@ -18,7 +18,7 @@ from chekara.api.app import build_app
 from chekara.api.logs import configure_logs
 from chekara.api.metrics import Metrics
 from chekara.api.openapi import CROSSING_EXAMPLE
-from chekara.api.warm import warm_champions, warm_profiles, warm_texts
+from chekara.api.warm import example_crossing, warm_profiles, warm_texts
 from chekara.errors import ConfigurationError
 from chekara.service.records import ClockMode
 from chekara.settings import Settings
@@ -63,7 +63,12 @@ def run_server(
     started = time.perf_counter()
     listener = _bind(host, port)
     metrics = Metrics()
-    house = open_house(settings, clock=clock, on_group=lambda crossings, _: metrics.group_size.observe(crossings))
+    house = open_house(
+        settings,
+        clock=clock,
+        on_group=lambda crossings, _: metrics.group_size.observe(crossings),
+        example=example_crossing(CROSSING_EXAMPLE, settings.limits),
+    )
     try:
         _serve(settings, house, listener, metrics, clock, started)
     finally:
@@ -102,7 +107,6 @@ def _serve(
     mount_pages(app, house, settings)
     warm_texts()
     warm_profiles(house.policy.domains, CROSSING_EXAMPLE, settings.limits)
-    warm_champions(house.champions, CROSSING_EXAMPLE, settings.limits)
     # What was made so far lives as long as the process: the collector need not look at it with every request.
     gc.collect()
     gc.freeze()

@@ -8,15 +8,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from chekara import messages
 from chekara.api.parse import ScoreParser
 from chekara.domain.crossing import Crossing
-from chekara.features.build import items_from_crossings
-from chekara.features.catalogue import ItemColumns, laid_columns
 from chekara.features.profile_live import CrossingEvent, LiveProfiles
-from chekara.service.champions import Champions
 from chekara.settings import Limits
 
 
@@ -39,7 +35,7 @@ def warm_profiles(domains: Iterable[str], example: Mapping[str, Any], limits: Li
         A body of ``POST /v1/scores``.
     limits : Limits
     """
-    first = _parsed(example, limits)
+    first = example_crossing(example, limits)
     live = LiveProfiles((), domains=tuple(domains), neighbourhoods={})
     pending = b""
     for days in range(2):
@@ -49,28 +45,14 @@ def warm_profiles(domains: Iterable[str], example: Mapping[str, Any], limits: Li
         pending = group.fold({}).pending
 
 
-def warm_champions(champions: Champions, example: Mapping[str, Any], limits: Limits) -> None:
-    """Score an example with every champion, alone and in a small group, and throw the numbers away.
+def example_crossing(example: Mapping[str, Any], limits: Limits) -> Crossing:
+    """Parse an example by the real parser, so that this road is warm, too.
 
     Parameters
     ----------
-    champions : Champions
     example : mapping
-        A body of ``POST /v1/scores``. It goes through the real parser and the real features; nothing is logged.
+        A body of ``POST /v1/scores``.
     limits : Limits
     """
-    crossing = _parsed(example, limits)
-    for champion in champions.serving().values():
-        for size in (1, 2, 32):
-            items, _ = items_from_crossings([crossing] * size)
-            unknown = np.full(items.n_items, np.nan, dtype=np.float32)
-            items = ItemColumns(items.values | dict.fromkeys(laid_columns(champion.names), unknown), items.n_items)
-            X = champion.encode(champion.features(items))
-            margins = champion.margins(X)
-            champion.contributions(X)
-            champion.calibration.interval(margins)
-
-
-def _parsed(example: Mapping[str, Any], limits: Limits) -> Crossing:
     body = msgspec.json.encode(example)
     return ScoreParser(limits).parse(body, received_at=datetime.now(UTC), is_replay=True).crossing

@@ -172,11 +172,12 @@ class FoldEvents:
 
     def _reader(self, names: tuple[str, ...], head: ProfileHead) -> LiveProfiles:
         key = (names, id(head.neighbourhoods))
+        # Each time: another process may have laid profiles of another layout on the shelf that serves.
+        self.refuse_other_layout(head)
         found = self._readers.get(key)
         if found is not None:
             return found[1]
         reader = LiveProfiles(names, domains=self.domains, neighbourhoods=head.neighbourhoods)
-        self.refuse_other_layout(head)
         if len(self._readers) >= REMEMBERED_READERS:
             self._readers.clear()
         # The mapping is held, so that its identity stays its own.

@@ -102,6 +102,13 @@ class RankWindows:
             self._pending.append((digest, margin))
         return rank
 
+    def prepare(self, champion: Champion) -> None:
+        """Begin the window of a model that does not score yet, so that its first crossing does not wait for it."""
+        digest = champion.identity.digest
+        if digest not in self._windows:
+            # From another thread than the one that scores: put in whole, and only if nobody was first.
+            self._windows.setdefault(digest, self._begun(champion))
+
     def settle(self) -> None:
         """Keep what entered since the last call: it is durable."""
         self._pending.clear()
@@ -115,6 +122,9 @@ class RankWindows:
     def _window(self, champion: Champion) -> RankWindow:
         digest = champion.identity.digest
         if digest not in self._windows:
-            begun = begun_with(champion)
-            self._windows[digest] = RankWindow(np.concatenate([begun, self._ranked_margins(digest, WINDOW)]))
+            self._windows[digest] = self._begun(champion)
         return self._windows[digest]
+
+    def _begun(self, champion: Champion) -> RankWindow:
+        margins = self._ranked_margins(champion.identity.digest, WINDOW)
+        return RankWindow(np.concatenate([begun_with(champion), margins]))

@@ -94,6 +94,7 @@ class ScoreCrossings:
         self._predict = PredictAsKnown(profiles)
         self._clock = clock
         self._now = now
+        self._serving: Mapping[str, Champion] | None = None
 
     def in_transaction(self, transaction: LogTransaction, requests: Sequence[ScoreRequest]) -> list[Outcome]:
         """Score requests, in order.
@@ -118,10 +119,18 @@ class ScoreCrossings:
     def settle(self) -> None:
         """Keep what the transaction taught: it is durable."""
         self._ranks.settle()
+        self._serving = None
 
     def forget(self) -> None:
         """Forget what the transaction taught: it was taken back."""
         self._ranks.forget()
+        self._serving = None
+
+    def _models(self) -> Mapping[str, Champion]:
+        """Return the models of this transaction: a promotion in its middle counts from the next one on."""
+        if self._serving is None:
+            self._serving = {d: c for d, c in self._champions.serving().items() if d in self._policy.domains}
+        return self._serving
 
     def _at_the_door(self, place: int, request: ScoreRequest, outcomes: dict[int, Outcome]) -> Iterator[_Lodged]:
         try:
@@ -236,7 +245,7 @@ class ScoreCrossings:
     ) -> None:
         if not fresh:
             return
-        serving = {d: c for d, c in self._champions.serving().items() if d in self._policy.domains}
+        serving = self._models()
         if not serving:
             outcomes.update((one.lodged.place, NotReadyError("no verified model serves")) for one in fresh)
             return
