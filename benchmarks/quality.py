@@ -8,6 +8,10 @@ what was known before the instant; crossings known from then on are scored, insp
 revision that was lodged before any result, with profiles as known before it. Peers learn from the same labelled
 crossings: chance, a logistic regression on the declared features, and LightGBM (200 trees of 31 leaves) and
 CatBoost on the declared features and raw entity ids as native categories.
+
+Of the model's probabilities it tells the Brier score and the reliability line (logistic regression of outcomes on the
+log-odds said) against the whole truth of all later traffic, and against what later controls found; and
+whether the mean probability lies within the bounds of the rate of the lot's draws, each weighted by 1 / propensity.
 """
 
 from __future__ import annotations
@@ -32,8 +36,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, QuantileTransformer
 
-from chekara.data.labels import first_results, parse_instant
+from benchmarks.honesty import honesty_lines, judge_honesty
+from chekara.data.labels import first_results, label_crossings, parse_instant
 from chekara.data.leakage import revisions_before_result
+from chekara.data.lot import draws_by_intention, lot_controls
 from chekara.data.sources import History, load_history
 from chekara.errors import NotEnoughHitsError
 from chekara.evaluation.order import rank_outcomes
@@ -45,6 +51,7 @@ from chekara.modelling.fit import crossing_margins
 from chekara.modelling.recipe import refit_on_everything
 from chekara.modelling.shared import lay_out_lines, with_profiles
 from chekara.modelling.spec import ModelSpec, load_spec
+from chekara.programs import open_console
 from training._history import history_before
 
 Floats = npt.NDArray[np.float64]
@@ -151,20 +158,27 @@ PEERS: dict[str, Callable[[pd.DataFrame, Floats, pd.DataFrame], Floats]] = {
 }
 
 
-def score_domain(history: History, spec: ModelSpec, until: datetime, shared: Any, later: Later) -> Scores:
-    """Score every later crossing by the model and by its peers; shape (n_crossings,) each."""
+def score_domain(
+    history: History, spec: ModelSpec, until: datetime, shared: Any, later: Later
+) -> tuple[Scores, Floats, str]:
+    """Score every later crossing by the model and by its peers; shape (n_crossings,) each.
+
+    Also the model's probabilities, NaN where the domain does not apply, and what its calibration rests on.
+    """
     dataset = build_dataset(history, spec, until, shared=shared)
     model = refit_on_everything(dataset, spec, SEED)
     n = len(later.ids)
     margins = np.where(model.applies_to(later.items), model.margins(model.encode(model.features(later.items))), -np.inf)
-    scores = {"model": crossing_margins(margins, later.crossing, n), "chance": np.zeros(n)}
+    margin = crossing_margins(margins, later.crossing, n)
+    said = np.where(np.isneginf(margin), np.nan, model.calibration.probability(margin))
+    scores = {"model": margin, "chance": np.zeros(n)}
     told = ~np.isnan(dataset.hit[dataset.crossing_of_item])
     train = declared_columns(spec, dataset.items)[told].reset_index(drop=True)
     label = dataset.hit[dataset.crossing_of_item][told]
     test = declared_columns(spec, later.items)
     for name, peer in PEERS.items():
         scores[name] = crossing_margins(peer(train, label, test), later.crossing, n)
-    return scores
+    return scores, said, model.calibration.basis
 
 
 def figures(hit: npt.NDArray[np.bool_], score: Floats) -> list[float]:
@@ -191,7 +205,7 @@ def main(
     domain: Annotated[list[str] | None, typer.Option()] = None,
 ) -> None:
     """Print one table per domain."""
-    console = Console()
+    console = open_console()
     specs = [load_spec(path) for path in sorted(MODELS.glob("*/model.toml"))]
     specs = [spec for spec in specs if not domain or spec.domain in domain]
     instant = parse_instant(until, where="--until")
@@ -208,13 +222,19 @@ def main(
         hit = truth[spec.domain].to_numpy(dtype=bool)
         began = time.perf_counter()
         try:
-            scores = score_domain(known, spec, instant, shared, later)
+            scores, said, basis = score_domain(known, spec, instant, shared, later)
         except NotEnoughHitsError as error:
             console.print(f"{spec.domain}: {error}")
             continue
         if ceiling is not None:
             scores["Bayes"] = ceiling[spec.domain].to_numpy(dtype=np.float64)
         show(console, f"{spec.domain}: {hit.sum():,} hits, {time.perf_counter() - began:.0f} s", hit, scores)
+        draws = draws_by_intention(
+            lot_controls(history.inspections, spec.target), history.crossings, history.crossing_points
+        )
+        labels = label_crossings(history.inspections, spec.target)
+        for line in honesty_lines(judge_honesty(said, hit, labels, draws, later.ids), basis):
+            console.print(line, highlight=False)
 
 
 if __name__ == "__main__":

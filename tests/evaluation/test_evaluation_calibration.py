@@ -11,7 +11,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss
 
 from chekara.errors import TrainingError
-from chekara.evaluation.calibration import brier_loss, brier_skill_score, reliability, wilson_interval
+from chekara.evaluation.calibration import (
+    brier_loss,
+    brier_skill_score,
+    reliability,
+    reliability_line,
+    wilson_interval,
+)
 
 probability = st.floats(0, 1)
 
@@ -96,3 +102,33 @@ def test_probabilities_that_are_none_are_refused(said: list[float]) -> None:
         brier_loss([1, 0], said)
     with pytest.raises(TrainingError):
         reliability([1, 0], said)
+
+
+def _world(seed: int, slope: float, intercept: float, n: int = 4000) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    logit = rng.normal(-1.5, 1.2, n)
+    happened = rng.random(n) < 1 / (1 + np.exp(-intercept - slope * logit))
+    return happened, 1 / (1 + np.exp(-logit))
+
+
+@pytest.mark.parametrize(("slope", "intercept"), [(1.0, 0.0), (1.4, 0.3), (0.6, -0.2)])
+def test_the_reliability_line_is_scikit_learns_and_its_bounds_hold_in_95_of_100_worlds(
+    slope: float, intercept: float
+) -> None:
+    happened, said = _world(0, slope, intercept)
+    line = reliability_line(happened, said)
+    assert line is not None
+    oracle = LogisticRegression(C=np.inf, tol=1e-10).fit(np.log(said / (1 - said))[:, None], happened)
+    assert line.slope == pytest.approx(oracle.coef_[0, 0], abs=1e-4)
+    assert line.intercept == pytest.approx(oracle.intercept_[0], abs=1e-4)
+    lines = [one for one in (reliability_line(*_world(seed, slope, intercept)) for seed in range(200)) if one]
+    assert 182 <= sum(one.slope_95[0] <= slope <= one.slope_95[1] for one in lines) <= 198
+    assert 182 <= sum(one.intercept_95[0] <= intercept <= one.intercept_95[1] for one in lines) <= 198
+
+
+def test_few_hits_make_no_line() -> None:
+    happened, said = _world(0, 1.0, 0.0)
+    rare = happened & (np.cumsum(happened) <= 199)
+    assert reliability_line(rare, said) is None
+    assert reliability_line(happened & (np.cumsum(happened) <= 200), said) is not None
+    assert reliability_line(np.arange(600) < 300, np.where(np.arange(600) < 300, 0.9, 0.1)) is None, "separated"

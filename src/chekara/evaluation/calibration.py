@@ -70,6 +70,27 @@ class Reliability:
     hit_rate: float
 
 
+@dataclass(frozen=True, slots=True)
+class ReliabilityLine:
+    """The line of outcomes over the log-odds that were said, with its uncertainty.
+
+    Attributes
+    ----------
+    slope, intercept : float
+        1 and 0 are right.
+    slope_95, intercept_95 : tuple of float
+        Wald bounds.
+    hits : int
+        What it was fitted on.
+    """
+
+    slope: float
+    intercept: float
+    slope_95: tuple[float, float]
+    intercept_95: tuple[float, float]
+    hits: int
+
+
 def wilson_interval(hits: float, n: float, z: float = Z90) -> tuple[float, float]:
     """Bounds of a share by Wilson's score, which stays inside [0, 1] and works at 0 hits.
 
@@ -187,6 +208,46 @@ def reliability(
     )
 
 
+def reliability_line(hit: npt.ArrayLike, probability: npt.ArrayLike) -> ReliabilityLine | None:
+    """Fit outcomes on the log-odds that were said (logistic regression), with bounds.
+
+    Parameters
+    ----------
+    hit : array-like of bool, shape (n,)
+    probability : array-like of float in [0, 1], shape (n,)
+
+    Returns
+    -------
+    ReliabilityLine or None
+        None under 200 hits, or where there is no finite line: insufficient data.
+
+    Raises
+    ------
+    TrainingError
+        As in `brier_loss`.
+
+    Examples
+    --------
+    >>> said = np.repeat([0.2, 0.6], 1000)
+    >>> happened = np.concatenate([np.arange(1000) < 200, np.arange(1000) < 600])
+    >>> round(reliability_line(happened, said).slope, 6), reliability_line(happened[:900], said[:900]) is None
+    (1.0, True)
+    """
+    y, p, w = _checked(hit, probability, None)
+    fitted = _fit_line(y, p, w) if y.sum() >= FEWEST_HITS else None
+    if fitted is None:
+        return None
+    (slope, intercept), curvature = fitted
+    off_slope, off_intercept = Z95 * np.sqrt(np.diag(np.linalg.inv(curvature)))
+    return ReliabilityLine(
+        slope=float(slope),
+        intercept=float(intercept),
+        slope_95=(float(slope - off_slope), float(slope + off_slope)),
+        intercept_95=(float(intercept - off_intercept), float(intercept + off_intercept)),
+        hits=int(y.sum()),
+    )
+
+
 def _bin_bounds(ranked: Floats, bins: int) -> list[tuple[int, int]]:
     """Cut at equal counts, each cut moved to the end of its run of equal probabilities."""
     wanted = np.linspace(0, len(ranked), bins + 1).round().astype(np.int64)[1:-1]
@@ -205,12 +266,19 @@ def _bin(y: Floats, p: Floats, w: Floats) -> ReliabilityBin:
 
 
 def _slope_and_intercept(y: Floats, p: Floats, w: Floats) -> tuple[float, float]:
-    """Logistic regression of the outcome on the log-odds of the probability, by Newton's method."""
+    fitted = _fit_line(y, p, w)
+    return (float("nan"), float("nan")) if fitted is None else (float(fitted[0][0]), float(fitted[0][1]))
+
+
+def _fit_line(y: Floats, p: Floats, w: Floats) -> tuple[Floats, Floats] | None:
+    """Logistic regression of the outcome on the log-odds of the probability, by Newton's method.
+
+    Returns slope and intercept, and their information matrix; None where no finite line exists.
+    """
     inside = np.clip(p, 1e-12, 1 - 1e-12)
     design = np.column_stack([np.log(inside / (1 - inside)), np.ones(len(p))])
-    nothing = (float("nan"), float("nan"))
     if np.ptp(design[:, 0]) <= 0 or not 0 < np.average(y, weights=w) < 1:
-        return nothing
+        return None
     beta = np.array([1.0, 0.0])
     for _ in range(_NEWTON_STEPS):
         fitted = 1.0 / (1.0 + np.exp(-np.clip(design @ beta, -700, 700)))
@@ -218,12 +286,12 @@ def _slope_and_intercept(y: Floats, p: Floats, w: Floats) -> tuple[float, float]
         try:
             step = np.linalg.solve(curvature, design.T @ (w * (y - fitted)))
         except np.linalg.LinAlgError:
-            return nothing
+            return None
         size = float(np.abs(step).max())
         beta = beta + (step if size <= _LARGEST_STEP else step * (_LARGEST_STEP / size))
         if size < _CLOSE_ENOUGH:
-            return float(beta[0]), float(beta[1])
-    return nothing  # outcomes perfectly separated by the probability: no finite slope
+            return beta, curvature
+    return None  # outcomes perfectly separated by the probability: no finite slope
 
 
 def _checked(
