@@ -328,10 +328,10 @@ class UnavailableError(ChekaraError):
 
 
 class NotReadyError(UnavailableError):
-    """No verified model serves yet."""
+    """No verified model serves yet, or nothing can be logged."""
 
     code = "not_ready"
-    title = "No model is ready to score"
+    title = "Not ready to score"
 
 
 class LogUnavailableError(UnavailableError):

@@ -19,6 +19,7 @@ from chekara.adapters.label_cipher import AesLabelCipher
 from chekara.adapters.profile_load import catch_up
 from chekara.adapters.profile_store import TransactionProfiles, serving_shelf
 from chekara.adapters.promotions import SqlPromotions
+from chekara.adapters.write_probe import WriteProbe
 from chekara.data.identity import EntityTokens, load_entity_secret
 from chekara.domain.crossing import Crossing
 from chekara.policy import Policy, load_policy
@@ -53,6 +54,8 @@ class House:
     champions : Champions
         Which models serve; empty: not ready.
     policy : Policy
+    unwritable : callable
+        Why decisions could not be logged right now, or None; blocks up to a second.
     close : callable
         Drain the writer, sign a last checkpoint, close the database.
     """
@@ -63,6 +66,7 @@ class House:
     review: RecordReview
     champions: Champions
     policy: Policy
+    unwritable: Callable[[], str | None]
     close: Callable[[], None]
 
 
@@ -125,8 +129,11 @@ def open_house(
     )
     writer.start()
 
+    probe = WriteProbe(database)
+
     def close() -> None:
         champions.stop_watching()
+        probe.close()
         writer.stop()
         try:
             book.sign()
@@ -140,6 +147,7 @@ def open_house(
         review=RecordReview(log=log, policy=policy),
         champions=champions,
         policy=policy,
+        unwritable=probe.problem,
         close=close,
     )
 

@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials
 from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
 from chekara.api.access import authenticate, bearer
@@ -29,18 +30,26 @@ async def healthz() -> dict[str, str]:
 @router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", summary="Can score", responses=problem_responses([NotReadyError]))
 async def readyz(request: Request) -> Response:
-    """Tell whether crossings can be scored: at least one verified model serves and the log was opened.
+    """Tell whether crossings can be scored: a verified and warm model serves, and the log takes writes.
 
-    Not ready is 503 with the problem ``not_ready``.
+    Not ready is 503 with the problem ``not_ready`` and the reason.
     """
-    champions = context_of(request).house.champions
-    serving = champions.serving()
-    if not serving:
+    context = context_of(request)
+    error = await _why_not_ready(context)
+    if error is not None:
+        raise error
+    return JSONResponse({"status": "ready", "domains": sorted(context.house.champions.serving())})
+
+
+async def _why_not_ready(context: Context) -> NotReadyError | None:
+    champions = context.house.champions
+    if not champions.serving():
         refused = len(champions.problems())
         why = f"{refused} promoted bundles were refused" if refused else "no model was promoted yet"
         hint = "GET /v1/models and the log tell why" if refused else "train one and promote it"
-        raise NotReadyError(why, hint=hint)
-    return JSONResponse({"status": "ready", "domains": sorted(serving)})
+        return NotReadyError(why, hint=hint)
+    unwritable = await run_in_threadpool(context.house.unwritable)
+    return None if unwritable is None else NotReadyError(unwritable, hint="no decision can be logged")
 
 
 @router.get(
@@ -58,6 +67,7 @@ async def metrics(
         if not may(actor, Permission.READ_METRICS):
             raise ForbiddenError("the key's role does not allow this", hint="use a key of the role admin")
     context = context_of(request)
+    context.metrics.ready.set(1 if await _why_not_ready(context) is None else 0)
     _refresh(context)
     return Response(context.metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
 
@@ -66,7 +76,6 @@ def _refresh(context: Context) -> None:
     """Bring the gauges up to what is true now."""
     serving = context.house.champions.serving()
     context.metrics.queue_depth.set(context.house.writer.waiting)
-    context.metrics.ready.set(1 if serving else 0)
     context.metrics.model.clear()
     for domain, champion in serving.items():
         context.metrics.model.labels(domain, champion.identity.version, champion.identity.digest).set(1)
