@@ -152,6 +152,13 @@ def test_usual_names_the_goods_that_it_is_meant_for(goods: str | None, said: str
         ("net_mass_kg", 0.12345, "0.123"),
         ("origin_country", "CN", "China (CN)"),
         ("vehicle_type", "truck", "truck"),
+        ("importer_days_since_last", 0.00101, "1 min"),
+        ("importer_days_since_last", 0.3, "7 h"),
+        ("importer_days_since_last", 412.3, "412 d"),
+        ("importer_age_days", 0.0, "0 d"),
+        ("importer_price_deviation", -0.00663, "−0.01"),
+        ("importer_price_deviation", -1.237, "−1.24"),
+        ("importer_volume_long", 0.00412, "0"),
         ("procedure", "Z" * 200, "Z" * 59 + "…"),
     ],
 )

@@ -32,6 +32,7 @@ FROM_ORIGIN = "from_origin"
 """Key in a reason's evidence: 1 where "usual" is meant for goods of the line's origin alone."""
 
 _COUNTRY_FEATURES = ("origin_country", "dispatch_country", "destination_country", "vehicle_country")
+_COARSE_UNITS = ("standard deviations", "decayed count", "log ratio")
 _LONGEST_VALUE = 60
 _COUNTED = frozenset({"inspected", "hits", "share", "share_all"})
 
@@ -266,7 +267,10 @@ def _shown_number(value: float, language: str, unit: str) -> str:
         return messages.text("value.yes" if value >= 0.5 else "value.no", language)
     if unit == "day":
         return messages.weekday(min(max(round(value), 0), 6), language)
-    return messages.number(value, language)
+    if unit == "days":
+        return messages.days(value, language)
+    # Of these a hundredth is the last that means anything: "0.00663 standard deviations" is none.
+    return messages.number(round(value, 2) if unit in _COARSE_UNITS else value, language)
 
 
 def _shown_code(name: str, code: str, language: str) -> str:

@@ -151,6 +151,28 @@ def duration(span: timedelta, language: str) -> str:
     return " ".join(shown)
 
 
+def days(amount: float, language: str) -> str:
+    """Format a number of days as a person does: whole from ten, one decimal below, hours and minutes under one.
+
+    Examples
+    --------
+    >>> [days(x, "en").replace(NO_BREAK_SPACE, " ") for x in (412.3, 2.345, 0.3, 0.00101, 0.0)]
+    ['412 d', '2.3 d', '7 h', '1 min', '0 d']
+    """
+    if not math.isfinite(amount):
+        return DASH
+    minutes = round(amount * 24 * 60)
+    if amount > 0 and minutes == 0:
+        return text("unit.under_a_minute", language)
+    if 0 < minutes < 60:
+        unit, shown = "minute", minutes
+    elif 0 < minutes < 24 * 60:
+        unit, shown = "hour", round(minutes / 60)
+    else:
+        unit, shown = "day", round(amount) if abs(amount) >= 10 else round(amount, 1)
+    return text(f"unit.{unit}", language, n=number(shown, language)).replace(" ", NO_BREAK_SPACE)
+
+
 def weekday(day: int, language: str) -> str:
     """Name a day of the week, 0 for Monday to 6 for Sunday.
 
