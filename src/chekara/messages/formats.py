@@ -161,6 +161,7 @@ def days(amount: float, language: str) -> str:
     """
     if not math.isfinite(amount):
         return DASH
+    shown: float
     minutes = round(amount * 24 * 60)
     if amount > 0 and minutes == 0:
         return text("unit.under_a_minute", language)
