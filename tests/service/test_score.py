@@ -14,6 +14,7 @@ from sqlalchemy import func, select, text
 from chekara.adapters.database import decisions, log, payloads
 from chekara.domain.vocabulary import Lane, ReviewAction, Role
 from chekara.errors import (
+    AuditError,
     LogUnavailableError,
     NotFoundError,
     NotReadyError,
@@ -21,7 +22,8 @@ from chekara.errors import (
     SupersededRevisionError,
 )
 from chekara.features.build import items_from_crossings
-from chekara.service.payload import decision_from, plain_decision
+from chekara.service.chain import canonical_json
+from chekara.service.payload import decision_from, parsed, plain_decision, scoring_from
 from chekara.service.records import Chain
 from chekara.service.replay import replay_decision
 from chekara.service.review import ReviewRequest
@@ -271,16 +273,18 @@ def test_a_stored_decision_replays_to_the_same_numbers(house: SmallHouse) -> Non
     }
 
 
-def test_a_decision_from_before_amounts_were_told_replays(house: SmallHouse) -> None:
+def test_a_decision_of_another_format_is_refused_by_name(house: SmallHouse) -> None:
     record = house.score_one(crossing(items=2))
     scoring = house.log.scoring(Chain.LIVE, record.decision.decision_id)
     assert scoring is not None
-    plain = plain_decision(record, content="", sealed_labels=None, scoring=scoring)
-    for score in plain["domains"]:
-        del score["expected_amount"]
-    old = decision_from(plain, chain=Chain.LIVE, position=1, labels={})
-    assert [score.expected_amount for score in old.decision.domains] == [None]
-    assert replay_decision(old, scoring, lambda _: small_model()).is_same
+    plain = parsed(canonical_json(plain_decision(record, content="", sealed_labels=None, scoring=scoring)))
+    assert decision_from(plain, chain=Chain.LIVE, position=1, labels={}).decision.domains == record.decision.domains
+    for read in (
+        lambda: decision_from(plain | {"format": 1}, chain=Chain.LIVE, position=1, labels={}),
+        lambda: scoring_from(plain | {"format": 1}),
+    ):
+        with pytest.raises(AuditError, match="another version"):
+            read()
 
 
 def test_a_model_that_knows_no_amounts_tells_none(tmp_path: Path) -> None:

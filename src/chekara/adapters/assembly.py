@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from chekara.adapters.promotions import SqlPromotions
 from chekara.adapters.write_probe import WriteProbe
 from chekara.data.identity import EntityTokens, load_entity_secret
 from chekara.domain.crossing import Crossing
+from chekara.errors import LogUnavailableError
 from chekara.policy import Policy, load_policy
 from chekara.service.audit import AuditReport, verify_log
 from chekara.service.champions import Champion, Champions
@@ -34,6 +36,7 @@ from chekara.service.read import ReadDecisions
 from chekara.service.records import ClockMode, Promotion
 from chekara.service.rehearse import RehearseModels
 from chekara.service.review import RecordReview
+from chekara.service.roll_back import RollBackModel
 from chekara.service.score import ScoreCrossings
 from chekara.service.writer import GroupCommitWriter
 from chekara.settings import Settings
@@ -56,6 +59,12 @@ class House:
     policy : Policy
     unwritable : callable
         Why decisions could not be logged right now, or None; blocks up to a second.
+    bundle_folder : callable
+        Where the bundle of a digest lies.
+    promote : callable
+        `PromoteModel`; the model serves before it returns, if it can.
+    roll_back : callable
+        `RollBackModel`; likewise.
     close : callable
         Drain the writer, sign a last checkpoint, close the database.
     """
@@ -67,6 +76,9 @@ class House:
     champions: Champions
     policy: Policy
     unwritable: Callable[[], str | None]
+    bundle_folder: Callable[[str], Path]
+    promote: Callable[..., Promotion]
+    roll_back: Callable[..., Promotion]
     close: Callable[[], None]
 
 
@@ -107,7 +119,8 @@ def open_house(
     profiles = FoldEvents(tuple(policy.domains))
     ranks = RankWindows(log.ranked_margins)
     rehearse = None if example is None else _rehearsal(database, profiles, ranks, example)
-    champions = ServingChampions(SqlPromotions(database), BundleStore(settings), policy, rehearse)
+    register, store = SqlPromotions(database), BundleStore(settings)
+    champions = ServingChampions(register, store, policy, rehearse)
     catch_up(database, profiles)
     champions.refresh()
     champions.start_watching()
@@ -129,7 +142,7 @@ def open_house(
     )
     writer.start()
 
-    probe = WriteProbe(database)
+    probe, refresh = WriteProbe(database), champions.refresh
 
     def close() -> None:
         champions.stop_watching()
@@ -148,8 +161,25 @@ def open_house(
         champions=champions,
         policy=policy,
         unwritable=probe.problem,
+        bundle_folder=store.folder,
+        promote=_and_then(PromoteModel(register=register, shelf=store, policy=policy, is_dev=settings.is_dev), refresh),
+        roll_back=_and_then(
+            RollBackModel(register=register, shelf=store, holds=champions.holds, is_dev=settings.is_dev), refresh
+        ),
         close=close,
     )
+
+
+def _and_then(act: Callable[..., Promotion], refresh: Callable[[], None]) -> Callable[..., Promotion]:
+    def acted(*given: object, **named: object) -> Promotion:
+        promotion = act(*given, **named)
+        try:
+            refresh()
+        except LogUnavailableError:
+            logging.getLogger(__name__).warning("promoted; the watcher takes the model up")
+        return promotion
+
+    return acted
 
 
 def _rehearsal(

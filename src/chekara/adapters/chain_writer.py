@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, Dialect, Table, bindparam, insert, select
 
 from chekara.adapters import database as tables
 from chekara.adapters.rows import rows_of
@@ -66,7 +67,9 @@ class ChainWriter:
         waiting, self._waiting = self._waiting, {}
         for table in (tables.log, tables.payloads, *tables.ROW_TABLES):
             if table.name in waiting:
-                self._connection.execute(insert(table), waiting[table.name])
+                sql, names = _insert_sql(table, self._connection.dialect)
+                rows = [tuple(row[name] for name in names) for row in waiting[table.name]]
+                self._connection.exec_driver_sql(sql, rows)
 
     def _wait(self, table: str, row: dict[str, Any]) -> None:
         self._waiting.setdefault(table, []).append(row)
@@ -78,9 +81,21 @@ class ChainWriter:
         return self._heads[chain]
 
 
+# The statements of every request: written by SQLAlchemy once, since writing one takes longer than running it.
+@lru_cache(maxsize=64)
+def _insert_sql(table: Table, dialect: Dialect) -> tuple[str, tuple[str, ...]]:
+    compiled = insert(table).compile(dialect=dialect)
+    return str(compiled), tuple(compiled.positiontup or ())
+
+
+@lru_cache(maxsize=4)
+def _head_sql(dialect: Dialect) -> str:
+    t = tables.log
+    newest = select(t.c.position, t.c.hash).where(t.c.chain == bindparam("own")).order_by(t.c.position.desc())
+    return f"{newest.compile(dialect=dialect)} LIMIT 1"
+
+
 def head_of(connection: Connection, chain: Chain) -> tuple[int, str]:
     """Return position and hash of the newest entry of a chain; 0 and 64 zeros where there is none."""
-    t = tables.log
-    query = select(t.c.position, t.c.hash).where(t.c.chain == chain.value).order_by(t.c.position.desc()).limit(1)
-    found = connection.execute(query).first()
+    found = connection.exec_driver_sql(_head_sql(connection.dialect), (chain.value,)).first()
     return (0, GENESIS) if found is None else (found.position, found.hash)

@@ -56,8 +56,21 @@ class SqlPromotions:
         LogUnavailableError
             The database does not answer.
         """
+        return {promotion.domain: promotion for promotion in self._all()}
+
+    def history(self, domain: str) -> tuple[Promotion, ...]:
+        """Return all promotions of a domain, oldest first.
+
+        Raises
+        ------
+        LogUnavailableError
+            The database does not answer.
+        """
+        return tuple(promotion for promotion in self._all() if promotion.domain == domain)
+
+    def _all(self) -> list[Promotion]:
         t, p = promotions, payloads
         query = select(p.c.body).join(t, (t.c.chain == p.c.chain) & (t.c.position == p.c.position))
         with self._database.reading() as connection:
             bodies = connection.execute(query.order_by(t.c.position)).scalars().all()
-        return {promotion.domain: promotion for promotion in (promotion_from(parsed(body)) for body in bodies)}
+        return [promotion_from(parsed(body)) for body in bodies]

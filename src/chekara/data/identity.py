@@ -16,6 +16,7 @@ import base64
 import hmac
 import os
 import unicodedata
+from functools import lru_cache
 from typing import Any, get_args
 
 import pandas as pd
@@ -27,6 +28,7 @@ from chekara.settings import Settings
 
 SECRET_FILE = "entity.secret"  # noqa: S105  # a file name
 SECRET_BYTES = 32
+REMEMBERED_TOKENS = 65_536
 TOKEN_BYTES = 15  # 24 base32 letters without padding; collisions need 2^60 entities
 CHECK_BYTES = 5  # 8 letters more
 DISPLAY_BYTES = 5  # 8 letters: short enough to read aloud, one accidental twin in a million entities
@@ -137,6 +139,8 @@ class EntityTokens:
         if len(secret) < 16:
             raise ConfigurationError("the entity secret is too short", hint="it needs at least 16 random bytes")
         self._secret = secret
+        # The same traders and trucks come again and again.
+        self._remembered = lru_cache(maxsize=REMEMBERED_TOKENS)(self._token)
 
     def token(self, entity: EntityType, raw: str) -> str:
         """Return the internal national token of an id.
@@ -156,6 +160,9 @@ class EntityTokens:
             raise ConfigurationError(
                 "no such type of entity", where=str(entity), hint=f"types are {', '.join(get_args(EntityType))}"
             )
+        return self._remembered(entity, raw)
+
+    def _token(self, entity: EntityType, raw: str) -> str:
         canonical = canonical_id(entity, raw)
         if not canonical:
             return ""

@@ -103,6 +103,9 @@ class Evidence:
 
     total: Count
     features: Mapping[str, NumberEvidence | CategoryEvidence]
+    _told: dict[tuple[str, int | str | None], tuple[float | str | None, dict[str, float]]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def of(
         self, feature: str, value: float | str | None, goods: str | None = None
@@ -138,23 +141,34 @@ class Evidence:
         >>> expected, numbers["inspected"], numbers["share"], numbers["share_all"]
         ('road', 20.0, 0.25, 0.24)
         """
-        numbers = _rates(self.total, "_all")
         known = self.features.get(feature)
+        key = (feature, _alike(known, value))
+        if key not in self._told:
+            # There are a few thousand kinds of values, and every request asks for some tens of them.
+            self._told[key] = self._numbers(known, value)
+        expected, numbers = self._told[key]
+        numbers = dict(numbers)
+        if isinstance(known, NumberEvidence) and known.quartiles is not None and feature in GOODS_DEPENDENT:
+            expected, numbers[GOODS_DIGITS] = _of_goods(known, goods, expected)
+        return expected, numbers
+
+    def _numbers(
+        self, known: NumberEvidence | CategoryEvidence | None, value: float | str | None
+    ) -> tuple[float | str | None, dict[str, float]]:
+        numbers = _rates(self.total, "_all")
         if known is None:
             return None, numbers
         expected: float | str | None
         if isinstance(known, NumberEvidence):
             expected, alike, more = _of_number(known, value)
             numbers |= more
-            if known.quartiles is not None and feature in GOODS_DEPENDENT:
-                expected, numbers[GOODS_DIGITS] = _of_goods(known, goods, expected)
         else:
             expected = next(iter(known.counts), None)
             alike = known.missing if value is None else known.counts.get(str(value))
         if alike is not None:
             numbers |= _rates(alike, "")
             numbers["crossings_share"] = alike.crossings / self.total.crossings
-        return expected, numbers
+        return expected, {key: number for key, number in numbers.items() if math.isfinite(number)}
 
     def to_json(self) -> dict[str, Any]:
         """Plain mapping for the bundle; the same history gives the same bytes."""
@@ -177,6 +191,15 @@ class Evidence:
             return cls(_required(_count_from_json(stored["total"])), features)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BundleRefusedError("evidence of the model cannot be read", where="evidence") from error
+
+
+def _alike(known: NumberEvidence | CategoryEvidence | None, value: float | str | None) -> int | str | None:
+    """Return what such values have in common: their bin, their category; None for missing and for rare ones."""
+    if known is None or value is None:
+        return None
+    if isinstance(known, CategoryEvidence):
+        return str(value) if str(value) in known.counts else ""
+    return None if _is_missing(value) else bisect_left(known.edges, float(value))
 
 
 def _of_number(known: NumberEvidence, value: float | str | None) -> tuple[float | None, Count | None, dict[str, float]]:

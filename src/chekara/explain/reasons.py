@@ -113,8 +113,8 @@ def _reason(
     usual: Mapping[str, Usual],
     goods: str | None,
 ) -> Reason:
-    expected, numbers = evidence.of(name, value, goods)
-    known = {key: number for key, number in numbers.items() if math.isfinite(number)}
+    expected, evident = evidence.of(name, value, goods)
+    known = dict(evident)
     if name in usual and isinstance(value, float) and all(math.isfinite(amount) for amount in usual[name][:2]):
         known["ratio"] = value
         value, expected, group = usual[name]

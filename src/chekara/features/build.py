@@ -22,7 +22,7 @@ from chekara.domain.crossing import Crossing, Value
 from chekara.errors import ConfigurationError
 from chekara.features import declared
 from chekara.features.catalogue import Array, Feature, FeatureKind, ItemColumns, find_feature
-from chekara.features.laid import LaidColumns
+from chekara.features.laid import LaidColumns, ValuesBeside, row_of
 from chekara.features.profile_measures import REFERENCE_PRICE
 
 Layout: TypeAlias = tuple[ItemColumns, npt.NDArray[np.int64]]
@@ -43,16 +43,16 @@ class FeatureTable:
         Order of the columns.
     kinds : tuple of {'number', 'category'}
         Same order.
-    values : dict of str to ndarray of shape (n_items,)
+    values : mapping of str to ndarray of shape (n_items,)
         Numbers are float32 with NaN for missing, never infinite; categories are object arrays of str with None.
     n_items : int
     laid : LaidColumns or None
-        Numbers of theirs that came as one matrix; ``values`` holds the same columns.
+        Numbers of theirs that came as one matrix, where they did; ``values`` holds the same columns.
     """
 
     names: tuple[str, ...]
     kinds: tuple[FeatureKind, ...]
-    values: dict[str, Array]
+    values: Mapping[str, Array]
     n_items: int
     laid: LaidColumns | None = field(default=None, compare=False, repr=False)
 
@@ -198,17 +198,22 @@ def build_features(
         raise ConfigurationError(
             "this feature compares with what is usual; lay the profile columns beside the items", where=plan.is_compared
         )
-    given = items.values
-    values: dict[str, Array] = {name: given[name] for name in plan.profiles if name in given}
-    for feature in plan.computed:
-        values[feature.name] = _computed_once(feature, items)
-    for feature in plan.profiles.values():
-        if feature.name not in values or values[feature.name].dtype != np.float32:
-            values[feature.name] = _computed_once(feature, items)
+    values: dict[str, Array] = {feature.name: _computed_once(feature, items) for feature in plan.computed}
     for name, kind in plan.extensions:
         column = _extension(items, name, kind)
         values[name] = _narrow(column) if kind == "number" else column
-    return FeatureTable(wanted, plan.kinds, values, items.n_items, items.laid)
+    if items.laid is not None and _are_laid(plan.profiles, items.laid.names):
+        beside = ValuesBeside(wanted, values, items.laid)
+        return FeatureTable(wanted, plan.kinds, beside, items.n_items, items.laid)
+    for name in plan.profiles:
+        column = items.number(name)
+        values[name] = column if column.dtype == np.float32 else _narrow(column)
+    return FeatureTable(wanted, plan.kinds, values, items.n_items)
+
+
+@lru_cache(maxsize=64)
+def _are_laid(profiles: tuple[str, ...], laid: tuple[str, ...]) -> bool:
+    return row_of(laid).keys() >= set(profiles)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,7 +223,7 @@ class _Plan:
     Attributes
     ----------
     kinds : tuple of {'number', 'category'}
-    profiles : mapping of str to Feature
+    profiles : tuple of str
         Those that are columns laid beside the lines.
     computed : tuple of Feature
     extensions : tuple of (str, {'number', 'category'})
@@ -227,7 +232,7 @@ class _Plan:
     """
 
     kinds: tuple[FeatureKind, ...]
-    profiles: Mapping[str, Feature]
+    profiles: tuple[str, ...]
     computed: tuple[Feature, ...]
     extensions: tuple[tuple[str, FeatureKind], ...]
     is_compared: str
@@ -246,7 +251,7 @@ def _plan(wanted: tuple[str, ...], extensions: tuple[tuple[str, FeatureKind], ..
     compared = [name for name, feature in own.items() if feature.source == "reference"]
     return _Plan(
         kinds=tuple(own[name].kind if name in own else national[name] for name in wanted),
-        profiles={name: feature for name, feature in own.items() if feature.source == "profile"},
+        profiles=tuple(name for name, feature in own.items() if feature.source == "profile"),
         computed=tuple(feature for feature in own.values() if feature.source != "profile"),
         extensions=tuple((name, national[name]) for name in beyond),
         is_compared=compared[0] if compared else "",

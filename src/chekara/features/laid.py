@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,9 +32,14 @@ class LaidColumns(Mapping[str, Column]):
 
     names: tuple[str, ...]
     matrix: Column
+    _rows: Mapping[str, int] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Find the rows once, for each look at a long tuple of names costs its hash."""
+        object.__setattr__(self, "_rows", row_of(self.names))
 
     def __getitem__(self, name: str) -> Column:
-        column: Column = self.matrix[row_of(self.names)[name]]
+        column: Column = self.matrix[self._rows[name]]
         return column
 
     def __iter__(self) -> Iterator[str]:
@@ -45,6 +51,33 @@ class LaidColumns(Mapping[str, Column]):
     def lines(self, first: int, end: int) -> LaidColumns:
         """Return some neighbouring lines."""
         return LaidColumns(self.names, self.matrix[:, first:end])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ValuesBeside(Mapping[str, npt.NDArray[Any]]):
+    """Features by name: those computed, else those that were laid.
+
+    Attributes
+    ----------
+    names : tuple of str
+    computed : mapping of str to ndarray
+    laid : LaidColumns
+        May hold more columns than are asked for.
+    """
+
+    names: tuple[str, ...]
+    computed: Mapping[str, npt.NDArray[Any]]
+    laid: LaidColumns
+
+    def __getitem__(self, name: str) -> npt.NDArray[Any]:
+        found = self.computed.get(name)
+        return self.laid[name] if found is None else found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
 
 
 @lru_cache(maxsize=64)

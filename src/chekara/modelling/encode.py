@@ -8,7 +8,7 @@ so that a declaration without value would score as one that is far too cheap. Th
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, TypeAlias
 
@@ -46,6 +46,12 @@ class Encoder:
     names: tuple[str, ...]
     codes: Mapping[str, Mapping[str, int]]
     stand_ins: Mapping[str, float]
+    _of_missing: Floats = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Lay out once what stands in for a missing value of each feature, NaN where nothing does."""
+        of_missing = np.array([self.stand_ins.get(name, np.nan) for name in self.names])
+        object.__setattr__(self, "_of_missing", of_missing)
 
     @property
     def categorical(self) -> tuple[int, ...]:
@@ -70,10 +76,8 @@ class Encoder:
         rest: Iterable[tuple[int, str]] = enumerate(self.names)
         if table.laid is not None:
             places, rows, rest = _in_matrix(self.names, table.laid.names)
-            X[:, places] = table.laid.matrix[rows].T
-            stand_ins = np.array([self.stand_ins.get(self.names[place], np.nan) for place in places])
-            gaps = np.isnan(X[:, places]) & ~np.isnan(stand_ins)
-            X[:, places] = np.where(gaps, stand_ins, X[:, places])
+            block = table.laid.matrix[rows].T.astype(np.float64)
+            X[:, places] = np.where(np.isnan(block), self._of_missing[places], block)
         for place, name in rest:
             column = table.values[name]
             if name in self.codes:

@@ -21,6 +21,7 @@ from chekara.domain.decision import Action, Decision, DomainScore, ModelIdentity
 from chekara.domain.inspection import Inspection
 from chekara.domain.review import Review
 from chekara.domain.vocabulary import Lane, ReviewAction
+from chekara.errors import AuditError
 from chekara.features.joined import JoinedFeatures
 from chekara.service.chain import canonical_json, instant_from, instant_text
 from chekara.service.records import Chain, DecisionRecord, InspectionRecord, Promotion, Scoring
@@ -48,7 +49,7 @@ def plain_decision(record: DecisionRecord, *, content: str, sealed_labels: str |
     Returns
     -------
     dict
-        JSON types only; `decision_from` and `scoring_from` read it back.
+        What ``canonical_json`` writes; once parsed, `decision_from` and `scoring_from` read it back.
     """
     decision = record.decision
     return {
@@ -87,7 +88,13 @@ def decision_from(plain: Plain, *, chain: Chain, position: int, labels: Mapping[
         Where it stands in the log.
     labels : mapping of str to str
         Decrypted.
+
+    Raises
+    ------
+    AuditError
+        It is of a format that this version does not read.
     """
+    _refuse_other_format(plain)
     crossing = crossing_from(plain["crossing"])
     decision = Decision(
         decision_id=plain["decision_id"],
@@ -109,13 +116,23 @@ def decision_from(plain: Plain, *, chain: Chain, position: int, labels: Mapping[
     return DecisionRecord(decision=decision, chain=chain, crossing=crossing, labels=labels, informed=informed)
 
 
+def _refuse_other_format(plain: Plain) -> None:
+    if plain["format"] != FORMAT:
+        raise AuditError(
+            f"the decision is stored as another version writes it (format {plain['format']}, not {FORMAT})",
+            where="format",
+            hint="read it with the version that wrote it",
+        )
+
+
 def scoring_from(plain: Plain) -> Scoring:
-    """Read back how a decision came about."""
+    """Read back how a decision came about; raises as `decision_from` does."""
+    _refuse_other_format(plain)
     return Scoring(
         as_of=instant_from(plain["as_of"]),
         features=features_from(plain["features"]),
         counts_in_rank=plain["counts_in_rank"],
-        profile_position=plain.get("profile_position"),
+        profile_position=plain["profile_position"],
     )
 
 
@@ -213,7 +230,7 @@ def _plain_score(score: DomainScore) -> Plain:
         "margin": score.margin,
         "expected_amount": score.expected_amount,
         "contributions": plain_contributions(score.contributions),
-        "reasons": [_fields(reason) | {"evidence": dict(reason.evidence)} for reason in score.reasons],
+        "reasons": score.reasons,  # the encoder writes their fields
     }
 
 
@@ -232,7 +249,7 @@ def _score_from(plain: Plain) -> DomainScore:
         margin=plain["margin"],
         contributions=contributions_from(plain["contributions"]),
         reasons=tuple(Reason(**reason) for reason in plain["reasons"]),
-        expected_amount=plain.get("expected_amount"),  # decisions made before amounts were told have none
+        expected_amount=plain["expected_amount"],
     )
 
 

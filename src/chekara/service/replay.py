@@ -107,7 +107,6 @@ def _score_differences(
     ):
         if abs(stored - replayed) > TOLERANCE:
             yield what
-    # Decisions made before amounts were told hold none.
     amount = float(model.expected_amount(features.take(np.array([row])))[0])
     if score.expected_amount is not None and not abs(score.expected_amount - amount) <= TOLERANCE:
         yield "expected_amount"
