@@ -29,7 +29,8 @@ browser: ## Debian's Chromium and strace, which the tests drive for real
 	@scripts/system_packages.sh chromium strace
 
 bench: .venv/.ready ## what it costs: kernel and profile engine beside peers, live profiles, five trainings, a scored history (about 9 minutes)
-	@$(PYTHON) -m benchmarks.shap_kernel
+	@$(PYTHON) -m benchmarks.shap_kernel --quick
+	@$(PYTHON) -m benchmarks.service --quick
 	@POLARS_MAX_THREADS=1 $(PYTHON) -m benchmarks.profile_engine --repeats 3
 	@$(PYTHON) -m benchmarks.train_five --crossings 100000
 	@$(PYTHON) -m benchmarks.live_profiles --states 0 200000 --groups 100
