@@ -41,7 +41,7 @@ def run(server: Server, command: str, **variables: str) -> Reply:
 
 def test_examples_in_the_order_of_the_page(server: Server) -> None:
     keys = {"URL": server.url, "KEY": server.keys["system_with_reasons"], "ANALYST_KEY": server.keys["analyst"]}
-    first, correction, batch, result, listing, review = CURLS
+    first, correction, batch, backfill, result, listing, review = CURLS
     scored = run(server, first, **keys)
     assert scored.status == 200, scored.body
     assert scored.json["domains"][0]["reasons"][0]["text"]
@@ -50,6 +50,8 @@ def test_examples_in_the_order_of_the_page(server: Server) -> None:
     rows = run(server, batch, **keys).json
     assert [row["status"] for row in rows] == [200, 422]
     assert rows[1]["problem"]["problems"][0]["pointer"] == "/occurred_at"
+    told = run(server, backfill, **keys)
+    assert (told.status, told.json["actions"]) == (200, []), told.body
     recorded = run(server, result, **keys)
     assert (recorded.status, recorded.json["crossing_id"]) == (200, scored.json["crossing_id"]), recorded.body
     assert "decisions" in run(server, listing, **keys).json

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from chekara import errors
-from chekara.api import fields, parse, parse_inspection, section
+from chekara.api import elsewhere, fields, parse, parse_inspection, section
 from chekara.data.row_rules import RESULT_RULES
 from chekara.service import inspect as inspect_results
 from chekara.service import review
@@ -41,7 +41,9 @@ def test_every_code_with_its_status_and_a_mend() -> None:
 
 def test_every_reason_of_a_field() -> None:
     told = {code for row in rows("Reasons of a field") for code in re.findall(r"`([a-z_]+)`", row[0])}
-    refusals = [value for module in (fields, section, parse, parse_inspection) for value in vars(module).values()]
+    refusals = [
+        value for module in (fields, section, parse, parse_inspection, elsewhere) for value in vars(module).values()
+    ]
     known = {refusal.code for refusal in refusals if isinstance(refusal, fields.Refusal)}
     sources = inspect.getsource(review) + inspect.getsource(inspect_results)
     of_use_cases = set(re.findall(r'FieldProblem\(f?"[^"]+", "([a-z_]+)"', sources))

@@ -78,6 +78,17 @@ def test_schema_and_parser_agree_on_extensions(name: str, value: Any) -> None:
             "items": st.lists(st.just({"hs_code": "610910"}) | st.just({}), max_size=4) | st.none() | st.just({}),
             "labels": st.none() | st.dictionaries(st.sampled_from(["plate", "ref"]), st.text("ab", max_size=22)),
             "void": st.sampled_from([None, False, 1]),
+            "decided_elsewhere": st.none()
+            | st.just([])
+            | st.fixed_dictionaries(
+                {"lane": st.sampled_from(["red", "purple"]), "at": st.just("2026-01-01T00:00:00Z")},
+                optional={
+                    "by": st.sampled_from(["post-7", "Aibek Asanov", ""]),
+                    "basis": st.sampled_from(["random", "lot", "rule", "hunch", None]),
+                    "propensity": st.sampled_from([None, 0, 0.5, 1, 1.5, "1"]),
+                    "colour": st.just(1),
+                },
+            ),
             "colour": st.just(1),
         },
     )

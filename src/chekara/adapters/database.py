@@ -143,6 +143,11 @@ voids = _logged(
     PrimaryKeyConstraint("chain", "crossing_id", "revision", name="pk_voids"),
     Index("ix_voids_decision", "decision_id"),
 )
+decided_elsewhere = _logged(
+    "decided_elsewhere",
+    Column("decision_id", String(36), nullable=False),
+    PrimaryKeyConstraint("decision_id", name="pk_decided_elsewhere"),
+)
 reviews = _logged(
     "reviews",
     Column("review_id", String(36), nullable=False),
@@ -203,6 +208,7 @@ ROW_TABLES: tuple[Table, ...] = (
     decision_domains,
     decision_agencies,
     voids,
+    decided_elsewhere,
     reviews,
     inspections,
     promotions,

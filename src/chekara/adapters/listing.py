@@ -8,7 +8,14 @@ import re
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, exists, or_, select
 
-from chekara.adapters.database import decision_agencies, decision_domains, decisions, reviews, voids
+from chekara.adapters.database import (
+    decided_elsewhere,
+    decision_agencies,
+    decision_domains,
+    decisions,
+    reviews,
+    voids,
+)
 from chekara.domain.actor import Actor
 from chekara.domain.vocabulary import COORDINATOR, Role
 from chekara.errors import FieldProblem, InvalidRequestError
@@ -84,6 +91,7 @@ def _conditions(actor: Actor, wanted: DecisionFilter) -> list[ColumnElement[bool
         )
         found.append(~exists().where(voids.c.decision_id == d.c.decision_id))
     if wanted.is_unreviewed_only:
+        found.append(~exists().where(decided_elsewhere.c.decision_id == d.c.decision_id))
         found.append(~exists().where(reviews.c.decision_id == d.c.decision_id, reviews.c.agency == actor.agency))
     return found
 

@@ -66,7 +66,8 @@ def _decision(payload: Plain) -> Rows:
         for score in payload["domains"]
     ]
     viewers = [identity | {"agency": agency, "strictness": lane.strictness} for agency in sorted(_agencies_of(payload))]
-    return {"decisions": [row], "decision_domains": domains, "decision_agencies": viewers}
+    elsewhere = {"decided_elsewhere": [identity]} if payload.get("decided_elsewhere") is not None else {}
+    return {"decisions": [row], "decision_domains": domains, "decision_agencies": viewers} | elsewhere
 
 
 def _agencies_of(payload: Plain) -> set[str]:

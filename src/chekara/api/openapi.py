@@ -6,6 +6,8 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from chekara.api.elsewhere import COLUMNS as ELSEWHERE_COLUMNS
+from chekara.api.elsewhere import FIELD as ELSEWHERE
 from chekara.api.parse_inspection import BODY_COLUMNS
 from chekara.api.problems import PROBLEM_JSON, PROBLEM_TYPE
 from chekara.data.schema import EXTENSION_PREFIX, HEADER_COLUMNS, ITEM_COLUMNS, LARGEST_INTEGER, LARGEST_NUMBER, Column
@@ -181,8 +183,21 @@ def score_body_schema(limits: Limits) -> Schema:
             "description": "What an officer reads (plate, declaration number): stored encrypted, never a feature",
         },
         "void": {"type": ["boolean", "null"], "description": "Withdraw a crossing that never came"},
+        ELSEWHERE: _elsewhere_schema(limits),
     }
     return header | {"title": "Crossing"}
+
+
+def _elsewhere_schema(limits: Limits) -> Schema:
+    own = _object_schema(ELSEWHERE_COLUMNS, limits, takes_extensions=False)
+    of_lot = {"properties": {"basis": {"enum": ["random", "lot"]}}}
+    return own | {
+        "type": ["object", "null"],
+        "description": "What was decided while the service could not be reached; not together with void",
+        "if": {"type": "object"} | of_lot,
+        "then": {"required": ["propensity"], "properties": {"propensity": {"type": "number", "exclusiveMinimum": 0}}},
+        "else": {"properties": {"propensity": {"type": "null"}}},
+    }
 
 
 def inspection_body_schema(limits: Limits) -> Schema:
@@ -368,6 +383,7 @@ DECISION: Final[Schema] = {
         "domains": {"type": "array", "items": _DOMAIN},
         "rules": {"type": "array", "items": _fields(rule=_STRING, lane=_LANE, text=_STRING)},
         "warnings": {"type": "array", "items": _fields(required=False, code=_STRING, field=_STRING, domain=_STRING)},
+        ELSEWHERE: _fields(required=False, lane=_LANE, at=_INSTANT, by=_STRING, basis=_STRING, propensity=_SHARE),
         "clock": {"enum": ["replay"], "description": "Only where the time of receipt was taken from the body"},
         "results": {"type": "array", "items": _RESULT, "description": "What controls found, when read by id"},
         "superseded_by": {"type": "string", "description": "Decision of the newest higher revision, when read by id"},

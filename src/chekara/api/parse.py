@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
+from chekara.api.elsewhere import FIELD as ELSEWHERE
+from chekara.api.elsewhere import ElsewhereParser
 from chekara.api.fields import NOT_A_STRING, Refusal, check_boolean, text_check
 from chekara.api.section import (
     DENIED_FIELD,
@@ -35,6 +37,7 @@ from chekara.data.schema import (
     Column,
 )
 from chekara.domain.crossing import Crossing, Value
+from chekara.domain.decision import DecidedElsewhere
 from chekara.domain.vocabulary import Lane, ReviewAction
 from chekara.settings import Limits
 
@@ -60,11 +63,14 @@ class ParsedScore:
         What an officer reads (plate, declaration number): stored encrypted, never a feature.
     is_void : bool
         The crossing never came and is withdrawn.
+    decided_elsewhere : DecidedElsewhere or None
+        What was decided of it while the service could not be reached.
     """
 
     crossing: Crossing
     labels: Mapping[str, str]
     is_void: bool
+    decided_elsewhere: DecidedElsewhere | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +105,11 @@ class ScoreParser:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._check_text = text_check(limits.text_characters)
-        self._header = Section(HEADER_COLUMNS, limits.text_characters, beside=("items", "labels", "void"))
+        self._header = Section(HEADER_COLUMNS, limits.text_characters, beside=("items", "labels", "void", ELSEWHERE))
         # The contract's default, 1, is right for one item; of several, those without a number count as they stand.
         unnumbered = tuple(replace(c, default=None) if c.name == "item_no" else c for c in ITEM_COLUMNS)
         self._item = Section(unnumbered, limits.text_characters)
+        self._elsewhere = ElsewhereParser(limits)
 
     def parse(self, body: bytes, *, received_at: datetime, is_replay: bool = False) -> ParsedScore:
         """Parse and validate one body.
@@ -141,8 +148,9 @@ class ScoreParser:
         header.setdefault("known_at", header.get("occurred_at", received_at))
         receipt = header["known_at"] if is_replay else received_at
         _refuse_far_ahead(header, receipt, findings)
+        elsewhere = self._elsewhere.parse(value.get(ELSEWHERE), receipt=receipt, is_void=is_void, findings=findings)
         findings.raise_if_any()
-        return ParsedScore(_crossing_of(header, items), labels, is_void)
+        return ParsedScore(_crossing_of(header, items), labels, is_void, elsewhere)
 
     def _items(self, value: Any, is_void: bool, findings: Findings) -> tuple[Mapping[str, Value], ...]:
         if value is None and is_void:

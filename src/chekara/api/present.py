@@ -13,16 +13,15 @@ from typing import Any, Final
 
 from chekara import messages
 from chekara.domain.actor import Actor, Permission, may
-from chekara.domain.decision import Action, DomainScore, Notice, Reason
+from chekara.domain.decision import Action, DecidedElsewhere, DomainScore, Notice, Reason
 from chekara.domain.review import Review
 from chekara.domain.vocabulary import Role
 from chekara.explain.reasons import Item, instruction, sentence
 from chekara.service.records import DecisionRecord, InspectionRecord
-from chekara.service.visibility import own_actions, own_scores, own_warnings
+from chekara.service.visibility import may_know_basis, may_know_selection, own_actions, own_scores, own_warnings
 
 WITHHELD: Final = "withheld"
 _SHOWN_OF_RESULT: Final = ("status", "method", "result", "item_no", "irregularity", "seizure_kind")
-_OFFICERS: Final = frozenset({Role.INSPECTOR, Role.ANALYST, Role.SUPERVISOR})
 
 
 def present_decision(
@@ -58,7 +57,7 @@ def present_decision(
         "revision": decision.revision,
         "scored_at": _instant(decision.scored_at),
         "lane": decision.lane.value,
-        "selected_by": decision.selected_by if _may_know_selection(actor, reviews) else WITHHELD,
+        "selected_by": decision.selected_by if may_know_selection(actor, reviews) else WITHHELD,
         "actions": [_action(action, language) for action in own_actions(record, actor)],
         "domains": [
             _domain(score, actor, language, with_contributions, _item(record, score))
@@ -69,6 +68,9 @@ def present_decision(
     }
     if decision.clock != "live":
         body["clock"] = decision.clock
+    if decision.decided_elsewhere is not None:
+        knows_basis = may_know_basis(record, actor, reviews)
+        body["decided_elsewhere"] = _elsewhere(decision.decided_elsewhere, knows_basis=knows_basis)
     return body
 
 
@@ -113,15 +115,14 @@ def present_result(record: InspectionRecord) -> dict[str, Any]:
     }
 
 
-def tells_selection_after_review(actor: Actor) -> bool:
-    """Whether the actor is an officer, who learns what selected a crossing once its agency has reviewed it."""
-    return actor.role in _OFFICERS
-
-
-def _may_know_selection(actor: Actor, reviews: Iterable[Review]) -> bool:
-    if may(actor, Permission.READ_SELECTION):
-        return True
-    return tells_selection_after_review(actor) and any(review.agency == actor.agency for review in reviews)
+def _elsewhere(elsewhere: DecidedElsewhere, *, knows_basis: bool) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "lane": elsewhere.lane.value,
+        "at": _instant(elsewhere.at),
+        "by": elsewhere.by,
+        "basis": elsewhere.basis if knows_basis else WITHHELD,
+    }
+    return shown | ({"propensity": elsewhere.propensity} if knows_basis and elsewhere.propensity is not None else {})
 
 
 def _action(action: Action, language: str) -> dict[str, Any]:

@@ -99,9 +99,7 @@ class RecordInspections:
         received_at, _ = self._profiles.instant(transaction.profiles, receipt)
         known_at = max(sent.known_at, receipt)
         record = InspectionRecord(
-            inspection=replace(
-                sent, known_at=known_at, selected_by=self._channel(transaction, decision, sent, actor.agency)
-            ),
+            inspection=self._with_channel(transaction, decision, replace(sent, known_at=known_at), actor.agency),
             chain=chain,
             position=0,
             recorded_by=actor.agency,
@@ -132,16 +130,18 @@ class RecordInspections:
             "no crossing of this id was scored or loaded", where="crossing_id", hint="score it first"
         )
 
-    def _channel(
+    def _with_channel(
         self, transaction: LogTransaction, decision: DecisionRecord | None, sent: Inspection, agency: str
-    ) -> str:
+    ) -> Inspection:
+        """Fill in what sent the crossing there, and how probable that was, where the sender does not say."""
         if sent.selected_by is not None:
-            return sent.selected_by
+            return sent
         if decision is None:
             problem = FieldProblem("/selected_by", "required", "Only of a crossing that was scored here is it known.")
             raise InvalidRequestError("1 field is not what the contract asks for", problems=(problem,))
         reviews = transaction.reviews(decision.chain, decision.decision.decision_id)
-        return channel_of(decision, reviews, sent.domain, agency)
+        selected_by, propensity = channel_of(decision, reviews, sent.domain, agency)
+        return replace(sent, selected_by=selected_by, propensity=propensity)
 
     def _refuse_other_agencies(self, actor: Actor, domain: str, decision: DecisionRecord | None) -> None:
         if domain not in self._policy.domains:
@@ -178,7 +178,7 @@ def _refuse_other_crossings(transaction: LogTransaction, chain: Chain, sent: Ins
         raise InvalidRequestError(f"{fields} not what the contract asks for", problems=tuple(problems))
 
 
-def channel_of(record: DecisionRecord, reviews: Iterable[Review], domain: str, agency: str) -> str:
+def channel_of(record: DecisionRecord, reviews: Iterable[Review], domain: str, agency: str) -> tuple[str, float | None]:
     """Tell what sent a crossing to a control of a domain, from its decision and what officers did with it.
 
     Parameters
@@ -193,21 +193,26 @@ def channel_of(record: DecisionRecord, reviews: Iterable[Review], domain: str, a
 
     Returns
     -------
-    str
+    selected_by : str
         ``referral`` where another agency handed the crossing to this one; ``officer`` where a person of the lead
         agency chose another lane, or where nobody had asked for a control of the domain; else what the decision
-        itself was made by (``model``, ``rule``, ``random`` ...).
+        itself was made by (``model``, ``rule``, ``random`` ...); where it was made elsewhere, by that.
+    propensity : float or None
+        Of the draw, for ``random``.
     """
     newest = {review.agency: review for review in reviews}
     for review in newest.values():
         if review.action is ReviewAction.REFER and review.refer_to == agency:
-            return "referral"
+            return "referral", None
     asked = [action for action in record.decision.actions if action.domain == domain and action.role == "lead"]
     lead = newest.get(record.leads().get(domain, agency))
     is_overridden = lead is not None and lead.action is ReviewAction.OVERRIDE
+    elsewhere = record.decision.decided_elsewhere
+    if elsewhere is not None and not is_overridden:
+        return elsewhere.selected_by or "officer", elsewhere.propensity if elsewhere.selected_by else None
     if is_overridden or all(action.lane is Lane.GREEN for action in asked):
-        return "officer"
-    return record.decision.selected_by or "officer"
+        return "officer", None
+    return record.decision.selected_by or "officer", None
 
 
 def _is_repeated(sent: Inspection, content: str, stored: Sequence[KnownInspection]) -> bool:

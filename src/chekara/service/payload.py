@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from chekara.data.schema import CROSSING_COLUMNS, INSPECTION_COLUMNS, columns_by_name
 from chekara.domain.crossing import Crossing, Value
-from chekara.domain.decision import Action, Decision, DomainScore, ModelIdentity, Notice, Reason
+from chekara.domain.decision import Action, DecidedElsewhere, Decision, DomainScore, ModelIdentity, Notice, Reason
 from chekara.domain.inspection import Inspection
 from chekara.domain.review import Review
 from chekara.domain.vocabulary import Lane, ReviewAction
@@ -52,7 +52,11 @@ def plain_decision(record: DecisionRecord, *, content: str, sealed_labels: str |
         What ``canonical_json`` writes; once parsed, `decision_from` and `scoring_from` read it back.
     """
     decision = record.decision
-    return {
+    # Nothing is written where nothing was decided elsewhere: most payloads, and all older ones, are without it.
+    elsewhere = (
+        {} if decision.decided_elsewhere is None else {"decided_elsewhere": plain_elsewhere(decision.decided_elsewhere)}
+    )
+    return elsewhere | {
         "format": FORMAT,
         "decision_id": decision.decision_id,
         "crossing": plain_crossing(record.crossing),
@@ -111,6 +115,7 @@ def decision_from(plain: Plain, *, chain: Chain, position: int, labels: Mapping[
         warnings=tuple(Notice(**warning) for warning in plain["warnings"]),
         policy_digest=plain["policy_digest"],
         clock=plain["clock"],
+        decided_elsewhere=_elsewhere_from(plain.get("decided_elsewhere")),
     )
     informed = {domain: tuple(agencies) for domain, agencies in plain["informed"].items()}
     return DecisionRecord(decision=decision, chain=chain, crossing=crossing, labels=labels, informed=informed)
@@ -211,7 +216,9 @@ def _unpacked(packed: str, dtype: str) -> npt.NDArray[Any]:
     return np.frombuffer(base64.b64decode(packed), dtype=dtype)
 
 
-def _fields(record: Action | Inspection | Notice | ModelIdentity | Promotion | Reason | Review) -> Plain:
+def _fields(
+    record: Action | DecidedElsewhere | Inspection | Notice | ModelIdentity | Promotion | Reason | Review,
+) -> Plain:
     # `dataclasses.asdict` copies deeply and took half of the time of a group.
     return {name: getattr(record, name) for name in record.__slots__}
 
@@ -282,6 +289,21 @@ def contributions_from(plain: Plain) -> dict[str, float]:
 
 def _action_from(plain: Plain) -> Action:
     return Action(**(plain | {"lane": Lane(plain["lane"]), "due_at": instant_from(plain["due_at"])}))
+
+
+def plain_elsewhere(elsewhere: DecidedElsewhere) -> Plain:
+    """Write what was decided elsewhere as plain data."""
+    propensity = elsewhere.propensity
+    return _fields(elsewhere) | {
+        "at": instant_text(elsewhere.at),
+        "propensity": None if propensity is None else _plain_value(propensity),
+    }
+
+
+def _elsewhere_from(plain: Plain | None) -> DecidedElsewhere | None:
+    if plain is None:
+        return None
+    return DecidedElsewhere(**(plain | {"lane": Lane(plain["lane"]), "at": instant_from(plain["at"])}))
 
 
 def plain_review(review: Review) -> Plain:
@@ -372,7 +394,13 @@ def promotion_from(plain: Plain) -> Promotion:
     )
 
 
-def content_bytes(crossing: Crossing, labels: Mapping[str, str], *, is_void: bool) -> bytes:
+def content_bytes(
+    crossing: Crossing,
+    labels: Mapping[str, str],
+    *,
+    is_void: bool,
+    decided_elsewhere: DecidedElsewhere | None = None,
+) -> bytes:
     """Canonicalise a body: equal for two bodies that say the same, whatever their spelling.
 
     Items are ordered by number, whole floats are integers, instants are in UTC.
@@ -384,10 +412,14 @@ def content_bytes(crossing: Crossing, labels: Mapping[str, str], *, is_void: boo
     labels : mapping of str to str
     is_void : bool
         Whether the body withdraws the crossing.
+    decided_elsewhere : DecidedElsewhere, optional
     """
     plain = plain_crossing(crossing)
     plain["items"].sort(key=lambda item: item["item_no"])
-    return canonical_json({"crossing": plain, "labels": dict(labels), "void": is_void})
+    content = {"crossing": plain, "labels": dict(labels), "void": is_void}
+    if decided_elsewhere is not None:
+        content["decided_elsewhere"] = plain_elsewhere(decided_elsewhere)
+    return canonical_json(content)
 
 
 def parsed(payload: bytes) -> Plain:

@@ -11,7 +11,7 @@ from typing import Literal
 
 from chekara.domain.actor import Actor, sees_domain
 from chekara.domain.crossing import Crossing
-from chekara.domain.decision import Decision, ModelIdentity, Notice
+from chekara.domain.decision import DecidedElsewhere, Decision, ModelIdentity, Notice
 from chekara.domain.inspection import Inspection
 from chekara.domain.vocabulary import COORDINATOR, Lane, Role
 from chekara.features.joined import JoinedFeatures
@@ -49,6 +49,8 @@ class ScoreRequest:
         What an officer reads (plate, declaration number): stored encrypted, never a feature.
     is_void : bool
         Withdraws the crossing: it never came.
+    decided_elsewhere : DecidedElsewhere or None
+        What was decided of it while the service could not be reached.
     answer_by : float or None
         ``time.monotonic()`` instant after which the answer is of no use; None waits as long as it takes.
     """
@@ -58,6 +60,7 @@ class ScoreRequest:
     received_at: datetime
     labels: Mapping[str, str] = field(default_factory=dict)
     is_void: bool = False
+    decided_elsewhere: DecidedElsewhere | None = None
     answer_by: float | None = None
 
 
@@ -213,7 +216,7 @@ class DecisionFilter:
     is_newest_revision_only : bool
         Leave out superseded revisions and withdrawn crossings.
     is_unreviewed_only : bool
-        Leave out what the actor's agency has reviewed.
+        Leave out what the actor's agency has reviewed, and what was decided elsewhere: it has left.
     order : {'newest', 'strictest'}
         By log position downwards; or the strictest lane first, in a lane the longest waiting first.
     limit : int

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from chekara.domain.decision import DecidedElsewhere
 from chekara.domain.review import Review
 from chekara.domain.vocabulary import Lane, ReviewAction
 from chekara.errors import NotFoundError, RevisionConflictError, SupersededRevisionError
 from chekara.policy.decide import Floor
-from chekara.service.records import DecisionRecord, KnownRevision
+from chekara.service.records import DecisionRecord, KnownRevision, ScoreRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,20 @@ def _refuse_superseded(revision: int, known: Sequence[KnownRevision]) -> None:
         raise SupersededRevisionError(
             "a higher revision of this crossing is stored", where="revision", hint="send it with a higher revision"
         )
+
+
+def decided_elsewhere_of(request: ScoreRequest, previous: DecisionRecord | None) -> DecidedElsewhere | None:
+    """Return what was decided elsewhere of a crossing; a correction that does not say it again takes nothing back.
+
+    Parameters
+    ----------
+    request : ScoreRequest
+    previous : DecisionRecord or None
+        Of the newest revision so far.
+    """
+    if request.decided_elsewhere is not None or previous is None:
+        return request.decided_elsewhere
+    return previous.decision.decided_elsewhere
 
 
 def floors_from(previous: DecisionRecord, reviews: Sequence[Review]) -> dict[str, Floor]:

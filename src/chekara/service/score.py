@@ -23,7 +23,14 @@ from chekara.service.predict import Prediction
 from chekara.service.profiles import FoldEvents
 from chekara.service.ranks import RankWindows
 from chekara.service.records import Chain, ClockMode, DecisionRecord, KnownRevision, ScoreRequest, Scoring
-from chekara.service.revisions import Fresh, Withdrawal, floors_from, meaning_of, never_scored
+from chekara.service.revisions import (
+    Fresh,
+    Withdrawal,
+    decided_elsewhere_of,
+    floors_from,
+    meaning_of,
+    never_scored,
+)
 
 Outcome: TypeAlias = DecisionRecord | Exception
 
@@ -135,7 +142,13 @@ class ScoreCrossings:
     def _at_the_door(self, place: int, request: ScoreRequest, outcomes: dict[int, Outcome]) -> Iterator[_Lodged]:
         try:
             crossing = self._tokenised(request.crossing)
-            content = self._cipher.fingerprint(content_bytes(crossing, request.labels, is_void=request.is_void))
+            body = content_bytes(
+                crossing,
+                request.labels,
+                is_void=request.is_void,
+                decided_elsewhere=request.decided_elsewhere,
+            )
+            content = self._cipher.fingerprint(body)
         except Exception as error:  # noqa: BLE001  # one bad request must not sink its neighbours
             outcomes[place] = error
             return
@@ -273,6 +286,7 @@ class ScoreCrossings:
         )
         scored_at = self._now() if self._clock == "live" else one.crossing.known_at
         decided = decide(scores, self._policy, point, scored_at, floors)
+        elsewhere = decided_elsewhere_of(one.request, previous)
         domains = {score.domain for score in scores} | {action.domain for action in decided.actions}
         record = DecisionRecord(
             decision=Decision(
@@ -284,12 +298,13 @@ class ScoreCrossings:
                 scored_at=scored_at,
                 asked_by=one.request.actor.agency,
                 lane=decided.lane,
-                selected_by=decided.selected_by,
+                selected_by=decided.selected_by if elsewhere is None else elsewhere.selected_by,
                 domains=scores,
                 actions=decided.actions,
-                warnings=self._warnings(fresh, known),
+                warnings=self._warnings(fresh, known) + (() if elsewhere is None else (Notice("decided_elsewhere"),)),
                 policy_digest=self._policy.digest,
                 clock=self._clock,
+                decided_elsewhere=elsewhere,
             ),
             chain=one.chain,
             crossing=one.crossing,

@@ -2,14 +2,43 @@
 
 from __future__ import annotations
 
-from chekara.domain.actor import Actor
+from collections.abc import Iterable
+from typing import Final
+
+from chekara.domain.actor import Actor, Permission, may
 from chekara.domain.decision import Action, DomainScore, Notice
-from chekara.domain.vocabulary import Lane
+from chekara.domain.review import Review
+from chekara.domain.vocabulary import Lane, Role
 from chekara.service.records import DecisionRecord
+
+_OFFICERS: Final = frozenset({Role.INSPECTOR, Role.ANALYST, Role.SUPERVISOR})
+
+
+def tells_selection_after_review(actor: Actor) -> bool:
+    """Whether the actor is an officer, who learns what selected a crossing once its agency has reviewed it."""
+    return actor.role in _OFFICERS
+
+
+def may_know_selection(actor: Actor, reviews: Iterable[Review]) -> bool:
+    """Whether the reader is told what selected a crossing."""
+    if may(actor, Permission.READ_SELECTION):
+        return True
+    return tells_selection_after_review(actor) and any(review.agency == actor.agency for review in reviews)
+
+
+def may_know_basis(record: DecisionRecord, actor: Actor, reviews: Iterable[Review]) -> bool:
+    """Whether the reader is told on what basis a crossing was decided elsewhere: so is the system that told it."""
+    is_teller = actor.role is Role.SYSTEM and actor.agency == record.decision.asked_by
+    return is_teller or may_know_selection(actor, reviews)
 
 
 def own_actions(record: DecisionRecord, actor: Actor) -> tuple[Action, ...]:
-    """Return the actions of domains that the reader sees, and its agency's own ones; own first, then strictest."""
+    """Return the actions of domains that the reader sees, and its agency's own ones; own first, then strictest.
+
+    None where the crossing was decided elsewhere: it has left, and nobody is asked to do anything.
+    """
+    if record.decision.decided_elsewhere is not None:
+        return ()
     seen = record.domains_seen_by(actor)
     own = [action for action in record.decision.actions if action.domain in seen or action.agency == actor.agency]
     return tuple(sorted(own, key=lambda action: (action.agency != actor.agency, -action.lane.strictness)))
@@ -27,5 +56,7 @@ def own_warnings(record: DecisionRecord, actor: Actor) -> tuple[Notice, ...]:
     seen = record.domains_seen_by(actor)
     hidden = {score.domain for score in record.decision.domains} - seen
     own = tuple(notice for notice in record.decision.warnings if notice.domain not in hidden)
-    wanted_elsewhere = any(a.lane is not Lane.GREEN and a.domain not in seen for a in record.decision.actions)
-    return (*own, Notice("another_agency")) if wanted_elsewhere else own
+    if record.decision.decided_elsewhere is not None:
+        return own
+    is_wanted_by_another = any(a.lane is not Lane.GREEN and a.domain not in seen for a in record.decision.actions)
+    return (*own, Notice("another_agency")) if is_wanted_by_another else own

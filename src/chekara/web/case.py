@@ -12,7 +12,7 @@ from chekara.domain.review import Review
 from chekara.domain.vocabulary import ReviewAction, Role
 from chekara.explain.reasons import Item, feature_label, instruction, sentence
 from chekara.service.records import DecisionRecord
-from chekara.service.visibility import own_actions, own_scores, own_warnings
+from chekara.service.visibility import may_know_basis, own_actions, own_scores, own_warnings
 from chekara.web.declaration import header_facts, item_facts
 from chekara.web.likelihood import likelihood_of
 from chekara.web.pages import CasePage, DomainPanel, Fact, Frame, ReasonLine, ReviewForm, ReviewLine, Task
@@ -68,6 +68,7 @@ def build_case(
     items = item_facts(record.crossing, (score.item_no for score in own_scores(record, actor)), language)
     hidden = len(record.crossing.items) - len(items)
     main = panels[0] if panels else None
+    reviews = tuple(reviews)
     return CasePage(
         frame=frame,
         decision_id=decision.decision_id,
@@ -81,13 +82,14 @@ def build_case(
         scored_at=messages.instant(decision.scored_at, language),
         crossing_point=decision.crossing_point,
         tasks=tuple(_task(action, actor, language) for action in own_actions(record, actor)),
+        decided_elsewhere=_elsewhere(record, actor, reviews, language),
         warnings=warning_texts(own_warnings(record, actor), language),
         domains=panels,
         header_facts=header_facts(record.crossing, language),
         labels=tuple(Fact(named("label", name, language), value) for name, value in sorted(record.labels.items())),
         items=items,
         items_hidden=messages.text("page.case.more_items", language, n=str(hidden)) if hidden else None,
-        reviews=tuple(_review(review, language) for review in reversed(tuple(reviews))),
+        reviews=tuple(_review(review, language) for review in reversed(reviews)),
         form=form,
         newer_link=case_link(record.superseded_by) if record.superseded_by else None,
         just_reviewed=just_reviewed,
@@ -199,3 +201,19 @@ def _review(review: Review, language: str) -> ReviewLine:
 
 def _lower_first(sentence_text: str) -> str:
     return sentence_text[:1].lower() + sentence_text[1:]
+
+
+def _elsewhere(record: DecisionRecord, actor: Actor, reviews: Sequence[Review], language: str) -> tuple[Fact, ...]:
+    told = record.decision.decided_elsewhere
+    if told is None:
+        return ()
+    values = {
+        "lane": messages.text(f"lane.{told.lane}", language),
+        "at": messages.instant(told.at, language),
+        "by": told.by,
+    }
+    if may_know_basis(record, actor, reviews):
+        values["basis"] = messages.text(f"basis.{told.basis}", language)
+        if told.propensity is not None:
+            values["propensity"] = messages.share(told.propensity, language)
+    return tuple(Fact(messages.text(f"page.case.elsewhere.{name}", language), value) for name, value in values.items())

@@ -378,6 +378,8 @@ class CasePage:
         The strongest reason of that domain.
     scored_at, crossing_point : str
     tasks : tuple of Task
+    decided_elsewhere : tuple of Fact
+        What was decided while the service could not be reached; empty where nothing was.
     warnings : tuple of str
     domains : tuple of DomainPanel
     header_facts : tuple of Fact
@@ -408,6 +410,7 @@ class CasePage:
     scored_at: str
     crossing_point: str
     tasks: tuple[Task, ...]
+    decided_elsewhere: tuple[Fact, ...]
     warnings: tuple[str, ...]
     domains: tuple[DomainPanel, ...]
     header_facts: tuple[Fact, ...]

@@ -27,7 +27,7 @@ from chekara.api.openapi import (
     problem_responses,
     review_body_schema,
 )
-from chekara.api.present import present_decision, present_result, present_review, tells_selection_after_review
+from chekara.api.present import present_decision, present_result, present_review
 from chekara.api.routes.scores import WithContributions
 from chekara.api.section import Findings
 from chekara.domain.actor import Actor, Permission
@@ -36,6 +36,7 @@ from chekara.domain.vocabulary import Lane
 from chekara.errors import NotFoundError
 from chekara.service.records import DecisionFilter, DecisionRecord, InspectionRecord
 from chekara.service.review import ReviewRequest
+from chekara.service.visibility import tells_selection_after_review
 from chekara.settings import Limits
 
 MAY_READ = Depends(requires(Permission.READ_DECISION))

@@ -142,6 +142,7 @@ async def _decide(
         received_at=received_at,
         labels=parsed.labels,
         is_void=parsed.is_void,
+        decided_elsewhere=parsed.decided_elsewhere,
         answer_by=answer_by,
     )
     future = context.house.writer.submit(wanted)
