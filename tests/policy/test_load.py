@@ -81,6 +81,13 @@ def test_agencies_follow_domain_regime_and_crossing_point(tmp_path: Path) -> Non
         policy.agencies("e", "P0")
 
 
+def test_amounts_are_in_the_currency_of_the_policy(tmp_path: Path) -> None:
+    assert load_policy().currency == read(tmp_path, SMALL).currency == "KGS"
+    assert read(tmp_path, SMALL.replace("format = 1", 'format = 1\ncurrency = "KZT"')).currency == "KZT"
+    with pytest.raises(ConfigurationError, match=r"currency in policy\.toml, line 3"):
+        read(tmp_path, SMALL.replace("format = 1", 'format = 1\ncurrency = "som"'))
+
+
 def test_digest_is_of_content_not_of_layout(tmp_path: Path) -> None:
     policy = read(tmp_path, SMALL)
     assert read(tmp_path, "# a comment\n" + SMALL.replace("\n\n", "\n\n\n")).digest == policy.digest

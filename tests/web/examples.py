@@ -170,4 +170,4 @@ def frame(language: str = "en", *, is_signed_in: bool = True) -> Frame:
     """Return what surrounds a page."""
     if not is_signed_in:
         return Frame(language, "/sign-in", "token")
-    return Frame(language, "/cases/d-4217", "token", "A. Sydykova", "Customs", "Analyst")
+    return Frame(language, "/cases/d-4217", "token", "A. Sydykova", "Customs", "Analyst", currency="KGS")

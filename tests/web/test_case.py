@@ -132,7 +132,7 @@ def test_lines_that_carry_a_score_come_first_and_hidden_ones_are_counted() -> No
 )
 def test_likelihood_counts_in_one_reference_class(p: float, down: float, up: float, rank: float, language: str) -> None:
     score = examples.score(probability=p, interval=(p * down, p + (1 - p) * up), rank=rank)
-    words = likelihood_of(score, language)
+    words = likelihood_of(score, language, "KGS")
     size = next((n for n in (100, 1000, 10000) if p * n >= 1), 10000)
     for said in (words.probability, words.interval, words.short):
         assert messages.number(size, language) in said
@@ -141,19 +141,19 @@ def test_likelihood_counts_in_one_reference_class(p: float, down: float, up: flo
 
 @pytest.mark.parametrize(("rank", "share"), [(0.9996, "99.9 %"), (0.987, "98.7 %"), (0.5, "50 %"), (0.0, "0 %")])
 def test_nothing_is_riskier_than_all_of_the_crossings_that_it_is_one_of(rank: float, share: str) -> None:
-    said = likelihood_of(examples.score(rank=rank), "en").rank.replace(messages.NO_BREAK_SPACE, " ")
+    said = likelihood_of(examples.score(rank=rank), "en", "KGS").rank.replace(messages.NO_BREAK_SPACE, " ")
     assert said == f"Riskier than {share} of recent crossings"
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_size_of_a_hit_is_said_in_two_digits_or_not_at_all(language: str) -> None:
-    said = likelihood_of(examples.score(expected_amount=8437.12), language).amount
+    said = likelihood_of(examples.score(expected_amount=8437.12), language, "KGS").amount
     assert said is not None
     assert messages.number(8400, language) in said
-    short = likelihood_of(examples.score(expected_amount=8437.12), language).amount_short
+    short = likelihood_of(examples.score(expected_amount=8437.12), language, "KGS").amount_short
     assert short is not None
     assert messages.number(8400, language) in short
-    unknown = likelihood_of(examples.score(expected_amount=None), language)
+    unknown = likelihood_of(examples.score(expected_amount=None), language, "KGS")
     assert unknown.amount is unknown.amount_short is None
 
 
@@ -175,7 +175,7 @@ def test_an_inspector_is_told_no_size_either() -> None:
             now=of.decision.scored_at,
         )
         assert [row.size is not None for row in page.rows] == [is_told]
-        assert ("8,400" in render(page)) == is_told
+        assert ("8,400\u00a0KGS" in render(page)) == is_told
 
 
 def test_reasons_of_different_entities_come_before_a_second_of_one() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,6 +19,7 @@ from chekara.policy.policy import COMBINERS, Agencies, AgencyException, Control,
 from chekara.toml_lines import Key, LineIndex, parse_toml
 
 FORMAT = 1
+DEFAULT_CURRENCY = "KGS"
 _DEMANDING_LANES = (Lane.RED, Lane.YELLOW, Lane.BLUE)
 
 
@@ -122,7 +124,7 @@ _KINDS = {str: "a text", int: "a whole number", float: "a number", dict: "a tabl
 
 
 def _policy(root: _Table, digest: str) -> Policy:
-    root.only("name", "format", "combiner", "border", "agencies", "domains")
+    root.only("name", "format", "combiner", "currency", "border", "agencies", "domains")
     if root.get("format", int) != FORMAT:
         raise root.error("format", "unknown format of a policy file", f"this version reads format {FORMAT}")
     border, agencies, domains = root.table("border"), root.table("agencies"), root.table("domains", is_required=True)
@@ -135,11 +137,19 @@ def _policy(root: _Table, digest: str) -> Policy:
         name=root.get("name", str),
         digest=digest,
         combiner=root.one_of("combiner", COMBINERS, "rank"),
+        currency=_currency(root),
         default_regime=border.one_of("default_regime", BORDER_REGIMES, "external"),
         regimes={code: regimes.one_of(code, BORDER_REGIMES) for code in regimes.content},
         more_agencies=more,
         domains={name: _domain(domains.table(name, is_required=True), name, known) for name in domains.content},
     )
+
+
+def _currency(root: _Table) -> str:
+    code: str = root.get("currency", str, DEFAULT_CURRENCY)
+    if not re.fullmatch("[A-Z]{3}", code):
+        raise root.error("currency", "this must be a currency code of ISO 4217", f"for example {DEFAULT_CURRENCY}")
+    return code
 
 
 def _domain(table: _Table, name: str, known: frozenset[str]) -> DomainPolicy:

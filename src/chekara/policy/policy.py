@@ -124,6 +124,8 @@ class Policy:
         The digest is over its content, not its layout or comments.
     combiner : str
         How ``risk`` is made of a score; ``rank`` takes the rank as it is.
+    currency : str
+        Reporting currency of the history's amounts, ISO 4217: what pages call them.
     default_regime : str
         Border regime of a crossing point that is not listed.
     regimes : mapping of str to str
@@ -136,6 +138,7 @@ class Policy:
     name: str
     digest: str
     combiner: str
+    currency: str
     default_regime: str
     regimes: Mapping[str, str]
     more_agencies: tuple[str, ...]

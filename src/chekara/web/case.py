@@ -64,7 +64,7 @@ def build_case(
     CasePage
     """
     language, decision = frame.language, record.decision
-    panels = tuple(_panel(record, score, actor, language) for score in own_scores(record, actor))
+    panels = tuple(_panel(record, score, actor, frame) for score in own_scores(record, actor))
     items = item_facts(record.crossing, (score.item_no for score in own_scores(record, actor)), language)
     hidden = len(record.crossing.items) - len(items)
     main = panels[0] if panels else None
@@ -96,7 +96,8 @@ def build_case(
     )
 
 
-def _panel(record: DecisionRecord, score: DomainScore, actor: Actor, language: str) -> DomainPanel:
+def _panel(record: DecisionRecord, score: DomainScore, actor: Actor, frame: Frame) -> DomainPanel:
+    language = frame.language
     # An inspector reads the evidence without a number of the model, so as not to be anchored by a score.
     is_shown_score = actor.role is not Role.INSPECTOR
     is_shown_reasons = may(actor, Permission.READ_REASONS)
@@ -107,7 +108,7 @@ def _panel(record: DecisionRecord, score: DomainScore, actor: Actor, language: s
         title=named("domain", score.domain, language),
         lead=messages.text("page.case.lead", language, agency=named("agency", score.agency, language)),
         item=messages.text("page.case.item", language, item=str(score.item_no)),
-        likelihood=likelihood_of(score, language) if is_shown_score else None,
+        likelihood=likelihood_of(score, language, frame.currency) if is_shown_score else None,
         reasons_for=_lines(score, language, item, is_towards=True, is_shown_amount=is_shown_reasons),
         reasons_against=_lines(score, language, item, is_towards=False, is_shown_amount=True)
         if is_shown_reasons

@@ -15,13 +15,15 @@ from chekara.web.pages import Likelihood
 _REFERENCE_CLASSES = (100, 1_000, 10_000)
 
 
-def likelihood_of(score: DomainScore, language: str) -> Likelihood:
+def likelihood_of(score: DomainScore, language: str, currency: str) -> Likelihood:
     """Put a domain's probability, interval, rank and the size of a hit into words.
 
     Parameters
     ----------
     score : DomainScore
     language : str
+    currency : str
+        What the size of a hit is in.
 
     Returns
     -------
@@ -40,17 +42,19 @@ def likelihood_of(score: DomainScore, language: str) -> Likelihood:
         ),
         rank=messages.text("page.case.rank", language, share=_rank(score.rank, language)),
         short=messages.text("page.queue.of", language, n=about, of=size),
-        amount=_amount(score, "page.case.size", language),
-        amount_short=_amount(score, "page.queue.size", language),
+        amount=_amount(score, "page.case.size", language, currency),
+        amount_short=_amount(score, "page.queue.size", language, currency),
     )
 
 
-def _amount(score: DomainScore, key: str, language: str) -> str | None:
+def _amount(score: DomainScore, key: str, language: str, currency: str) -> str | None:
     if score.expected_amount is None:
         return None
     # A mean of few hits: more than two digits would claim a precision that nobody has.
     rounded = float(f"{score.expected_amount:.2g}")
-    return messages.text(key, language, amount=messages.number(rounded, language))
+    return messages.text(
+        key, language, amount=f"{messages.number(rounded, language)}{messages.NO_BREAK_SPACE}{currency}"
+    )
 
 
 def _rank(rank: float, language: str) -> str:

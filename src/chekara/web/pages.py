@@ -24,6 +24,8 @@ class Frame:
         Who is signed in, in words; None on pages that anybody may see.
     is_test : bool
         Signed in with a test key: everything goes to a separate log.
+    currency : str
+        What amounts are in, by the policy; empty where a page tells none.
     """
 
     language: str
@@ -33,6 +35,7 @@ class Frame:
     agency: str | None = None
     role: str | None = None
     is_test: bool = False
+    currency: str = ""
 
 
 @dataclass(frozen=True, slots=True)

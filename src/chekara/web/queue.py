@@ -88,7 +88,7 @@ def build_queue(
     next_cursor = found.next_cursor if len(records) == len(found.records) else None
     return QueuePage(
         frame=frame,
-        rows=tuple(_row(record, actor, language, now) for record in records),
+        rows=tuple(_row(record, actor, frame, now) for record in records),
         lanes=_choices(((lane, messages.text(f"lane.{lane}.short", language)) for lane in Lane), chosen.lane),
         domains=_choices(((domain, named("domain", domain, language)) for domain in domains), chosen.domain),
         crossing_point=chosen.crossing_point,
@@ -103,12 +103,12 @@ def case_link(decision_id: str) -> str:
     return f"/cases/{quote(decision_id, safe='')}"
 
 
-def _row(record: DecisionRecord, actor: Actor, language: str, now: datetime) -> QueueRow:
-    decision = record.decision
+def _row(record: DecisionRecord, actor: Actor, frame: Frame, now: datetime) -> QueueRow:
+    language, decision = frame.language, record.decision
     main = next(iter(own_scores(record, actor)), None)
     task = next((action for action in own_actions(record, actor) if action.agency == actor.agency), None)
     is_shown_scores = actor.role is not Role.INSPECTOR
-    words = likelihood_of(main, language) if main is not None and is_shown_scores else None
+    words = likelihood_of(main, language, frame.currency) if main is not None and is_shown_scores else None
     return QueueRow(
         link=case_link(decision.decision_id),
         crossing_id=decision.crossing_id,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any, Final, Protocol
@@ -28,7 +28,7 @@ from chekara.service.review import ReviewRequest
 from chekara.settings import Settings
 from chekara.web.case import build_case, may_review
 from chekara.web.guard import PAGE_HEADERS, is_same_origin, own_path
-from chekara.web.pages import ErrorPage, SignInPage
+from chekara.web.pages import ErrorPage, Frame, SignInPage
 from chekara.web.queue import QueueFilter, build_queue, case_link
 from chekara.web.review_form import FormLimits, build_form, parse_review
 from chekara.web.sessions import Session, Sessions, load_session_secret
@@ -201,7 +201,11 @@ class _Pages:
         chosen = QueueFilter(*(asked.get(name, "") for name in ("lane", "domain", "crossing_point", "cursor")))
         found = await run_in_threadpool(self.house.read.decisions, actor, chosen.wanted(), chosen.cursor or None)
         domains = self._domains_of(actor)
-        return visit.answer(build_queue(found, actor, chosen, domains, frame=visit.frame(), now=datetime.now(UTC)))
+        return visit.answer(build_queue(found, actor, chosen, domains, frame=self._frame(visit), now=datetime.now(UTC)))
+
+    def _frame(self, visit: Visit, path: str | None = None) -> Frame:
+        """Return what surrounds a page that tells amounts."""
+        return replace(visit.frame(path), currency=self.house.policy.currency)
 
     async def case(self, request: Request, decision_id: str) -> Response:
         visit = await self._visit(request)
@@ -209,7 +213,7 @@ class _Pages:
         record, reviews = await run_in_threadpool(self._case_of, actor, decision_id)
         form = build_form(self._referrals(actor), visit.language) if may_review(record, actor) else None
         just_reviewed = "reviewed" in request.query_params and any(r.agency == actor.agency for r in reviews)
-        frame = visit.frame()
+        frame = self._frame(visit)
         return visit.answer(build_case(record, reviews, actor, form, frame=frame, just_reviewed=just_reviewed))
 
     async def review(self, request: Request, decision_id: str) -> Response:
@@ -219,7 +223,7 @@ class _Pages:
         limits = FormLimits(self._referrals(actor), self.reason_characters, datetime.now(UTC))
         wanted, form = parse_review(record.decision.decision_id, sent, limits, visit.language)
         if wanted is None:
-            frame = visit.frame(case_link(decision_id))
+            frame = self._frame(visit, case_link(decision_id))
             return visit.answer(build_case(record, reviews, actor, form, frame=frame), InvalidRequestError.status)
         await run_in_threadpool(self.house.review, actor, wanted)
         return visit.go_to(f"{case_link(decision_id)}?reviewed=1")
