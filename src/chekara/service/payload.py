@@ -28,6 +28,7 @@ from chekara.service.records import Chain, DecisionRecord, InspectionRecord, Pro
 
 FORMAT = 2
 BILLION = 1e9
+_NAN_BITS = np.float32(np.nan).view(np.uint32)
 _LARGEST_INT32 = 2**31 - 1
 Plain = dict[str, Any]
 
@@ -192,11 +193,19 @@ def _value_from(name: str, value: Any) -> Value:
 
 
 def plain_features(features: JoinedFeatures) -> Plain:
-    """Write features exactly: numbers as base64 of little-endian float32, line by line; categories as lists."""
+    """Write features exactly: numbers as little-endian float32, line by line; categories as lists.
+
+    Most numbers are missing or 0: a bit for each tells which are (the one NaN that numpy writes, and +0), and only the
+    others are written. All three are base64.
+    """
+    bits = features.numbers.astype("<f4", copy=False).view("<u4").ravel()
+    is_missing, is_zero = bits == _NAN_BITS, bits == 0
     return {
         "names": features.names,
         "items": features.n_lines,
-        "float32": _packed(features.numbers.astype("<f4", copy=False)),
+        "missing": _packed(np.packbits(is_missing)),
+        "zero": _packed(np.packbits(is_zero)),
+        "others": _packed(bits[~(is_missing | is_zero)]),
         "categories": features.categories,
     }
 
@@ -204,8 +213,11 @@ def plain_features(features: JoinedFeatures) -> Plain:
 def features_from(plain: Plain) -> JoinedFeatures:
     """Read features back, bit for bit."""
     names, n_lines = tuple(plain["names"]), int(plain["items"])
-    numbers = _unpacked(plain["float32"], "<f4").astype(np.float32).reshape(n_lines, len(names))
-    return JoinedFeatures(names, numbers, plain["categories"])
+    n = n_lines * len(names)
+    is_missing, is_zero = (np.unpackbits(_unpacked(plain[k], "u1"), count=n).astype(bool) for k in ("missing", "zero"))
+    bits = np.where(is_missing, _NAN_BITS, np.uint32(0))
+    bits[~(is_missing | is_zero)] = _unpacked(plain["others"], "<u4")
+    return JoinedFeatures(names, bits.view(np.float32).reshape(n_lines, len(names)), plain["categories"])
 
 
 def _packed(array: npt.NDArray[Any]) -> str:
