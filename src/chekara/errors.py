@@ -28,6 +28,7 @@
     │   ├── UnsupportedMediaTypeError the body is not sent as JSON
     │   ├── RevisionConflictError     same crossing and revision, other content
     │   ├── SupersededRevisionError   a newer revision of this crossing was scored
+    │   ├── NothingBeforeError        no other model served before
     │   ├── BodyTooLargeError         more bytes or items than the limit
     │   └── TooManyRequestsError      slow down and try again
     └── UnavailableError              we could not answer; safe to try again (HTTP 503)
@@ -145,6 +146,7 @@ class BundleRefusedError(ChekaraError):
 
     code = "bundle_refused"
     title = "Model bundle refused"
+    status = 409
 
 
 class BundleSignatureError(BundleRefusedError):
@@ -300,6 +302,14 @@ class SupersededRevisionError(RequestError):
 
     code = "superseded_revision"
     title = "A newer revision of this crossing or result is stored"
+    status = 409
+
+
+class NothingBeforeError(RequestError):
+    """A rollback was asked for where no other model served before."""
+
+    code = "nothing_before"
+    title = "There is no model to go back to"
     status = 409
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import statistics
 import threading
 import time
@@ -14,7 +15,7 @@ import lightgbm as lgb
 import pytest
 
 from chekara.adapters import bundle_store
-from chekara.adapters.assembly import promotion_desk
+from chekara.adapters.assembly import promotion_desk, verify_log_of
 from chekara.adapters.bundle_store import BundleStore, ServingChampions
 from chekara.adapters.database import open_database
 from chekara.adapters.promotions import SqlPromotions
@@ -165,3 +166,41 @@ def test_a_model_that_cannot_score_an_example_does_not_serve(home: Path, tmp_pat
     assert champions.serving() is served
     assert champions.problems() == ("revenue_fraud: it cannot score an example",)
     database.close()
+
+
+def test_an_approver_promotes_and_goes_back_by_the_api(home: Path, tmp_path: Path) -> None:
+    settings = settings_of(home)
+    (first,) = settings.bundles_path.iterdir()
+    second = second_bundle(settings, tmp_path / "second")
+    model = read_bundle(second, load_trusted_keys(settings))
+    shutil.copytree(second, settings.bundles_path / model.identity.digest)
+    wanted = {"digest": model.identity.digest, "assessment_id": "IA-9", "reason": "better on the lot"}
+    path = "/v1/models/revenue_fraud"
+    with serving(home) as server:
+        nothing = server.send("POST", f"{path}/rollback", "approver", {"reason": "worse"})
+        assert (nothing.status, nothing.json["type"]) == (409, "urn:chekara:problem:nothing_before")
+        promoted = server.send("POST", f"{path}/promote", "approver", wanted)
+        assert (promoted.status, promoted.json["serves"]) == (200, True), promoted.body
+        assert server.score(crossing("by-api-1")).json["domains"][0]["model"]["digest"] == model.identity.digest
+        began = time.monotonic()
+        back = server.send("POST", f"{path}/rollback", "approver", {"reason": "worse"})
+        seconds = time.monotonic() - began
+        print(f"rollback {seconds:.3f} s")
+        assert (back.status, back.json["serves"], back.json["digest"]) == (200, True, first.name), back.body
+        assert back.json["takes_back"] == promoted.json["promotion_id"]
+        assert seconds < 1, "no verification: it was in memory"
+        assert server.score(crossing("by-api-2")).json["domains"][0]["model"]["digest"] == first.name
+        for changes, status in (
+            ({"digest": "sha256:" + "0" * 64}, 404),
+            ({"digest": "../.."}, 422),
+            ({"assessment_id": None}, 422),
+            ({"approver": "me"}, 422),
+        ):
+            assert server.send("POST", f"{path}/promote", "approver", wanted | changes).status == status
+        assert server.send("POST", "/v1/models/contraband/promote", "approver", wanted).status == 403
+        assert server.send("POST", "/v1/models/nowhere/rollback", "approver", {"reason": "x"}).status == 404
+        (settings.bundles_path / model.identity.digest / "model.txt").write_text("cut")
+        damaged = server.send("POST", f"{path}/promote", "approver", wanted)
+        assert (damaged.status, damaged.json["type"]) == (409, "urn:chekara:problem:bundle_digest")
+        assert server.score(crossing("by-api-3")).json["domains"][0]["model"]["digest"] == first.name
+    assert verify_log_of(settings).is_intact

@@ -41,7 +41,8 @@ def run(server: Server, command: str, **variables: str) -> Reply:
 
 def test_examples_in_the_order_of_the_page(server: Server) -> None:
     keys = {"URL": server.url, "KEY": server.keys["system_with_reasons"], "ANALYST_KEY": server.keys["analyst"]}
-    first, correction, batch, backfill, result, listing, review = CURLS
+    keys["APPROVER_KEY"] = server.keys["approver"]
+    first, correction, batch, backfill, result, listing, review, promote, roll_back = CURLS
     scored = run(server, first, **keys)
     assert scored.status == 200, scored.body
     assert scored.json["domains"][0]["reasons"][0]["text"]
@@ -57,6 +58,10 @@ def test_examples_in_the_order_of_the_page(server: Server) -> None:
     assert "decisions" in run(server, listing, **keys).json
     reviewed = run(server, review, DECISION=corrected.json["decision_id"], **keys)
     assert reviewed.status == 201, reviewed.body
+    (digest,) = (bundle.name for bundle in server.settings.bundles_path.iterdir())
+    promoted = run(server, promote, DIGEST=digest, **keys)
+    assert (promoted.status, promoted.json["serves"]) == (200, True), promoted.body
+    assert run(server, roll_back, **keys).json["type"] == "urn:chekara:problem:nothing_before"
 
 
 def test_the_table_of_who_may_do_what_is_the_permission_table() -> None:
@@ -69,6 +74,7 @@ def test_the_table_of_who_may_do_what_is_the_permission_table() -> None:
         "POST /v1/decisions/{id}/reviews": Permission.REVIEW,
         "POST /v1/inspections": Permission.RECORD_INSPECTION,
         "GET /v1/models": Permission.READ_MODELS,
+        "POST /v1/models/{domain}/promote": Permission.PROMOTE_MODEL,
         "GET /metrics": Permission.READ_METRICS,
     }
     told = {re.findall(r"`([^`]+)`", row[0])[0]: row[1:] for row in rows[2:]}

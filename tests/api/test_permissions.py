@@ -17,6 +17,8 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("POST", "/v1/decisions/{id}/reviews"): {"analyst", "supervisor"},
     ("POST", "/v1/inspections"): {"system", "inspector", "analyst"},
     ("GET", "/v1/models"): {"data_scientist", "approver"},
+    ("POST", "/v1/models/revenue_fraud/promote"): {"approver"},
+    ("POST", "/v1/models/revenue_fraud/rollback"): {"approver"},
 }
 AGENCIES = ("customs", "border_service", "internal_affairs", "labour_migration", "agriculture")
 
@@ -37,7 +39,8 @@ def send(server: Server, method: str, path: str, key: str | None, decision_id: s
 @pytest.mark.parametrize(("method", "path"), MATRIX, ids=lambda part: part)
 def test_role_by_route(server: Server, decision_id: str, method: str, path: str, role: str) -> None:
     status = send(server, method, path, role, decision_id)
-    assert status in ({200, 201} if role in MATRIX[method, path] else {403})
+    # Who may move a model is let in as far as the body, which is a review's.
+    assert status in ({422 if "/models/" in path else 200, 201} if role in MATRIX[method, path] else {403})
 
 
 @pytest.mark.parametrize(("method", "path"), MATRIX, ids=lambda part: part)

@@ -14,9 +14,10 @@ from chekara.api.metrics import Metrics
 from chekara.api.parse import ReviewParser, ScoreParser
 from chekara.api.parse_inspection import InspectionParser
 from chekara.api.problems import install_problem_handlers
-from chekara.api.routes import health, models
+from chekara.api.routes import health
 from chekara.api.routes.decisions import decisions_router
 from chekara.api.routes.inspections import inspections_router
+from chekara.api.routes.models import models_router
 from chekara.api.routes.scores import scores_router
 from chekara.service.records import ClockMode
 from chekara.settings import Settings
@@ -69,7 +70,7 @@ def build_app(
     app.include_router(scores_router(settings.limits))
     app.include_router(decisions_router(settings.limits))
     app.include_router(inspections_router(settings.limits))
-    app.include_router(models.router)
+    app.include_router(models_router(settings.limits))
     app.include_router(health.router)
     install_problem_handlers(app)
     app.add_middleware(RequestEnvelope, metrics=counted)

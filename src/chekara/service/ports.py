@@ -180,9 +180,17 @@ class PromotionRegister(Protocol):
         """Return the newest promotion of every domain."""
         ...
 
+    def history(self, domain: str) -> tuple[Promotion, ...]:
+        """Return all promotions of a domain, oldest first."""
+        ...
+
 
 class BundleShelf(Protocol):
     """Where promoted bundles lie, and how a bundle is checked."""
+
+    def folder(self, digest: str) -> Path:
+        """Return where the bundle of a digest lies, or would lie."""
+        ...
 
     def inspect(self, folder: Path) -> BundleAbout:
         """Verify a bundle (signature, digests, golden vectors in a child process) and say what it is."""

@@ -15,7 +15,7 @@ from chekara.service.records import BundleAbout, Promotion
 
 
 class PromoteModel:
-    """The use case behind ``python -m training.promote`` and ``train --promote``.
+    """The use case behind ``POST /v1/models/{domain}/promote``, ``python -m training.promote`` and ``train --promote``.
 
     Parameters
     ----------
@@ -45,7 +45,14 @@ class PromoteModel:
         self._now = now
 
     def __call__(
-        self, bundle: Path, *, approved_by: str, assessment_id: str | None, is_shortcut: bool = False
+        self,
+        bundle: Path,
+        *,
+        approved_by: str,
+        assessment_id: str | None,
+        is_shortcut: bool = False,
+        domain: str | None = None,
+        reason: str | None = None,
     ) -> Promotion:
         """Verify a bundle, put it in its place and record the promotion durably.
 
@@ -59,6 +66,9 @@ class PromoteModel:
             Impact assessment that the approval rests on.
         is_shortcut : bool
             Skip second person and assessment; works in dev only and is recorded as such.
+        domain : str, optional
+            The domain that is meant; a bundle of another one is refused.
+        reason : str, optional
 
         Returns
         -------
@@ -78,9 +88,11 @@ class PromoteModel:
         """
         self._refuse_without_approval(approved_by, assessment_id, is_shortcut=is_shortcut)
         about = self._shelf.inspect(bundle)
+        if domain is not None and about.domain != domain:
+            raise ForbiddenError("the bundle is of another domain", where="digest", hint=f"it is of {about.domain}")
         self._policy.domain(about.domain)
         if not is_shortcut:
-            _refuse_own_work(about, approved_by)
+            refuse_own_work(about.trained_by, approved_by)
         if not self._is_dev:
             _refuse_found_wanting(about)
         self._shelf.place(bundle, about.model.digest)
@@ -93,6 +105,7 @@ class PromoteModel:
             assessment_id=assessment_id,
             is_shortcut=is_shortcut,
             promoted_at=self._now(),
+            reason=reason,
         )
         self._register.record(promotion)
         return promotion
@@ -108,10 +121,16 @@ class PromoteModel:
             raise ForbiddenError("a promotion needs an impact assessment", where="assessment id")
 
 
-def _refuse_own_work(about: BundleAbout, approved_by: str) -> None:
-    if not canonical_name(about.trained_by):
+def refuse_own_work(trained_by: str, approved_by: str) -> None:
+    """Refuse an approval by whoever trained the model, however the name is written.
+
+    Raises
+    ------
+    ForbiddenError
+    """
+    if not canonical_name(trained_by):
         raise ForbiddenError("the bundle does not say who trained it", where="about.json", hint="train it again")
-    if canonical_name(approved_by) == canonical_name(about.trained_by):
+    if canonical_name(approved_by) == canonical_name(trained_by):
         raise ForbiddenError("whoever trained a model cannot promote it", where="approver", hint="ask a second person")
 
 

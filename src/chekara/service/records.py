@@ -264,6 +264,10 @@ class Promotion:
     is_shortcut : bool
         Promoted in dev without a second person or assessment.
     promoted_at : datetime
+    reason : str or None
+        Why, where it was told; a rollback always tells.
+    takes_back : str or None
+        Of a rollback: the promotion that it takes back.
     """
 
     promotion_id: str
@@ -274,6 +278,8 @@ class Promotion:
     assessment_id: str | None
     is_shortcut: bool
     promoted_at: datetime
+    reason: str | None = None
+    takes_back: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
