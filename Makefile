@@ -3,7 +3,7 @@ SHELL := /bin/sh
 PYTHON := .venv/bin/python
 JOBS ?= auto
 
-.PHONY: help demo demo-stop test lint bench quality faults lock browser clean
+.PHONY: help demo demo-stop test lint bench load quality faults lock browser clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -35,6 +35,9 @@ bench: .venv/.ready ## what it costs: kernel and profile engine beside peers, li
 	@$(PYTHON) -m benchmarks.train_five --crossings 100000
 	@$(PYTHON) -m benchmarks.live_profiles --states 0 200000 --groups 100
 	@$(PYTHON) -m benchmarks.score_folder --domain revenue_fraud --domain contraband
+
+load: .venv/.ready ## ten minutes at 70 % of saturation: fails on an error, on memory that grows, on answers that slow down
+	@$(PYTHON) -m benchmarks.sustained
 
 quality: .venv/.ready ## rank all traffic of a later period on worlds with known truth, beside peers and the ceiling
 	@.venv/bin/chekara simulate var/quality/shipped --months 18 --per-day 370 --seed 7
