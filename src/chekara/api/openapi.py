@@ -14,11 +14,6 @@ from chekara.data.schema import EXTENSION_PREFIX, HEADER_COLUMNS, ITEM_COLUMNS, 
 from chekara.domain.vocabulary import Lane, ReviewAction
 from chekara.errors import (
     BodyTooLargeError,
-    BundleColumnsError,
-    BundleDigestError,
-    BundleGoldenError,
-    BundleRefusedError,
-    BundleSignatureError,
     ChekaraError,
     DeadlineExceededError,
     ForbiddenError,
@@ -26,7 +21,6 @@ from chekara.errors import (
     LogUnavailableError,
     MalformedBodyError,
     NotFoundError,
-    NothingBeforeError,
     NotReadyError,
     RevisionConflictError,
     SupersededRevisionError,
@@ -108,18 +102,6 @@ INSPECTION_ERRORS: Final[tuple[ErrorClass, ...]] = (
     TooManyRequestsError,
     LogUnavailableError,
     DeadlineExceededError,
-)
-PROMOTION_ERRORS: Final[tuple[ErrorClass, ...]] = (
-    *KEY_ERRORS,
-    *BODY_ERRORS,
-    NotFoundError,
-    BundleRefusedError,
-    BundleSignatureError,
-    BundleDigestError,
-    BundleColumnsError,
-    BundleGoldenError,
-    NothingBeforeError,
-    LogUnavailableError,
 )
 REVIEW_ERRORS: Final[tuple[ErrorClass, ...]] = (
     *KEY_ERRORS,
@@ -441,23 +423,6 @@ MODELS: Final = _fields(
     },
     problems={"type": "array", "items": _STRING},
 )
-PROMOTION: Final[Schema] = {
-    "title": "Promotion",
-    **_fields(
-        required=False,
-        promotion_id=_STRING,
-        domain=_STRING,
-        name=_STRING,
-        version=_STRING,
-        digest=_STRING,
-        approved_by=_STRING,
-        assessment_id={"type": ["string", "null"]},
-        promoted_at=_INSTANT,
-        reason={"type": ["string", "null"]},
-        takes_back={"type": ["string", "null"], "description": "Of a rollback: the promotion that it takes back"},
-        serves={"type": "boolean", "description": "Whether this process serves it now; else GET /v1/models tells why"},
-    ),
-}
 BATCH_ROW: Final[Schema] = {
     "title": "BatchRow",
     "type": "object",

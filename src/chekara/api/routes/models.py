@@ -13,10 +13,11 @@ from chekara.api.batch import json_response
 from chekara.api.body import read_body
 from chekara.api.context import Context, context_of, language_of
 from chekara.api.openapi import (
+    BODY_ERRORS,
     KEY_ERRORS,
     MODELS,
-    PROMOTION,
-    PROMOTION_ERRORS,
+    ErrorClass,
+    Schema,
     described,
     json_answer,
     json_body,
@@ -27,11 +28,46 @@ from chekara.api.section import NOT_AN_OBJECT, Findings, Section
 from chekara.api.strict_json import read_json
 from chekara.data.schema import Column
 from chekara.domain.actor import Actor, Permission
-from chekara.errors import ForbiddenError, NotFoundError
+from chekara.errors import (
+    BundleColumnsError,
+    BundleDigestError,
+    BundleGoldenError,
+    BundleRefusedError,
+    BundleSignatureError,
+    ForbiddenError,
+    LogUnavailableError,
+    NotFoundError,
+    NothingBeforeError,
+)
 from chekara.service.chain import instant_text
 from chekara.service.records import Promotion
 from chekara.settings import Limits
 
+PROMOTION_ERRORS: Final[tuple[ErrorClass, ...]] = (
+    *KEY_ERRORS,
+    *BODY_ERRORS,
+    NotFoundError,
+    BundleRefusedError,
+    BundleSignatureError,
+    BundleDigestError,
+    BundleColumnsError,
+    BundleGoldenError,
+    NothingBeforeError,
+    LogUnavailableError,
+)
+_TEXTS: Final = ("promotion_id", "domain", "name", "version", "digest", "approved_by")
+PROMOTION: Final[Schema] = {
+    "title": "Promotion",
+    "type": "object",
+    "properties": {
+        **{name: {"type": "string"} for name in _TEXTS},
+        "assessment_id": {"type": ["string", "null"]},
+        "promoted_at": {"type": "string", "format": "date-time"},
+        "reason": {"type": ["string", "null"]},
+        "takes_back": {"type": ["string", "null"], "description": "Of a rollback: the promotion that it takes back"},
+        "serves": {"type": "boolean", "description": "Whether it serves here now; else GET /v1/models tells why"},
+    },
+}
 MAY_PROMOTE = Depends(requires(Permission.PROMOTE_MODEL))
 _REASON: Final = Column(name="reason", kind="string", required=True, description="Why, in the approver's words")
 ROLLBACK_COLUMNS: Final = (_REASON,)
