@@ -87,6 +87,8 @@ class ChekaraError(Exception):
     code: ClassVar[str] = "error"
     title: ClassVar[str] = "Something went wrong"
     status: ClassVar[int] = 500
+    retry_after_seconds: float | None = None
+    """In how many seconds it is worth another try, where that is known."""
 
     def __init__(self, detail: str, *, where: str | None = None, hint: str | None = None) -> None:
         super().__init__(detail)

@@ -170,3 +170,44 @@ def test_idle_work_that_fails_does_not_end_the_writer(gate: Gate) -> None:
         writer.submit(request(crossing(f"c{i}"))).result(ANSWER_SECONDS)
     writer.stop()
     assert len(calls) >= 3
+
+
+def test_single_requests_go_ahead_of_a_batch_that_keeps_its_share(gate: Gate) -> None:
+    served: list[str] = []
+    score = gate.house.score
+
+    def serve(requests: Sequence[ScoreRequest]) -> list[Outcome]:
+        served.extend(one.crossing.crossing_id for one in requests)
+        return score(requests)
+
+    gate.house.score = serve  # type: ignore[assignment]
+    writer = start(gate, group_limit=8)
+    futures = [first_held(writer, gate)]
+    futures += [writer.submit(request(crossing(f"row{i}")), is_bulk=True) for i in range(10)]
+    futures += [writer.submit(request(crossing(f"one{i}"))) for i in range(10)]
+    gate.open.set()
+    for future in futures:
+        future.result(ANSWER_SECONDS)
+    writer.stop()
+    assert served[1:9] == [f"one{i}" for i in range(6)] + ["row0", "row1"]
+
+
+def test_what_cannot_be_answered_in_time_is_refused_at_once_and_told_when(gate: Gate) -> None:
+    gate.open.set()
+    writer = start(gate)
+    writer.submit(request(crossing("pace"))).result(ANSWER_SECONDS)
+    writer._seconds_each = 0.5
+    gate.open.clear()
+    gate.entered.clear()
+    futures = [first_held(writer, gate), *(writer.submit(request(crossing(f"c{i}"))) for i in range(9))]
+    with pytest.raises(DeadlineExceededError) as refused:
+        writer.submit(replace(request(crossing("late")), answer_by=time.monotonic() + 2.0))
+    assert refused.value.retry_after_seconds == pytest.approx(5.0)
+    futures.append(writer.submit(replace(request(crossing("patient")), answer_by=time.monotonic() + 60.0)))
+    gate.open.set()
+    for future in futures:
+        future.result(ANSWER_SECONDS)
+    # Nothing is ahead of it: it is let in however slow the groups before were.
+    writer._seconds_each = 100.0
+    writer.submit(replace(request(crossing("alone")), answer_by=time.monotonic() + 10.0)).result(ANSWER_SECONDS)
+    writer.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from typing import Final
 
@@ -10,16 +11,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from chekara.errors import BodyTooLargeError, UnsupportedMediaTypeError
+from chekara.errors import BodyTooLargeError, DeadlineExceededError, UnsupportedMediaTypeError
 
 JSON: Final = "application/json"
 
 # A body over the limit is still taken off the line, unkept, up to here.
 LINGER_BYTES: Final = 64 * 1024 * 1024
 LINGER_SECONDS: Final = 5.0
+# A batch may take its time on a slow line, but not for ever.
+BODY_SECONDS: Final = 30.0
 
 
-async def read_body(request: Request, limit_bytes: int, media_types: Iterable[str] = (JSON,)) -> bytes:
+async def read_body(
+    request: Request, limit_bytes: int, media_types: Iterable[str] = (JSON,), *, seconds: float = BODY_SECONDS
+) -> bytes:
     """Read the whole body of a request.
 
     Parameters
@@ -29,6 +34,8 @@ async def read_body(request: Request, limit_bytes: int, media_types: Iterable[st
         Nothing beyond it is kept, whether the length was declared or not (chunked).
     media_types : iterable of str
         Content types that the route reads.
+    seconds : float
+        Time in which all of it has to arrive.
 
     Raises
     ------
@@ -36,8 +43,18 @@ async def read_body(request: Request, limit_bytes: int, media_types: Iterable[st
         The content type is another one, or missing, or its charset is not UTF-8.
     BodyTooLargeError
         More bytes than the limit.
+    DeadlineExceededError
+        It did not arrive in time.
     """
     _refuse_other_media(request.headers.get("content-type", ""), tuple(media_types))
+    try:
+        async with asyncio.timeout(seconds):
+            return await _whole_body(request, limit_bytes)
+    except TimeoutError:
+        raise DeadlineExceededError("the body did not arrive in time") from None
+
+
+async def _whole_body(request: Request, limit_bytes: int) -> bytes:
     chunks: list[bytes] = []
     size = 0
     declared = request.headers.get("content-length", "0")

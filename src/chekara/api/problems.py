@@ -10,6 +10,7 @@ What is our own fault (500) or passing (503) tells no detail from inside: those 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -196,7 +197,7 @@ def _headers_of(error: ChekaraError) -> dict[str, str]:
     if isinstance(error, NotReadyError):
         return {"Retry-After": str(RETRY_AFTER_NOT_READY_SECONDS)}
     if isinstance(error, UnavailableError | TooManyRequestsError):
-        return {"Retry-After": str(RETRY_AFTER_SECONDS)}
+        return {"Retry-After": str(max(RETRY_AFTER_SECONDS, math.ceil(error.retry_after_seconds or 0)))}
     if isinstance(error, BodyTooLargeError):
         return {"Connection": "close"}  # the rest of the body is not read
     return {}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -16,6 +16,8 @@ from chekara.service.group import Request, ServeGroup
 from chekara.service.records import DecisionRecord, InspectionRecord, InspectionRequest, ScoreRequest
 
 _IDLE_SECONDS = 1.0
+_WEIGHT_OF_NEWEST = 0.3
+_SHARE_OF_BULK = 4  # one place in so many is kept for rows of batches while both wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +30,15 @@ class GroupCommitWriter:
     """A thread that serves requests to score and results to record, in groups.
 
     While one group is scored and made durable the next one gathers, so groups grow with the load and a lone request
-    does not wait for company.
+    does not wait for company. Single requests go ahead of rows of batches, which keep a quarter of each group.
+    A request that could not be served by its ``answer_by``, at the pace of the groups before, is refused at once.
 
     Parameters
     ----------
     serve : callable
         `WriteGroup`: serves a group in one durable transaction.
     queue_length : int
-        Requests that may wait; more are refused with TooManyRequestsError.
+        Requests that may wait, and as many rows of batches; more are refused with TooManyRequestsError.
     group_limit : int
         Most requests of one transaction.
     on_group : callable, optional
@@ -57,28 +60,38 @@ class GroupCommitWriter:
         self._group_limit = group_limit
         self._on_group = on_group
         self._on_idle = on_idle
-        self._queue: queue.Queue[_Waiting | None] = queue.Queue(maxsize=queue_length)
-        self._accepts = threading.Lock()
+        self._queue_length = queue_length
+        self._single: deque[_Waiting] = deque()
+        self._bulk: deque[_Waiting] = deque()
+        self._in_hand = 0
+        self._seconds_each = 0.0
+        self._changed = threading.Condition()
         self._is_stopped = False
         self._thread = threading.Thread(target=self._run, name="chekara-writer", daemon=True)
 
     @property
     def waiting(self) -> int:
         """Requests in the queue now."""
-        return self._queue.qsize()
+        return len(self._single) + len(self._bulk)
 
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
 
     @overload
-    def submit(self, request: ScoreRequest) -> Future[DecisionRecord]: ...
+    def submit(self, request: ScoreRequest, *, is_bulk: bool = False) -> Future[DecisionRecord]: ...
 
     @overload
-    def submit(self, request: InspectionRequest) -> Future[InspectionRecord]: ...
+    def submit(self, request: InspectionRequest, *, is_bulk: bool = False) -> Future[InspectionRecord]: ...
 
-    def submit(self, request: Request) -> Future[Any]:
+    def submit(self, request: Request, *, is_bulk: bool = False) -> Future[Any]:
         """Queue a request.
+
+        Parameters
+        ----------
+        request : ScoreRequest or InspectionRequest
+        is_bulk : bool
+            A row of a batch: it lets single requests go ahead.
 
         Returns
         -------
@@ -91,29 +104,44 @@ class GroupCommitWriter:
         Raises
         ------
         TooManyRequestsError
-            The queue is full.
+            The queue is full; ``retry_after_seconds`` tells when it will have been served.
+        DeadlineExceededError
+            Its turn would come after its ``answer_by``; it tells the same.
         UnavailableError
             The writer was stopped.
         """
-        waiting = _Waiting(request, Future())
-        with self._accepts:
+        one = _Waiting(request, Future())
+        with self._changed:
             if self._is_stopped:
                 raise UnavailableError("the service is shutting down", hint="send it again")
-            try:
-                self._queue.put_nowait(waiting)
-            except queue.Full:
-                raise TooManyRequestsError(
-                    "too many requests wait to be served", hint="send it again a little later"
-                ) from None
-        return waiting.answer
+            self._refuse_hopeless(request, is_bulk=is_bulk)
+            (self._bulk if is_bulk else self._single).append(one)
+            self._changed.notify()
+        return one.answer
+
+    def expected_wait(self, *, is_bulk: bool = False) -> float:
+        """Return in how many seconds a request that came now would be served; 0 where nothing is ahead of it."""
+        singles, bulk = len(self._single), len(self._bulk)
+        if not is_bulk:
+            bulk = min(bulk, singles // (_SHARE_OF_BULK - 1) + self._group_limit // _SHARE_OF_BULK)
+        return (self._in_hand + singles + bulk) * self._seconds_each
+
+    def _refuse_hopeless(self, request: Request, *, is_bulk: bool) -> None:
+        wait = self.expected_wait(is_bulk=is_bulk)
+        if len(self._bulk if is_bulk else self._single) >= self._queue_length:
+            too_many = TooManyRequestsError("too many requests wait to be served", hint="send it again a little later")
+            too_many.retry_after_seconds = wait
+            raise too_many
+        if request.answer_by is not None and time.monotonic() + wait > request.answer_by:
+            too_late = DeadlineExceededError("no answer could come in time", hint="send it again a little later")
+            too_late.retry_after_seconds = wait
+            raise too_late
 
     def stop(self) -> None:
         """Serve what waits, then end the thread. Safe to call twice."""
-        with self._accepts:
-            is_first = not self._is_stopped
+        with self._changed:
             self._is_stopped = True
-        if is_first and self._thread.is_alive():
-            self._queue.put(None)
+            self._changed.notify()
         if self._thread.is_alive():
             self._thread.join()
 
@@ -123,6 +151,7 @@ class GroupCommitWriter:
             group, is_running = self._gather()
             if group:
                 self._serve(group)
+                self._in_hand = 0
             self._idle()
 
     def _idle(self) -> None:
@@ -135,16 +164,14 @@ class GroupCommitWriter:
 
     def _gather(self) -> tuple[list[_Waiting], bool]:
         """Wait for a request and take what else waits; the flag is False once the writer was stopped."""
-        group: list[_Waiting] = []
-        try:
-            while len(group) < self._group_limit:
-                one = self._queue.get_nowait() if group else self._queue.get(timeout=_IDLE_SECONDS)
-                if one is None:
-                    return group, False
-                group.append(one)
-        except queue.Empty:
-            pass
-        return group, True
+        with self._changed:
+            if not (self.waiting or self._is_stopped):
+                self._changed.wait(_IDLE_SECONDS)
+            kept = min(len(self._bulk), max(1, self._group_limit // _SHARE_OF_BULK))
+            group = _taken(self._single, self._group_limit - kept)
+            group += _taken(self._bulk, self._group_limit - len(group))
+            self._in_hand = len(group)
+            return group, not self._is_stopped or self.waiting > 0
 
     def _serve(self, group: Sequence[_Waiting]) -> None:
         in_time = [one for one in group if self._is_in_time(one)]
@@ -155,8 +182,11 @@ class GroupCommitWriter:
             outcomes = self._serve_group([one.request for one in in_time])
         except Exception as error:  # noqa: BLE001  # the thread must outlive any group; each asker gets the error
             outcomes = [error] * len(in_time)
+        seconds = time.monotonic() - began
+        each = seconds / len(in_time)
+        self._seconds_each += (each - self._seconds_each) * (_WEIGHT_OF_NEWEST if self._seconds_each else 1.0)
         if self._on_group is not None:
-            self._on_group(len(in_time), time.monotonic() - began)
+            self._on_group(len(in_time), seconds)
         for one, outcome in zip(in_time, outcomes, strict=True):
             if isinstance(outcome, Exception):
                 one.answer.set_exception(outcome)
@@ -173,3 +203,7 @@ class GroupCommitWriter:
             DeadlineExceededError("the request waited longer than an answer may take", hint="send it again")
         )
         return False
+
+
+def _taken(waiting: deque[_Waiting], limit: int) -> list[_Waiting]:
+    return [waiting.popleft() for _ in range(min(limit, len(waiting)))]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from chekara.api.access import requires
@@ -32,6 +33,7 @@ from chekara.errors import DeadlineExceededError
 from chekara.service.records import Chain, DecisionRecord, ScoreRequest
 from chekara.settings import Limits
 
+WATCHED_AFTER_SECONDS: Final = 0.05
 MAY_SCORE = Depends(requires(Permission.SCORE))
 
 WithContributions = Annotated[
@@ -90,10 +92,10 @@ async def score(
     """
     context = context_of(request)
     answer_by = time.monotonic() + context.settings.limits.answer_seconds
-    body = await read_body(request, context.settings.limits.body_bytes)
+    body = await read_body(request, context.settings.limits.body_bytes, seconds=context.settings.limits.answer_seconds)
     received_at = context.now()
     parsed = context.score_parser.parse(body, received_at=received_at, is_replay=context.clock == "replay")
-    record = await _decide(context, actor, parsed, received_at, answer_by)
+    record = await _decide(request, actor, parsed, received_at, answer_by)
     language = language_of(request)
     shown = present_decision(record, actor, language, with_contributions=with_contributions)
     return json_response(shown, language)
@@ -119,23 +121,32 @@ async def score_batch(
     language = language_of(request)
 
     async def answer(row: Any) -> dict[str, Any]:
-        record = await _decide_row(context, actor, row, received_at)
+        record = await _decide_row(request, actor, row, received_at)
         return {"decision": present_decision(record, actor, language, with_contributions=with_contributions)}
 
     return await answer_batch(request, rows_of(body, media_type_of(request), limits), answer)
 
 
-async def _decide_row(context: Context, actor: Actor, row: Any, received_at: datetime) -> DecisionRecord:
+async def _decide_row(request: Request, actor: Actor, row: Any, received_at: datetime) -> DecisionRecord:
+    context = context_of(request)
     is_replay = context.clock == "replay"
     value = row_value(row, context.settings.limits)
     parsed = context.score_parser.validate(value, received_at=received_at, is_replay=is_replay)
-    return await _decide(context, actor, parsed, received_at, time.monotonic() + context.settings.limits.answer_seconds)
+    answer_by = time.monotonic() + context.settings.limits.answer_seconds
+    return await _decide(request, actor, parsed, received_at, answer_by, is_bulk=True)
 
 
 async def _decide(
-    context: Context, actor: Actor, parsed: ParsedScore, received_at: datetime, answer_by: float
+    request: Request,
+    actor: Actor,
+    parsed: ParsedScore,
+    received_at: datetime,
+    answer_by: float,
+    *,
+    is_bulk: bool = False,
 ) -> DecisionRecord:
     """Hand a crossing to the writer and wait until its decision is durable, or the time is over."""
+    context: Context = context_of(request)
     wanted = ScoreRequest(
         crossing=parsed.crossing,
         actor=actor,
@@ -145,13 +156,48 @@ async def _decide(
         decided_elsewhere=parsed.decided_elsewhere,
         answer_by=answer_by,
     )
-    future = context.house.writer.submit(wanted)
-    try:
-        record = await asyncio.wait_for(asyncio.wrap_future(future), answer_by - time.monotonic())
-    except TimeoutError:
-        raise DeadlineExceededError("no answer within the time promised") from None
+    answer = asyncio.wrap_future(context.house.writer.submit(wanted, is_bulk=is_bulk))
+    record = await (_in_time(answer, answer_by) if is_bulk else _while_connected(request, answer, answer_by))
     decision = record.decision
     chain = Chain.of(actor)
     context.metrics.decisions.labels(decision.lane.value, chain.value).inc()
     context.metrics.log_position.labels(chain.value).set(decision.position)
     return record
+
+
+async def _in_time(answer: asyncio.Future[DecisionRecord], answer_by: float) -> DecisionRecord:
+    try:
+        return await asyncio.wait_for(answer, answer_by - time.monotonic())
+    except TimeoutError:
+        raise DeadlineExceededError("no answer within the time promised") from None
+
+
+async def _while_connected(
+    request: Request, answer: asyncio.Future[DecisionRecord], answer_by: float
+) -> DecisionRecord:
+    """Wait for a decision; one whose asker hangs up before its turn is not made.
+
+    Only a request that has waited a little is watched, so that the usual one pays nothing for it.
+    """
+    done, _ = await asyncio.wait({answer}, timeout=min(WATCHED_AFTER_SECONDS, answer_by - time.monotonic()))
+    if done:
+        return answer.result()
+    hung_up = asyncio.ensure_future(_disconnected(request))
+    try:
+        either: set[asyncio.Future[Any]] = {answer, hung_up}
+        timeout = answer_by - time.monotonic()
+        await asyncio.wait(either, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        if answer.done():
+            return answer.result()
+        answer.cancel()
+        if hung_up.done():
+            raise ClientDisconnect
+        raise DeadlineExceededError("no answer within the time promised")
+    finally:
+        hung_up.cancel()
+
+
+async def _disconnected(request: Request) -> None:
+    """Return once the client has hung up; the body has been read, so nothing else is left to receive."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
