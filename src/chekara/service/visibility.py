@@ -27,7 +27,16 @@ def may_know_selection(actor: Actor, reviews: Iterable[Review]) -> bool:
 
 
 def may_know_basis(record: DecisionRecord, actor: Actor, reviews: Iterable[Review]) -> bool:
-    """Whether the reader is told on what basis a crossing was decided elsewhere: so is the system that told it."""
+    """Whether the reader is told on what basis a crossing was decided elsewhere: so is the system that told it.
+
+    Parameters
+    ----------
+    record : DecisionRecord
+    actor : Actor
+        The reader.
+    reviews : iterable of Review
+        Of the decision.
+    """
     is_teller = actor.role is Role.SYSTEM and actor.agency == record.decision.asked_by
     return is_teller or may_know_selection(actor, reviews)
 
