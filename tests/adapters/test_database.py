@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,33 @@ def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
     (tmp_path / "chekara.db").write_bytes(b"this is a text, much longer than nothing, and no database" * 20)
     with pytest.raises(LogUnavailableError):
         open_database(settings_of(tmp_path))
+
+
+def test_a_busy_service_lets_other_processes_write(tmp_path: Path) -> None:
+    busy = """
+import sys, time
+from pathlib import Path
+from chekara.adapters.database import open_database
+from chekara.settings import Settings
+database = open_database(Settings.from_environment({"CHEKARA_HOME": sys.argv[1], "CHEKARA_ENV": "dev"}))
+print("busy", flush=True)
+end = time.monotonic() + 60
+while time.monotonic() < end:
+    with database.writing():
+        time.sleep(0.03)
+"""
+    process = subprocess.Popen([sys.executable, "-c", busy, str(tmp_path)], stdout=subprocess.PIPE)
+    database = open_database(settings_of(tmp_path))
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"busy\n"
+        waits = []
+        for _ in range(8):
+            began = time.monotonic()
+            with database.writing():
+                waits.append(time.monotonic() - began)
+        assert max(waits) < 1.5, waits
+    finally:
+        process.kill()
+        process.communicate()
+        database.close()
