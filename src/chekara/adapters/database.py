@@ -23,10 +23,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -56,13 +52,13 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import NullType
 
+from chekara.adapters.migrate import bring_up_to_date
 from chekara.errors import ConfigurationError, LogUnavailableError
 from chekara.settings import Settings
 
 BUSY_TIMEOUT_MS = 5_000
 CACHE_KIB = 16 * 1024
 CHECKPOINT_PAGES = 4_000
-_MIGRATIONS = Path(__file__).parent / "migrations"
 
 metadata = MetaData()
 
@@ -401,7 +397,7 @@ def open_database(settings: Settings) -> Database:
     event.listen(engine, "connect", _set_pragmas)
     event.listen(engine, "begin", _begin)
     database = Database(engine)
-    _migrate(database)
+    bring_up_to_date(database)
     return database
 
 
@@ -444,16 +440,3 @@ def _begin(connection: Connection) -> None:
     # A writer takes the lock at once: a reader that turns writer half-way can only fail.
     writes = connection.get_execution_options().get("chekara_writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-def _migrate(database: Database) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    newest = ScriptDirectory.from_config(config).get_current_head()
-    with database.reading() as connection:
-        if MigrationContext.configure(connection).get_current_revision() == newest:
-            return
-    with database.writing() as connection:
-        # Alembic looks at the version again in here, so a second process finds nothing left to do.
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
