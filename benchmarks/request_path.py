@@ -1,0 +1,210 @@
+"""Where the time of a request goes: processor time by stage, alone and in groups, as a table and a picture.
+
+    python -m benchmarks.request_path [--home var/bench/house] [--groups 1 16 64] [--picture FILE.svg]
+
+The steps of ``POST /v1/scores`` without HTTP, on the house and the traffic of `benchmarks.service`, in one thread:
+parse -> score and log in one durable transaction -> present -> encode. A stage is timed where its function is looked
+up, and holds what it does not hand on to another stage. Waiting for the disk is no processor time and stands apart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from typing import Any, Final
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import msgspec
+from rich.table import Table
+from sqlalchemy.engine import base
+
+from benchmarks.house import copy_house, make_house
+from benchmarks.traffic import MARK, make_bodies
+from chekara.adapters import decision_log, profile_store
+from chekara.adapters.assembly import House, open_house
+from chekara.adapters.chain_writer import ChainWriter
+from chekara.api.parse import ScoreParser
+from chekara.api.present import present_decision
+from chekara.domain.actor import Actor
+from chekara.domain.vocabulary import Role
+from chekara.modelling.model import Model
+from chekara.programs import open_console
+from chekara.service import known, predict
+from chekara.service.profiles import FoldEvents
+from chekara.service.records import DecisionRecord, ScoreRequest
+from chekara.service.score import ScoreCrossings
+from tests.serving import settings_of
+
+STAGES: Final = {
+    "parse": (),
+    "tokens, canonical body": ((ScoreCrossings, "_tokenised"),),
+    "read the log": ((decision_log.SqlLogTransaction, "known_revisions"),),
+    "read profiles": ((profile_store.TransactionProfiles, "states"), (profile_store.TransactionProfiles, "records")),
+    "fold profiles": ((FoldEvents, "fold"),),
+    "features, matrix": ((Model, "features"), (Model, "encode"), (predict, "join_features")),
+    "margins, SHAP": ((Model, "margins"), (predict, "explain_rows")),
+    "reasons": ((predict, "_reasons_of"),),
+    "other of the models": ((known, "predict_all"),),
+    "decide": ((ScoreCrossings, "_decide"),),
+    "payload, hash chain": ((decision_log, "plain_decision"), (ChainWriter, "append")),
+    "write profiles": ((profile_store.TransactionProfiles, "flush"),),
+    "write the log": ((ChainWriter, "flush"),),
+    "commit": ((base.Transaction, "commit"),),
+    "other of the group": (),
+    "present": (),
+    "encode": (),
+}
+"""In the order of a request; each with the functions that it is timed at."""
+
+
+class StageTimes:
+    """Processor time of this thread by stage, without that of stages within."""
+
+    def __init__(self) -> None:
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        self._inner = [0.0]
+
+    @contextmanager
+    def of(self, stage: str) -> Iterator[None]:
+        """Time what happens within."""
+        began = time.thread_time()
+        self._inner.append(0.0)
+        try:
+            yield
+        finally:
+            passed = time.thread_time() - began
+            self.seconds[stage] += passed - self._inner.pop()
+            self._inner[-1] += passed
+
+    def around(self, holder: Any, name: str, stage: str) -> None:
+        """Time every call of a function where it is looked up."""
+        timed: Callable[..., Any] = getattr(holder, name)
+
+        def call(*arguments: Any, **named: Any) -> Any:
+            with self.of(stage):
+                return timed(*arguments, **named)
+
+        setattr(holder, name, call)
+
+
+def measure(
+    house: House, times: StageTimes, bodies: list[bytes], group: int, groups: int, serial: Iterator[int]
+) -> float:
+    """Send groups of new crossings through the steps of a request.
+
+    Parameters
+    ----------
+    house : House
+    times : StageTimes
+        Begun anew.
+    bodies : list of bytes
+        With a mark where the number of the crossing goes.
+    group : int
+        Crossings of one transaction.
+    groups : int
+    serial : iterator of int
+        Numbers of crossings.
+
+    Returns
+    -------
+    float
+        Milliseconds on the clock per group.
+    """
+    actor = Actor("bench", "bench", "border_service", Role.SYSTEM, frozenset({"reasons"}))
+    parser = ScoreParser(settings_of(Path()).limits)
+    times.seconds.clear()
+    began = time.perf_counter()
+    for _ in range(groups):
+        requests = []
+        for _ in range(group):
+            number = next(serial)
+            body = bodies[number % len(bodies)].replace(MARK, f"{number:012d}".encode())
+            now = datetime.now(UTC)
+            with times.of("parse"):
+                parsed = parser.parse(body, received_at=now)
+            requests.append(ScoreRequest(crossing=parsed.crossing, actor=actor, received_at=now, labels=parsed.labels))
+        with times.of("other of the group"):
+            records = house.writer._serve_group(requests)  # as its thread would
+        for record in records:
+            if not isinstance(record, DecisionRecord):
+                raise SystemExit(f"a crossing was not scored: {record!r}")
+            with times.of("present"):
+                shown = present_decision(record, actor, "en")
+            with times.of("encode"):
+                msgspec.json.encode(shown)
+    return 1e3 * (time.perf_counter() - began) / groups
+
+
+def draw(found: dict[int, dict[str, float]], path: Path) -> None:
+    """Draw stages as one bar per size of group."""
+    mpl.use("svg")
+    plt.rcParams.update({"svg.hashsalt": "chekara", "font.size": 9})
+    figure, axes = plt.subplots(figsize=(9, 1.2 + 0.75 * len(found)), layout="constrained")
+    colours = plt.get_cmap("tab20").colors  # type: ignore[attr-defined]  # a listed map has them
+    for place, stages in enumerate(found.values()):
+        left = 0.0
+        for number, stage in enumerate(STAGES):
+            width = stages.get(stage, 0.0)
+            axes.barh(place, width, left=left, color=colours[number % 20], label=stage if place == 0 else None)
+            left += width
+        axes.text(left, place, f" {left:,.0f} µs", va="center")
+    axes.set_yticks(range(len(found)), [f"{group} in a group" if group > 1 else "alone" for group in found])
+    axes.invert_yaxis()
+    axes.set_xlabel("processor time per crossing, µs")
+    axes.margins(x=0.12)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.legend(loc="outside lower center", ncols=5, frameon=False, fontsize=8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, metadata={"Date": None})
+
+
+def main() -> None:
+    """Measure, print and draw."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--home", type=Path, default=Path("var/bench/house"), help="a house of benchmarks.service")
+    parser.add_argument("--groups", type=int, nargs="*", default=[1, 16, 64])
+    parser.add_argument("--crossings", type=int, default=960, help="crossings of each size of group")
+    parser.add_argument("--picture", type=Path)
+    arguments = parser.parse_args()
+    console = open_console()
+    home = make_house(arguments.home.resolve())
+    bodies = make_bodies(home / "history", 2000, seed=11)
+    with tempfile.TemporaryDirectory(prefix="chekara-path-") as scratch:
+        house = open_house(settings_of(copy_house(home, Path(scratch) / "home")))
+        times = StageTimes()
+        for stage, places in STAGES.items():
+            for holder, name in places:
+                times.around(holder, name, stage)
+        serial = count(1)
+        found: dict[int, dict[str, float]] = {}
+        clock: dict[int, float] = {}
+        measure(house, times, bodies, 16, 12, serial)
+        for group in arguments.groups:
+            n_groups = max(arguments.crossings // group, 1)
+            clock[group] = measure(house, times, bodies, group, n_groups, serial)
+            found[group] = {stage: 1e6 * s / (group * n_groups) for stage, s in times.seconds.items()}
+        house.close()
+    table = Table(title="Processor time per crossing, µs", title_justify="left")
+    table.add_column("stage")
+    for group in found:
+        table.add_column("alone" if group == 1 else f"{group} in a group", justify="right")
+    for stage in STAGES:
+        table.add_row(stage, *(f"{stages.get(stage, 0.0):,.0f}" for stages in found.values()))
+    table.add_row("together", *(f"{sum(stages.values()):,.0f}" for stages in found.values()), style="bold")
+    table.add_row("on the clock, ms per group", *(f"{clock[group]:,.1f}" for group in found))
+    console.print(table)
+    if arguments.picture is not None:
+        draw(found, arguments.picture)
+        console.print(f"Drawn: {arguments.picture}")
+
+
+if __name__ == "__main__":
+    main()
