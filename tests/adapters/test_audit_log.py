@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -24,14 +25,14 @@ from chekara.adapters.database import guards
 from chekara.adapters.key_files import load_checkpoint_key
 from chekara.adapters.promotions import SqlPromotions
 from chekara.adapters.retention import Retention
-from chekara.domain.decision import ModelIdentity
-from chekara.domain.vocabulary import ReviewAction, Role
+from chekara.domain.decision import DecidedElsewhere, ModelIdentity
+from chekara.domain.vocabulary import Lane, ReviewAction, Role
 from chekara.errors import AuditError, ConfigurationError, NotFoundError
 from chekara.service.audit import AuditReport
 from chekara.service.chain import entry_hash, payload_digest
 from chekara.service.records import Chain, Promotion
 from chekara.service.review import ReviewRequest
-from tests.small_house import START, SmallHouse, actor, crossing, result, sent, small_house
+from tests.small_house import START, SmallHouse, actor, crossing, request, result, sent, small_house
 
 N_DECISIONS = 6
 
@@ -110,7 +111,8 @@ def test_the_database_refuses_changes_in_every_table(house: SmallHouse, statemen
     Accounts(house.database, house.policy).add(agency="customs", role="system")
     Accounts(house.database, house.policy).revoke(key_ids(house)[0])
     SqlPromotions(house.database).record(promotion())
-    house.score([sent(result(crossing_id="c1"))])
+    elsewhere = DecidedElsewhere(Lane.RED, START, "post-7", "rule")
+    house.score([sent(result(crossing_id="c1")), replace(request(crossing("e1")), decided_elsewhere=elsewhere)])
     retention(house).remove_payloads(Chain.LIVE, [1], reason="a test", removed_by="nobody")
     for table in (tables.log, tables.payloads, *tables.ROW_TABLES):
         with house.database.engine.connect() as connection:
