@@ -17,6 +17,8 @@ app.add_typer(keys_app, name="keys")
 app.add_typer(audit_app, name="audit")
 profiles_app = typer.Typer(no_args_is_help=True, help="What is known of traders, carriers and goods, for live scores.")
 app.add_typer(profiles_app, name="profiles")
+policy_app = typer.Typer(no_args_is_help=True, help="Lanes, agencies, and what holds while the service is away.")
+app.add_typer(policy_app, name="policy")
 
 History = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of history files.")]
 
@@ -189,6 +191,33 @@ def audit_begin(
     from chekara.adapters.checkpoints import begin_checkpoints
 
     begin_checkpoints(Settings.from_environment(), reason=reason, begun_by=by)
+
+
+@policy_app.command("export-fallback")
+def policy_export_fallback(
+    out: Annotated[Path, typer.Option(metavar="FILE", help="JSON file to write; it holds the seed: keep it secret.")],
+    crossing_point: Annotated[str | None, typer.Option(metavar="P", help="Only for this one; default: all.")] = None,
+    lot: Annotated[float, typer.Option(help="Share of crossings that the lot draws, 0.0001 to 1.")] = 0.02,
+    days: Annotated[int, typer.Option(help="How long the document holds.")] = 30,
+    rules: Annotated[int, typer.Option(help="Most rules of a domain.")] = 10,
+    times: Annotated[float, typer.Option(help="A rule's hit rate is above this many times the domain's.")] = 2.0,
+    seed: Annotated[
+        str | None, typer.Option(metavar="HEX", help="Seed of the lot, for tests; default: random.")
+    ] = None,
+) -> None:
+    """Write static rules and a lot that a border system runs by itself while the service cannot be reached."""
+    from chekara.adapters.fallback_tables import export_fallback
+    from chekara.policy.fallback import FallbackTerms, seed_from
+
+    terms = FallbackTerms(
+        seed=seed_from(seed), lot=lot, days=days, times=times, rules=rules, crossing_point=crossing_point
+    )
+    made = export_fallback(Settings.from_environment(), out, terms)
+    said = f"Wrote {len(made['rules'])} rules of {len(made['models'])} domains to {out}, valid until"
+    open_console().print(
+        f"{said} {made['valid_until']}. Commitment of the lot's seed, to be published now:", highlight=False
+    )
+    typer.echo(made["lot"]["commitment"])
 
 
 def main() -> None:
