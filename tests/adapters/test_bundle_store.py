@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from chekara.adapters.promotions import SqlPromotions
 from chekara.errors import BundleRefusedError, ConfigurationError, ForbiddenError
 from chekara.modelling.bundle import load_signing_key, load_trusted_keys, read_bundle, write_bundle
 from chekara.policy import Policy, load_policy
+from chekara.service.records import Promotion
 from chekara.settings import Settings
 from tests.serving import settings_of
 from tests.small_house import crossing, request
@@ -37,7 +39,7 @@ def bundle(settings: Settings, tmp_path: Path) -> Path:
 @pytest.fixture
 def without_child(monkeypatch: pytest.MonkeyPatch) -> None:
     """Spare the child process, some seconds each, where a test is not about it; the bundle is still verified here."""
-    monkeypatch.setattr(bundle_store, "verify_in_child", lambda _folder, _trusted: None)
+    monkeypatch.setattr(bundle_store, "verify_in_child", lambda *_: None)
 
 
 def another(bundle: Path, settings: Settings, folder: Path, **about: object) -> Path:
@@ -51,6 +53,16 @@ def another(bundle: Path, settings: Settings, folder: Path, **about: object) -> 
 def champions_of(settings: Settings, policy: Policy | None = None) -> ServingChampions:
     register = SqlPromotions(open_database(settings))
     return ServingChampions(register, BundleStore(settings), policy or load_policy())
+
+
+@dataclass(frozen=True)
+class Promoted:
+    """Promotion records that were made elsewhere."""
+
+    records: Mapping[str, Promotion]
+
+    def serving(self) -> Mapping[str, Promotion]:
+        return self.records
 
 
 def damage(folder: Path) -> None:
@@ -87,6 +99,22 @@ def test_a_damaged_bundle_is_refused_and_recorded_nowhere(settings: Settings, bu
         promotion_desk(settings)(bundle, approved_by="approver", assessment_id="IA-7")
     assert verify_log_of(settings).entries == before
     assert len(list(settings.bundles_path.iterdir())) == 1
+
+
+def test_of_several_new_bundles_a_damaged_one_keeps_out_itself_alone(
+    settings: Settings, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = SqlPromotions(open_database(settings)).serving()["revenue_fraud"]
+    store = BundleStore(settings)
+    second = read_bundle(another(bundle, settings, tmp_path / "second"), load_trusted_keys(settings)).identity
+    damage(store.place(tmp_path / "second", second.digest))
+    bad = replace(good, promotion_id="p2", domain="contraband", model=second)
+    champions = champions_of(settings)
+    monkeypatch.setattr(champions, "_register", Promoted({"revenue_fraud": good, "contraband": bad}))
+    champions.refresh()
+    assert list(champions.serving()) == ["revenue_fraud"]
+    (problem,) = champions.problems()
+    assert problem.startswith("contraband: ")
 
 
 @pytest.mark.usefixtures("without_child")

@@ -120,7 +120,7 @@ def test_a_transaction_keeps_its_models(tmp_path: Path) -> None:
 
 @pytest.fixture
 def without_child(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundle_store, "verify_in_child", lambda _folder, _trusted: None)
+    monkeypatch.setattr(bundle_store, "verify_in_child", lambda *_: None)
 
 
 @pytest.mark.usefixtures("without_child")

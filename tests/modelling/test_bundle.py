@@ -230,8 +230,11 @@ def test_a_digest_that_is_not_the_contents_is_refused(copy: Path) -> None:
         read_bundle(copy, TRUSTED)
 
 
-def test_the_child_accepts_a_good_bundle(whole: Path) -> None:
-    verify_in_child(whole, TRUSTED)
+def test_the_child_accepts_good_bundles_and_refuses_all_for_one(whole: Path, copy: Path) -> None:
+    verify_in_child(whole, TRUSTED, copy)
+    (copy / "calibration.json").write_text("{}")
+    with pytest.raises(BundleDigestError):
+        verify_in_child(whole, TRUSTED, copy)
 
 
 def test_a_model_that_kills_its_reader_kills_the_child_alone(copy: Path) -> None:

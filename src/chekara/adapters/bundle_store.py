@@ -7,11 +7,11 @@ import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from chekara.errors import BundleDigestError, ChekaraError, LogUnavailableError
+from chekara.errors import BundleDigestError, BundleRefusedError, ChekaraError, LogUnavailableError
 from chekara.modelling.bundle import load_trusted_keys, read_bundle, verify_in_child
 from chekara.modelling.model import Model
 from chekara.policy.policy import Policy
@@ -56,15 +56,31 @@ class BundleStore:
             found_wanting=_found_wanting(model.about),
         )
 
-    def load(self, digest: str) -> Model:
+    def are_sound(self, digests: Sequence[str]) -> bool:
+        """Try several bundles in one child process; False where at least one of them is refused."""
+        first, *others = (self.folder(digest) for digest in digests)
+        try:
+            verify_in_child(first, load_trusted_keys(self._settings), *others)
+        except BundleRefusedError:
+            return False
+        return True
+
+    def load(self, digest: str, *, is_tried: bool = False) -> Model:
         """Load a promoted bundle, verified in a child process first.
+
+        Parameters
+        ----------
+        digest : str
+        is_tried : bool
+            A child process has verified it just now; signature and digests are verified again all the same.
 
         Raises
         ------
         BundleRefusedError
             It is gone, or not what it says it is.
         """
-        model = self._verified(self.folder(digest))
+        folder = self.folder(digest)
+        model = read_bundle(folder, load_trusted_keys(self._settings)) if is_tried else self._verified(folder)
         if model.identity.digest != digest:
             raise BundleDigestError("the bundle has another digest than its folder", where=digest)
         return model
@@ -186,12 +202,17 @@ class ServingChampions:
             The promotion records cannot be read.
         """
         with self._refreshing:
+            new: dict[str, Promotion] = {}
             for domain, promotion in self._register.serving().items():
-                digest = promotion.model.digest
-                if domain in self._serving and self._serving[domain].identity.digest == digest:
+                if domain in self._serving and self._serving[domain].identity.digest == promotion.model.digest:
                     self._problems.pop(domain, None)
                 elif self._refused.get(domain) != promotion.promotion_id:
-                    self._replace(domain, promotion)
+                    new[domain] = promotion
+            unknown = [p.model.digest for domain, p in new.items() if self._kept(domain, p.model.digest) is None]
+            # A service that starts tries them all at once; only where that fails, each for itself.
+            are_tried = len(unknown) > 1 and self._store.are_sound(unknown)
+            for domain, promotion in new.items():
+                self._replace(domain, promotion, is_tried=are_tried)
 
     def holds(self, domain: str, digest: str) -> bool:
         """Whether a model that served before is still in memory, verified and warm."""
@@ -200,12 +221,12 @@ class ServingChampions:
     def _kept(self, domain: str, digest: str) -> Model | None:
         return next((model for model in self._former.get(domain, ()) if model.identity.digest == digest), None)
 
-    def _replace(self, domain: str, promotion: Promotion) -> None:
+    def _replace(self, domain: str, promotion: Promotion, *, is_tried: bool) -> None:
         """Let one domain's new model serve, once it is verified and warm; the one before stays at hand."""
         digest = promotion.model.digest
         try:
             self._policy.domain(domain)
-            model = self._kept(domain, digest) or self._store.load(digest)
+            model = self._kept(domain, digest) or self._store.load(digest, is_tried=is_tried)
             serving = {**self._serving, domain: model}
             self._rehearse(serving)
         except LogUnavailableError:
