@@ -11,11 +11,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from chekara.adapters.bundle_store import BundleStore, ServingChampions
 from chekara.adapters.chain_writer import now
 from chekara.adapters.database import open_database
 from chekara.adapters.key_files import load_checkpoint_key
-from chekara.adapters.promotions import SqlPromotions
+from chekara.adapters.reading import load_serving
 from chekara.domain.decision import Reason
 from chekara.errors import ConfigurationError, NotReadyError
 from chekara.explain.evidence import CategoryEvidence
@@ -67,14 +66,8 @@ def export_fallback(
 
 
 def _champions(settings: Settings, policy: Policy) -> Mapping[str, Model]:
-    database = open_database(settings)
-    try:
-        champions = ServingChampions(SqlPromotions(database), BundleStore(settings), policy)
-        champions.refresh()
-    finally:
-        database.close()
-    found = {domain: model for domain, model in champions.serving().items() if domain in policy.domains}
-    for problem in champions.problems():
+    found, problems = load_serving(open_database(settings), settings, policy)
+    for problem in problems:
         if problem.partition(":")[0] in policy.domains:
             # Half of the rules would look like all of them for as long as the document holds.
             raise NotReadyError("a promoted bundle does not serve", where=problem, hint="promote one that does")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import make_url
 
+from chekara.adapters.bundle_store import BundleStore, ServingChampions
 from chekara.adapters.database import Database
+from chekara.adapters.promotions import SqlPromotions
 from chekara.errors import NotReadyError
+from chekara.modelling.model import Model
+from chekara.policy.policy import Policy
 from chekara.settings import Settings
 
 
@@ -39,3 +44,28 @@ def open_to_read(settings: Settings) -> Database:
     engine = create_engine(f"sqlite:///file:{path.resolve()}?{how}&uri=true", hide_parameters=True)
     event.listen(engine, "connect", lambda connection, _record: connection.execute("PRAGMA query_only = ON"))
     return Database(engine)
+
+
+def load_serving(database: Database, settings: Settings, policy: Policy) -> tuple[Mapping[str, Model], tuple[str, ...]]:
+    """Load the models that serve now, for a program beside the service.
+
+    Parameters
+    ----------
+    database : Database
+        Closed afterwards.
+    settings : Settings
+    policy : Policy
+
+    Returns
+    -------
+    models : mapping of str to Model
+        By domain; only those of the policy.
+    problems : tuple of str
+        Why promoted bundles do not serve, one sentence each.
+    """
+    try:
+        champions = ServingChampions(SqlPromotions(database), BundleStore(settings), policy)
+        champions.refresh()
+    finally:
+        database.close()
+    return {d: model for d, model in champions.serving().items() if d in policy.domains}, champions.problems()

@@ -10,9 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from chekara.adapters.bundle_store import BundleStore, ServingChampions
-from chekara.adapters.promotions import SqlPromotions
-from chekara.adapters.reading import open_to_read
+from chekara.adapters.reading import load_serving, open_to_read
 from chekara.adapters.score_files import check_target, write_scores
 from chekara.data.history_screen import show_history
 from chekara.data.sources import load_history
@@ -70,16 +68,10 @@ def score_folder(settings: Settings, directory: Path, out: Path, *, since: datet
 
 def _show_champions(settings: Settings, policy: Policy, console: Console) -> Mapping[str, Model]:
     """Load what serves, and say which domains are left out and why."""
-    database = open_to_read(settings)
-    try:
-        champions = ServingChampions(SqlPromotions(database), BundleStore(settings), policy)
-        champions.refresh()
-    finally:
-        database.close()
-    found = {domain: model for domain, model in champions.serving().items() if domain in policy.domains}
+    found, problems = load_serving(open_to_read(settings), settings, policy)
     for domain, model in found.items():
         console.print(f"{domain}: version {model.identity.version}, {model.identity.digest}", highlight=False)
-    for problem in champions.problems():
+    for problem in problems:
         console.print(f"[yellow]Refused[/] {problem}", highlight=False)
     missing = [domain for domain in policy.domains if domain not in found]
     if missing:

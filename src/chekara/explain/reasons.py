@@ -113,13 +113,11 @@ def _reason(
     usual: Mapping[str, Usual],
     goods: str | None,
 ) -> Reason:
-    expected, evident = evidence.of(name, value, goods)
-    known = dict(evident)
+    expected, known = evidence.of(name, value, goods)
     if name in usual and isinstance(value, float) and all(math.isfinite(amount) for amount in usual[name][:2]):
-        known["ratio"] = value
-        value, expected, group = usual[name]
+        ratio, (value, expected, group) = value, usual[name]
         code, _, origin = (group or "").partition(" ")
-        known |= {GOODS_DIGITS: float(len(code)), FROM_ORIGIN: float(origin != "")}
+        known = {**known, "ratio": ratio, GOODS_DIGITS: float(len(code)), FROM_ORIGIN: float(origin != "")}
     return Reason(name, value, _plain(expected), contribution, known)
 
 

@@ -182,11 +182,6 @@ def field_behind(name: str, items: ItemColumns, row: int) -> str:
     return (*lacking, *useless, reads[-1])[0]
 
 
-def _reads(name: str) -> tuple[str, ...]:
-    found = find_feature(name)
-    return (name,) if found is None else found.reads
-
-
 def reads_of(name: str) -> tuple[str, ...]:
     """Name the contract columns that a feature is computed from; a national column is its own."""
     found = find_feature(name)
