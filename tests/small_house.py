@@ -33,6 +33,7 @@ from chekara.modelling.encode import Encoder, field_behind
 from chekara.modelling.severity import Severity, fit_severity
 from chekara.policy import Policy, load_policy
 from chekara.service.champions import Champion, Floats, Usual
+from chekara.service.grounds import GatherGrounds
 from chekara.service.group import Outcome, WriteGroup
 from chekara.service.inspect import RecordInspections
 from chekara.service.profiles import FoldEvents
@@ -280,6 +281,7 @@ def small_house(
         cipher=cipher,
         ranks=RankWindows(log.ranked_margins),
         profiles=profiles,
+        grounds=GatherGrounds(),
         clock=clock,
     )
     record = RecordInspections(policy=policy, cipher=cipher, profiles=profiles, clock=clock)

@@ -17,10 +17,11 @@ from chekara.data.bodies import request_bodies
 from chekara.data.sources import History
 from chekara.domain.crossing import Crossing
 from chekara.domain.decision import DomainScore, Reason
+from chekara.domain.selection import Floor, Grounds
 from chekara.errors import HistoryError, NotReadyError
 from chekara.features.build import items_from_crossings
 from chekara.policy import decide, load_policy
-from chekara.policy.decide import Floor, LaneDecision
+from chekara.policy.decide import LaneDecision
 from chekara.service import score_history as score_history_module
 from chekara.service.champions import Champion
 from chekara.service.predict import predict
@@ -78,7 +79,7 @@ def one_by_one(history: History) -> dict[str, Answer]:
             told = {"contributions": found.contributions, "reasons": found.reasons, "rank": rank, "risk": rank}
             scores.append(DomainScore(domain=domain, agency="", model=champion.identity, **own, **told))
         floors = {} if previous is None else {a.domain: Floor(a.lane, "model") for a in previous[0].actions}
-        decision = decide(scores, POLICY, "KG-01", START, floors)
+        decision = decide(scores, POLICY, "KG-01", START, Grounds(floors=floors))
         answer = Answer(decision.lane.value, {score.domain: score for score in scores})
         decided[crossing.crossing_id] = (decision, answer)
     return {crossing_id: answer for crossing_id, (_, answer) in decided.items()}

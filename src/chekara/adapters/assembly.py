@@ -27,6 +27,7 @@ from chekara.errors import LogUnavailableError
 from chekara.policy import Policy, load_policy
 from chekara.service.audit import AuditReport, verify_log
 from chekara.service.champions import Champion, Champions
+from chekara.service.grounds import GatherGrounds
 from chekara.service.group import WriteGroup
 from chekara.service.inspect import RecordInspections
 from chekara.service.profiles import FoldEvents
@@ -131,6 +132,7 @@ def open_house(
         cipher=cipher,
         ranks=ranks,
         profiles=profiles,
+        grounds=GatherGrounds(),
         clock=clock,
     )
     record = RecordInspections(policy=policy, cipher=cipher, profiles=profiles, clock=clock)

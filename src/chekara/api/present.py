@@ -15,10 +15,18 @@ from chekara import messages
 from chekara.domain.actor import Actor, Permission, may
 from chekara.domain.decision import Action, DecidedElsewhere, DomainScore, Notice, Reason
 from chekara.domain.review import Review
+from chekara.domain.selection import RuleHit
 from chekara.domain.vocabulary import Role
 from chekara.explain.reasons import Item, instruction, sentence
 from chekara.service.records import DecisionRecord, InspectionRecord
-from chekara.service.visibility import may_know_basis, may_know_selection, own_actions, own_scores, own_warnings
+from chekara.service.visibility import (
+    may_know_basis,
+    may_know_selection,
+    own_actions,
+    own_rules,
+    own_scores,
+    own_warnings,
+)
 
 WITHHELD: Final = "withheld"
 _SHOWN_OF_RESULT: Final = ("status", "method", "result", "item_no", "irregularity", "seizure_kind")
@@ -63,7 +71,7 @@ def present_decision(
             _domain(score, actor, language, with_contributions, _item(record, score))
             for score in own_scores(record, actor)
         ],
-        "rules": [],
+        "rules": [_rule(hit, actor, language) for hit in own_rules(record, actor)],
         "warnings": [_notice(notice) for notice in own_warnings(record, actor)],
     }
     if decision.clock != "live":
@@ -134,6 +142,13 @@ def _action(action: Action, language: str) -> dict[str, Any]:
         "due_at": _instant(action.due_at),
         "instruction": instruction(action, language),
     }
+
+
+def _rule(hit: RuleHit, actor: Actor, language: str) -> dict[str, Any]:
+    told: dict[str, Any] = {"rule": hit.rule, "domain": hit.domain, "agency": hit.agency, "lane": hit.lane.value}
+    if hit.item_no is not None:
+        told["item_no"] = hit.item_no
+    return told | ({"text": hit.texts[language]} if may(actor, Permission.READ_REASONS) else {})
 
 
 def _item(record: DecisionRecord, score: DomainScore) -> Item:

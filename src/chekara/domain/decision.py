@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from chekara.domain.selection import NO_GROUNDS, Grounds, Selection
 from chekara.domain.vocabulary import Lane
 
 
@@ -75,6 +76,8 @@ class DomainScore:
     expected_amount : float or None
         Revenue recovered and value seized that a hit in this item brings on average, reporting currency; None where
         nothing is known of amounts. It says nothing of how likely a hit is.
+    risk_parts : mapping of str to float
+        What ``risk`` was combined of, by name; empty where it is the rank.
     """
 
     domain: str
@@ -90,6 +93,7 @@ class DomainScore:
     contributions: Mapping[str, float]
     reasons: tuple[Reason, ...]
     expected_amount: float | None = None
+    risk_parts: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +175,12 @@ class Decision:
     clock : {'live', 'replay'}
     decided_elsewhere : DecidedElsewhere or None
         The truck has left: ``actions`` tell what would have been asked for, and nobody is asked to do it.
+    selections : tuple of Selection
+        What each domain that asks for a lane asks for, and what demanded it; the first one sets the crossing's lane.
+    grounds : Grounds
+        Everything beside scores and policy that the lane was derived from.
+    control_id : str or None
+        Of the one joint control that the actions are parts of; None where nothing is asked for.
     """
 
     decision_id: str
@@ -188,3 +198,6 @@ class Decision:
     policy_digest: str
     clock: str = "live"
     decided_elsewhere: DecidedElsewhere | None = None
+    selections: tuple[Selection, ...] = ()
+    grounds: Grounds = NO_GROUNDS
+    control_id: str | None = None

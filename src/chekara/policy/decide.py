@@ -1,17 +1,26 @@
-"""From scores to a lane and to what each agency is asked to do. Pure: same input, same decision."""
+"""From scores, rules, draws and what capacity is left to a lane and to what each agency is asked to do.
+
+Pure: same input, same decision. Precedence is red over yellow over blue over green. Rules, draws and what an earlier
+revision asked for bind from below: a model never lowers what they demand.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from chekara.domain.decision import Action, DomainScore
+from chekara.domain.selection import NO_GROUNDS, Draw, Grounds, Selection
 from chekara.domain.vocabulary import Lane
 from chekara.policy.policy import Policy
+
+# Of several channels that demand the same lane of a domain, which one is named. Draws stand above all: they were first.
+_CHANNELS: Final = ("mandatory", "intelligence", "rule", "model")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,22 +32,17 @@ class LaneDecision:
     lane : Lane
         Strictest over all domains.
     selected_by : str or None
-        What demanded the lane; None for green.
+        What demanded the lane, in the domain that is named first; None for green.
     actions : tuple of Action
         Strictest first; the lead agency's before those informed.
+    selections : tuple of Selection
+        One per domain that asks for a lane, in the order of the actions.
     """
 
     lane: Lane
     selected_by: str | None
     actions: tuple[Action, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Floor:
-    """A lane that a domain may not fall below, and what demanded it."""
-
-    lane: Lane
-    selected_by: str
+    selections: tuple[Selection, ...]
 
 
 def decide(
@@ -46,9 +50,9 @@ def decide(
     policy: Policy,
     crossing_point: str,
     scored_at: datetime,
-    floors: Mapping[str, Floor] | None = None,
+    grounds: Grounds = NO_GROUNDS,
 ) -> LaneDecision:
-    """Map scores to lanes and lanes to controls.
+    """Map scores and all other grounds to lanes, and lanes to controls.
 
     Parameters
     ----------
@@ -59,9 +63,9 @@ def decide(
         Code; it decides which agencies act.
     scored_at : datetime
         Controls are due from here on.
-    floors : mapping of str to Floor, optional
-        Lanes that domains may not fall below: what an earlier revision of the crossing asked for, also in domains
-        without a score now.
+    grounds : Grounds
+        Rules that were met, draws, what capacity is left, and what an earlier revision asked for. What they say of a
+        domain that the policy does not know is left out.
 
     Returns
     -------
@@ -72,18 +76,12 @@ def decide(
     ConfigurationError
         A score's domain is not in the policy.
     """
-    wanted = [_wanted_by_score(score, policy, (floors or {}).get(score.domain)) for score in scores]
-    scored = {score.domain for score in scores}
-    wanted += [
-        _Wanted(domain, floor.lane, floor.selected_by, 0.0, None)
-        for domain, floor in (floors or {}).items()
-        if domain not in scored and domain in policy.domains
-    ]
-    wanted = sorted((w for w in wanted if w.lane is not Lane.GREEN), key=_Wanted.urgency)
+    wanted = sorted(_wanted(scores, policy, crossing_point, grounds), key=_Wanted.urgency)
     if not wanted:
-        return LaneDecision(Lane.GREEN, None, ())
+        return LaneDecision(Lane.GREEN, None, (), ())
     actions = [action for w in wanted for action in _actions(w, policy, crossing_point, scored_at)]
-    return LaneDecision(wanted[0].lane, wanted[0].selected_by, tuple(actions))
+    selections = tuple(Selection(w.domain, w.lane, w.selected_by, w.propensity) for w in wanted)
+    return LaneDecision(wanted[0].lane, wanted[0].selected_by, tuple(actions), selections)
 
 
 def strictest_lanes(risks: Mapping[str, npt.NDArray[np.float64]], policy: Policy) -> npt.NDArray[np.int8]:
@@ -123,6 +121,7 @@ class _Wanted:
     domain: str
     lane: Lane
     selected_by: str
+    propensity: float | None
     risk: float
     item_no: int | None
 
@@ -130,11 +129,75 @@ class _Wanted:
         return (-self.lane.strictness, -self.risk, self.domain)
 
 
-def _wanted_by_score(score: DomainScore, policy: Policy, floor: Floor | None) -> _Wanted:
-    lane = policy.domain(score.domain).lane(score.risk)
-    if floor is not None and floor.lane.strictness > lane.strictness:
-        return _Wanted(score.domain, floor.lane, floor.selected_by, score.risk, score.item_no)
-    return _Wanted(score.domain, lane, "model", score.risk, score.item_no)
+def _wanted(scores: Sequence[DomainScore], policy: Policy, crossing_point: str, grounds: Grounds) -> Iterator[_Wanted]:
+    by_domain = {score.domain: score for score in scores}
+    for score in scores:
+        policy.domain(score.domain)
+    beside = {hit.domain for hit in grounds.rules} | {draw.domain for draw in grounds.draws} | set(grounds.floors)
+    for domain in (*by_domain, *sorted(beside - set(by_domain))):
+        if domain in policy.domains:
+            own = _wanted_by_domain(domain, by_domain.get(domain), policy, crossing_point, grounds)
+            if own.lane is not Lane.GREEN:
+                yield own
+
+
+def _wanted_by_domain(
+    domain: str, score: DomainScore | None, policy: Policy, crossing_point: str, grounds: Grounds
+) -> _Wanted:
+    demands = list(_demands(domain, score, policy, crossing_point, grounds))
+    strictest = max((lane.strictness for lane, _, _ in demands), default=0)
+    named = next(((by, item_no) for lane, by, item_no in demands if lane.strictness == strictest), ("model", None))
+    selected_by, item_no = named
+    draws = [draw for draw in grounds.draws if draw.domain == domain]
+    is_drawn = any(draw.is_drawn for draw in draws)
+    return _Wanted(
+        domain=domain,
+        lane=_BY_STRICTNESS[strictest],
+        selected_by="random" if is_drawn else selected_by,
+        propensity=_propensity(draws) if is_drawn else None,
+        risk=0.0 if score is None else score.risk,
+        # The line that a rule points at; else the one that carries the score.
+        item_no=item_no if item_no is not None or score is None else score.item_no,
+    )
+
+
+def _demands(
+    domain: str, score: DomainScore | None, policy: Policy, crossing_point: str, grounds: Grounds
+) -> Iterator[tuple[Lane, str, int | None]]:
+    """Yield what asks for a lane of a domain (lane, channel, goods line), in the order in which channels are named."""
+    rules = [hit for hit in grounds.rules if hit.domain == domain]
+    for channel in _CHANNELS:
+        yield from ((hit.lane, channel, hit.item_no) for hit in rules if hit.selected_by == channel)
+        if channel == "model" and score is not None:
+            yield _lane_of_score(score, policy, crossing_point, grounds), "model", None
+    for draw in grounds.draws:
+        if draw.domain == domain and draw.is_drawn:
+            yield draw.lane, "random", None
+    if domain in grounds.floors:
+        yield grounds.floors[domain].lane, grounds.floors[domain].selected_by, None
+
+
+def _lane_of_score(score: DomainScore, policy: Policy, crossing_point: str, grounds: Grounds) -> Lane:
+    """Return the strictest lane that a risk reaches, where thresholds of counted lanes follow the capacity left."""
+    own = policy.domain(score.domain)
+    if not (grounds.capacity or grounds.without_models):
+        return own.lane(score.risk)
+    lead = policy.agencies(score.domain, crossing_point).lead
+    if lead in grounds.without_models:
+        return Lane.GREEN
+    counted = {state.lane: state.threshold for state in grounds.capacity if state.agency == lead}
+    return own.lane(score.risk, counted)
+
+
+def _propensity(draws: Iterable[Draw]) -> float:
+    """Return the probability that at least one of independent draws falls on a crossing."""
+    joined = 0.0
+    for draw in draws:
+        joined += (1.0 - joined) * draw.propensity  # of one arm alone: exactly its own
+    return joined
+
+
+_BY_STRICTNESS: Final = tuple(sorted(Lane, key=lambda lane: lane.strictness))
 
 
 def _actions(wanted: _Wanted, policy: Policy, crossing_point: str, scored_at: datetime) -> list[Action]:

@@ -98,10 +98,23 @@ class DomainPolicy:
         """Whether an agency leads the domain or is informed of it at every crossing point; who coordinates sees all."""
         return agency == COORDINATOR or all(agency in (own.lead, *own.informed) for own in self.places)
 
-    def lane(self, risk: float) -> Lane:
-        """Return the strictest lane whose threshold the risk reaches; green where it reaches none."""
-        reached = [lane for lane, threshold in self.thresholds.items() if risk >= threshold]
-        return max(reached, key=lambda lane: lane.strictness, default=Lane.GREEN)
+    def lane(self, risk: float, instead: Mapping[Lane, float] | None = None) -> Lane:
+        """Return the strictest lane whose threshold the risk reaches; green where it reaches none.
+
+        Parameters
+        ----------
+        risk : float
+            In [0, 1].
+        instead : mapping of Lane to float, optional
+            Thresholds that take the place of the policy's own, for lanes whose controls are counted. A lane that the
+            domain does not ask for stays so.
+        """
+        reached = [
+            lane
+            for lane, threshold in self.thresholds.items()
+            if risk >= (threshold if instead is None else instead.get(lane, threshold))
+        ]
+        return max(reached, key=_strictness, default=Lane.GREEN)
 
     def control(self, lane: Lane) -> Control:
         """Return what a lane means here; a lane without a control of its own means what the next stricter one does."""

@@ -20,13 +20,14 @@ from chekara.domain.crossing import Crossing, Value
 from chekara.domain.decision import Action, DecidedElsewhere, Decision, DomainScore, ModelIdentity, Notice, Reason
 from chekara.domain.inspection import Inspection
 from chekara.domain.review import Review
+from chekara.domain.selection import CapacityState, Draw, Floor, Grounds, RuleHit, Selection
 from chekara.domain.vocabulary import Lane, ReviewAction
 from chekara.errors import AuditError
 from chekara.features.joined import JoinedFeatures
 from chekara.service.chain import canonical_json, instant_from, instant_text
 from chekara.service.records import Chain, DecisionRecord, InspectionRecord, Promotion, Scoring
 
-FORMAT = 2
+FORMAT = 3
 BILLION = 1e9
 _NAN_BITS = np.float32(np.nan).view(np.uint32)
 _LARGEST_INT32 = 2**31 - 1
@@ -70,6 +71,9 @@ def plain_decision(record: DecisionRecord, *, content: str, sealed_labels: str |
         "asked_by": decision.asked_by,
         "lane": decision.lane,
         "selected_by": decision.selected_by,
+        "selections": decision.selections,  # the encoder writes the fields of what stands in lists
+        "grounds": plain_grounds(decision.grounds),
+        "control_id": decision.control_id,
         "policy_digest": decision.policy_digest,
         "domains": [_plain_score(score) for score in decision.domains],
         "features": plain_features(scoring.features),
@@ -117,6 +121,9 @@ def decision_from(plain: Plain, *, chain: Chain, position: int, labels: Mapping[
         policy_digest=plain["policy_digest"],
         clock=plain["clock"],
         decided_elsewhere=_elsewhere_from(plain.get("decided_elsewhere")),
+        selections=tuple(Selection(**_with_lane(one)) for one in plain["selections"]),
+        grounds=grounds_from(plain["grounds"]),
+        control_id=plain["control_id"],
     )
     informed = {domain: tuple(agencies) for domain, agencies in plain["informed"].items()}
     return DecisionRecord(decision=decision, chain=chain, crossing=crossing, labels=labels, informed=informed)
@@ -229,7 +236,7 @@ def _unpacked(packed: str, dtype: str) -> npt.NDArray[Any]:
 
 
 def _fields(
-    record: Action | DecidedElsewhere | Inspection | Notice | ModelIdentity | Promotion | Reason | Review,
+    record: Action | DecidedElsewhere | Grounds | Inspection | Notice | ModelIdentity | Promotion | Reason | Review,
 ) -> Plain:
     # `dataclasses.asdict` copies deeply and took half of the time of a group.
     return {name: getattr(record, name) for name in record.__slots__}
@@ -250,6 +257,7 @@ def _plain_score(score: DomainScore) -> Plain:
         "expected_amount": score.expected_amount,
         "contributions": plain_contributions(score.contributions),
         "reasons": score.reasons,  # the encoder writes their fields
+        "risk_parts": score.risk_parts,
     }
 
 
@@ -269,6 +277,7 @@ def _score_from(plain: Plain) -> DomainScore:
         contributions=contributions_from(plain["contributions"]),
         reasons=tuple(Reason(**reason) for reason in plain["reasons"]),
         expected_amount=plain["expected_amount"],
+        risk_parts=plain["risk_parts"],
     )
 
 
@@ -301,6 +310,38 @@ def contributions_from(plain: Plain) -> dict[str, float]:
 
 def _action_from(plain: Plain) -> Action:
     return Action(**(plain | {"lane": Lane(plain["lane"]), "due_at": instant_from(plain["due_at"])}))
+
+
+def plain_grounds(grounds: Grounds) -> Plain:
+    """Write what a lane was derived from as plain data; parts that say nothing are left out.
+
+    Examples
+    --------
+    >>> plain_grounds(Grounds(without_models=("customs",)))
+    {'without_models': ('customs',)}
+    """
+    return {name: value for name, value in _fields(grounds).items() if value}
+
+
+def grounds_from(plain: Plain) -> Grounds:
+    """Read back what a lane was derived from."""
+    return Grounds(
+        rules=tuple(RuleHit(**_with_lane(one)) for one in plain.get("rules", ())),
+        draws=tuple(Draw(**_with_lane(one)) for one in plain.get("draws", ())),
+        capacity=tuple(_capacity_from(one) for one in plain.get("capacity", ())),
+        floors={domain: Floor(**_with_lane(one)) for domain, one in plain.get("floors", {}).items()},
+        without_models=tuple(plain.get("without_models", ())),
+    )
+
+
+def _capacity_from(plain: Plain) -> CapacityState:
+    # JSON has no infinity; the encoder writes null.
+    threshold = float("inf") if plain["threshold"] is None else plain["threshold"]
+    return CapacityState(**(_with_lane(plain) | {"threshold": threshold}))
+
+
+def _with_lane(plain: Plain) -> Plain:
+    return plain | {"lane": Lane(plain["lane"])}
 
 
 def plain_elsewhere(elsewhere: DecidedElsewhere) -> Plain:

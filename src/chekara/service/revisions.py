@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from chekara.domain.decision import DecidedElsewhere
 from chekara.domain.review import Review
+from chekara.domain.selection import Floor
 from chekara.domain.vocabulary import Lane, ReviewAction
 from chekara.errors import NotFoundError, RevisionConflictError, SupersededRevisionError
-from chekara.policy.decide import Floor
 from chekara.service.records import DecisionRecord, KnownRevision, ScoreRequest
 
 
@@ -138,10 +138,7 @@ def floors_from(previous: DecisionRecord, reviews: Sequence[Review]) -> dict[str
     dict of str to Floor
         By domain.
     """
-    selected_by = previous.decision.selected_by or "model"
-    floors = {
-        action.domain: Floor(action.lane, selected_by) for action in previous.decision.actions if action.role == "lead"
-    }
+    floors = {one.domain: Floor(one.lane, one.selected_by) for one in previous.decision.selections}
     newest = {review.agency: review for review in reviews}
     for agency, review in newest.items():
         if review.action is ReviewAction.OVERRIDE and review.lane is not None:

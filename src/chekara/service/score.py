@@ -16,6 +16,7 @@ from chekara.features.profile_live import VoidEvent
 from chekara.policy.decide import decide
 from chekara.policy.policy import Policy
 from chekara.service.champions import Champion, Champions
+from chekara.service.grounds import GatherGrounds
 from chekara.service.known import Known, PredictAsKnown
 from chekara.service.payload import content_bytes
 from chekara.service.ports import EntityTokenizer, LabelCipher, LogTransaction
@@ -27,7 +28,6 @@ from chekara.service.revisions import (
     Fresh,
     Withdrawal,
     decided_elsewhere_of,
-    floors_from,
     meaning_of,
     never_scored,
 )
@@ -74,6 +74,8 @@ class ScoreCrossings:
     cipher : LabelCipher
     ranks : RankWindows
     profiles : FoldEvents
+    grounds : GatherGrounds
+        Rules, draws and capacity.
     clock : {'live', 'replay'}
         ``replay`` takes receipt times from the body and marks each decision.
     now : callable
@@ -89,6 +91,7 @@ class ScoreCrossings:
         cipher: LabelCipher,
         ranks: RankWindows,
         profiles: FoldEvents,
+        grounds: GatherGrounds,
         clock: ClockMode = "live",
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -98,6 +101,7 @@ class ScoreCrossings:
         self._cipher = cipher
         self._ranks = ranks
         self._profiles = profiles
+        self._grounds = grounds
         self._predict = PredictAsKnown(profiles)
         self._clock = clock
         self._now = now
@@ -126,11 +130,13 @@ class ScoreCrossings:
     def settle(self) -> None:
         """Keep what the transaction taught: it is durable."""
         self._ranks.settle()
+        self._grounds.settle()
         self._serving = None
 
     def forget(self) -> None:
         """Forget what the transaction taught: it was taken back."""
         self._ranks.forget()
+        self._grounds.forget()
         self._serving = None
 
     def _models(self) -> Mapping[str, Champion]:
@@ -274,9 +280,7 @@ class ScoreCrossings:
     ) -> DecisionRecord:
         one, previous_id = fresh.lodged, fresh.meaning.previous_id
         previous = None if previous_id is None else transaction.decision(one.chain, previous_id)
-        floors = {}
-        if previous is not None:
-            floors = floors_from(previous, transaction.reviews(one.chain, previous.decision.decision_id))
+        reviews = () if previous is None else transaction.reviews(one.chain, previous.decision.decision_id)
         counts_in_rank = one.chain is Chain.LIVE and previous_id is None
         point = str(one.crossing.header.get("crossing_point", ""))
         scores = tuple(
@@ -285,8 +289,11 @@ class ScoreCrossings:
             if prediction is not None
         )
         scored_at = self._now() if self._clock == "live" else one.crossing.known_at
-        decided = decide(scores, self._policy, point, scored_at, floors)
+        grounds = self._grounds.of(fresh.crossing, known.features, scores, previous=previous, reviews=reviews)
+        decided = decide(scores, self._policy, point, scored_at, grounds)
         elsewhere = decided_elsewhere_of(one.request, previous)
+        if one.chain is Chain.LIVE and elsewhere is None:
+            self._grounds.take_in(fresh.crossing, decided, previous=previous)
         domains = {score.domain for score in scores} | {action.domain for action in decided.actions}
         record = DecisionRecord(
             decision=Decision(
@@ -305,6 +312,9 @@ class ScoreCrossings:
                 policy_digest=self._policy.digest,
                 clock=self._clock,
                 decided_elsewhere=elsewhere,
+                selections=decided.selections,
+                grounds=grounds,
+                control_id=str(uuid.uuid4()) if decided.actions else None,
             ),
             chain=one.chain,
             crossing=one.crossing,

@@ -8,6 +8,7 @@ from typing import Final
 from chekara.domain.actor import Actor, Permission, may
 from chekara.domain.decision import Action, DomainScore, Notice
 from chekara.domain.review import Review
+from chekara.domain.selection import RuleHit
 from chekara.domain.vocabulary import Lane, Role
 from chekara.service.records import DecisionRecord
 
@@ -58,6 +59,13 @@ def own_scores(record: DecisionRecord, actor: Actor) -> tuple[DomainScore, ...]:
     seen = record.domains_seen_by(actor)
     own = [score for score in record.decision.domains if score.domain in seen]
     return tuple(sorted(own, key=lambda score: (-score.risk, score.domain)))
+
+
+def own_rules(record: DecisionRecord, actor: Actor) -> tuple[RuleHit, ...]:
+    """Return the rules met in domains that the reader sees, strictest first."""
+    seen = record.domains_seen_by(actor)
+    own = [hit for hit in record.decision.grounds.rules if hit.domain in seen]
+    return tuple(sorted(own, key=lambda hit: -hit.lane.strictness))
 
 
 def own_warnings(record: DecisionRecord, actor: Actor) -> tuple[Notice, ...]:
