@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import select
 
-from chekara.adapters.database import Database, open_database
+from chekara.adapters.database import Database, open_database, profile_shelves
 from chekara.adapters.profile_store import (
     ASKED_AT_ONCE,
     Shelf,
@@ -123,9 +124,24 @@ def test_shelves_change_places(database: Database) -> None:
     with database.writing() as connection:
         assert profiles(connection).head() == replace(HEAD, position=9)
         assert profiles(connection).states([("importer", 1)]) == {("importer", 1): b"new"}
-        other_shelf(connection).clear()
-        assert other_shelf(connection).head() is None
+        assert not other_shelf(connection).clear_some(1)
+        assert other_shelf(connection).clear_some(1)
         assert list(other_shelf(connection).content()) == []
+
+
+def test_a_shelf_that_is_being_made_says_so_however_far_its_fold_has_come(database: Database) -> None:
+    with database.writing() as connection:
+        other_shelf(connection).write_head(replace(HEAD, is_whole=False))
+    with database.reading() as connection:
+        rows = TransactionProfiles(other_shelf(connection))
+        rows.keep(replace(rows.head() or HEAD, position=8), {("importer", 1): b"one"}, {})
+    with database.writing() as connection:
+        rows.flush(other_shelf(connection))
+    with database.reading() as connection:
+        assert other_shelf(connection).head() == replace(HEAD, position=8, is_whole=False)
+        assert other_shelf(connection).states([("importer", 1)]) == {("importer", 1): b"one"}
+        layout = select(profile_shelves.c.layout).where(profile_shelves.c.shelf == "b")
+        assert connection.execute(layout).scalar_one() == "making:1"
 
 
 def test_the_keys_of_a_crossing_cost_microseconds(database: Database) -> None:

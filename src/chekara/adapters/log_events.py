@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from chekara.adapters import database as tables
 from chekara.features.profile_live import CrossingEvent, ProfileEvent, ResultEvent, VoidEvent
@@ -58,6 +58,13 @@ def log_events(connection: Connection, after: int, limit: int) -> list[LogEvent]
         .limit(limit)
     )
     return [_event(kind, position, at, parsed(body)) for kind, position, at, body in connection.execute(query)]
+
+
+def count_events(connection: Connection, after: int) -> int:
+    """Count the events of the live log after a position, removed ones included."""
+    t = tables.log
+    query = select(func.count()).where(t.c.chain == Chain.LIVE.value, t.c.position > after, t.c.kind.in_(KINDS))
+    return int(connection.execute(query).scalar_one())
 
 
 def _event(kind: str, position: int, recorded_at: str, plain: Plain) -> LogEvent:

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
+from chekara.adapters.profile_fill import Progress as Told
 from chekara.adapters.profile_load import ProfilesMade
-from chekara.adapters.profile_load import Progress as Told
 from chekara.data.history_screen import show_history
 
 
@@ -35,11 +35,16 @@ def show_made(made: ProfilesMade, console: Console) -> None:
     if made.was_loaded_before:
         console.print("This history is part of the profiles already; nothing was changed.")
         return
+    if made.is_needless:
+        console.print("The profiles that serve have the layout of this version and policy; nothing was made ahead.")
+        return
     console.print(
         f"Profiles made of {made.crossings:,} loaded crossings, {made.results:,} loaded results "
         f"and {made.live_events:,} live events.",
         highlight=False,
     )
+    if made.is_ahead:
+        console.print("They serve as soon as a service of this version and policy starts.")
     if made.left_out:
         console.print(
             f"[bold]{made.left_out:,} rows are known more than a day from now and were left out:[/] a wrong clock or "

@@ -26,6 +26,9 @@ T = TypeVar("T")
 
 ASKED_AT_ONCE: Final = 4096
 """Keys of one statement; SQLite takes 32,766 values."""
+MAKING: Final = "making:"
+"""Stands before a layout's digest, in place of ``sha256:``, while a shelf is being made."""
+_WHOLE: Final = "sha256:"
 
 # Mixed into the key of a state: an importer and a carrier with one key are two states.
 _SALTS: Final[Mapping[str, int]] = {
@@ -66,7 +69,8 @@ class Shelf:
         if row is None:
             return None
         return ProfileHead(
-            layout=row["layout"],
+            layout=row["layout"].replace(MAKING, _WHOLE, 1),
+            is_whole=not row["layout"].startswith(MAKING),
             known_to=None if row["known_to"] is None else instant_from(row["known_to"]),
             position=row["position"],
             pending=row["pending"],
@@ -79,7 +83,7 @@ class Shelf:
         """Say where the fold stands now."""
         row = {
             "shelf": self.shelf,
-            "layout": head.layout,
+            "layout": head.layout if head.is_whole else head.layout.replace(_WHOLE, MAKING, 1),
             "known_to": None if head.known_to is None else instant_text(head.known_to),
             "position": head.position,
             "pending": head.pending,
@@ -142,12 +146,20 @@ class Shelf:
         if rows:
             self._connection.execute(insert(self._records), rows)
 
-    def clear(self) -> None:
-        """Empty the shelf."""
-        self._connection.execute(delete(self._states))
-        self._connection.execute(delete(self._records))
-        t = tables.profile_shelves
-        self._connection.execute(delete(t).where(t.c.shelf == self.shelf))
+    def clear_some(self, limit: int) -> bool:
+        """Take down some rows of states and records, however many there are; whether nothing is left.
+
+        Parameters
+        ----------
+        limit : int
+            Most rows of each.
+        """
+        n_gone = 0
+        for table in (self._states, self._records):
+            key = next(iter(table.primary_key))
+            some = select(key).limit(limit).scalar_subquery()
+            n_gone += self._connection.execute(delete(table).where(key.in_(some))).rowcount
+        return n_gone == 0
 
     def content(self) -> Iterator[tuple[str, Any, bytes]]:
         """Yield every row of states and records in order, for comparison."""
@@ -175,7 +187,7 @@ class TransactionProfiles:
     Parameters
     ----------
     shelf : Shelf
-        On a connection that is in a writing transaction.
+        On a connection that is in a transaction, a writing one unless `flush` is told another.
     """
 
     def __init__(self, shelf: Shelf) -> None:
@@ -222,15 +234,23 @@ class TransactionProfiles:
         self._changed_states |= states
         self._changed_records |= records
 
-    def flush(self) -> None:
-        """Send what changed to the database."""
+    def flush(self, shelf: Shelf | None = None) -> None:
+        """Send what changed to the database.
+
+        Parameters
+        ----------
+        shelf : Shelf, optional
+            The same shelf in a later, writing transaction, where nobody else writes to it: what was read and folded
+            then held no lock.
+        """
         if not self._is_changed or self._head is None:
             return
-        self._shelf.write(self._changed_states, self._changed_records)
+        to = shelf or self._shelf
+        to.write(self._changed_states, self._changed_records)
         if self._is_begun:
-            self._shelf.move_head(self._head)
+            to.move_head(self._head)
         else:
-            self._shelf.write_head(self._head)
+            to.write_head(self._head)
             self._is_begun = True
         self._changed_states, self._changed_records, self._is_changed = {}, {}, False
 

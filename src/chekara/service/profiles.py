@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Final
 
-from chekara.errors import ConfigurationError
+from chekara.errors import NotReadyError
 from chekara.features.laid import LaidColumns
 from chekara.features.profile_live import CrossingEvent, GroupOutcome, LiveProfiles, ProfileEvent, ResultEvent
 from chekara.service.ports import ProfileRows
@@ -95,13 +95,13 @@ class FoldEvents:
 
         Raises
         ------
-        ConfigurationError
+        NotReadyError
         """
         if head.layout != self.layout:
-            raise ConfigurationError(
-                "the stored profiles have the layout of another version or policy",
+            raise NotReadyError(
+                "the profiles that serve have the layout of another version or policy",
                 where="profiles",
-                hint="run `chekara profiles rebuild`",
+                hint="restart the service: it makes its own beside them first",
             )
 
     def instant(self, rows: ProfileRows, receipt: datetime) -> tuple[datetime, bool]:
@@ -143,7 +143,7 @@ class FoldEvents:
 
         Raises
         ------
-        ConfigurationError
+        NotReadyError
             The stored profiles have another layout.
         """
         head = rows.head() or self.first_head()

@@ -344,6 +344,8 @@ class ProfileHead:
         Neighbour and border regime by crossing point, of the loaded histories.
     histories : tuple of str
         Loaded histories that are folded.
+    is_whole : bool
+        Everything until ``position`` is in. False while the profiles are being made.
     """
 
     layout: str
@@ -353,6 +355,7 @@ class ProfileHead:
     waiting: tuple[ResultEvent, ...] = ()
     neighbourhoods: Mapping[str, str] = field(default_factory=lambda: NO_NEIGHBOURHOODS)
     histories: tuple[str, ...] = ()
+    is_whole: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
