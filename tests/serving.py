@@ -118,7 +118,7 @@ class Server:
 
     def score(self, body: Any, key: str = "system", **headers: str) -> Reply:
         """Post one crossing."""
-        return self.send("POST", "/v1/scores", key, body, **headers)
+        return self.send("POST", "/v1/scores", key, body, timeout=30, **headers)
 
     def log_text(self) -> str:
         """Return what the server has logged so far."""

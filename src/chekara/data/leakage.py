@@ -240,7 +240,7 @@ def _too_few(n_hits: int, domain: str) -> Finding:
         code="too_few_hits",
         severity="notice",
         domain=domain,
-        sentence=f"Only {n_hits} hits are known: too few to say that nothing leaks.",
+        sentence=f"Known hits: {n_hits}, too few to say that nothing leaks.",
         numbers={"hits": float(n_hits)},
     )
 
