@@ -19,6 +19,7 @@ from chekara.data.simulator.traffic import usual_log_price
 from chekara.data.simulator.world import DOMAINS, Array, Floats, Ints, Mask
 
 RANDOM, RULE, OFFICER, INTELLIGENCE, MODEL = range(5)
+NOBODY = -1
 SELECTED_BY = np.array(["random", "rule", "officer", "intelligence", "model"], dtype=object)
 CONFIRMED, SUSPECTED, CLEAR, OVERTURNED = range(4)
 RESULTS = np.array(["confirmed", "suspected", "clear", "overturned"], dtype=object)
@@ -56,12 +57,65 @@ class Controls:
     inspector: Ints
 
 
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """Who is on duty this week, and whom the border's own lot draws, as arrays of shape (n,).
+
+    Attributes
+    ----------
+    in_lot : bool
+    luck : evenly from 0 to 1; a draw below the chance that draws come to nothing is not done
+    inspector : number
+    """
+
+    in_lot: Mask
+    luck: Floats
+    inspector: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What a policy orders in place of rules, hunches and memory.
+
+    Attributes
+    ----------
+    selected_by : dict of str to ndarray of shape (n,)
+        By domain: position in ``SELECTED_BY`` of what selects each crossing; -1 where nothing does.
+    not_done : ndarray of shape (n,), or None
+        Chance that a draw of each crossing comes to nothing. None: the border draws a lot of its own beside, with
+        the chance of the world file, and whatever it drew counts as drawn.
+    """
+
+    selected_by: Mapping[str, Ints]
+    not_done: Floats | None = None
+
+
+def draw_duty(scene: Scene, said: Flow, rng: np.random.Generator) -> Duty:
+    """Draw the border's own lot of a week, and who is on duty.
+
+    Parameters
+    ----------
+    scene : Scene
+    said : Flow
+        As declared.
+    rng : Generator
+
+    Returns
+    -------
+    Duty
+    """
+    in_lot = rng.random(said.size) < scene.world.file["practice"]["lot"]
+    luck = rng.random(said.size)
+    return Duty(in_lot, luck, _on_duty(scene, said.header["post"], rng))
+
+
 def inspect_week(
     scene: Scene,
     said: Flow,
     harms: Harms,
     by_origin: Floats,
-    chosen: Mapping[str, Mask] | None,
+    duty: Duty,
+    orders: Orders | None,
     rng: np.random.Generator,
 ) -> dict[str, Controls]:
     """Select and inspect the crossings of a week in every domain.
@@ -74,30 +128,28 @@ def inspect_week(
     harms : Harms
     by_origin : ndarray
         Of ``traffic.prices_by_origin``.
-    chosen : mapping of str to ndarray of bool, or None
-        By domain: what a policy picked. None: rules, hunches and memory pick.
+    duty : Duty
+    orders : Orders or None
+        None: rules, hunches and memory pick.
     rng : Generator
 
     Returns
     -------
     dict of str to Controls
     """
-    n = said.size
-    practice = scene.world.file["practice"]
-    in_lot = rng.random(n) < practice["lot"]
-    lot_is_done = rng.random(n) >= practice["lot_not_done"]
-    inspector = _on_duty(scene, said.header["post"], rng)
+    chance = None if orders is None else orders.not_done
+    is_done = duty.luck >= (scene.world.file["practice"]["lot_not_done"] if chance is None else chance)
     controls = {}
     for domain in DOMAINS:
-        applies = applies_to(domain, scene, said)
-        if chosen is None:
-            picked, reason = _picked_by_habit(domain, scene, said, harms, by_origin, inspector, rng)
+        if orders is None:
+            reason = habit(domain, scene, said, harms, by_origin, duty.inspector, rng)
         else:
-            picked, reason = chosen[domain], np.full(n, MODEL)
-        which = np.flatnonzero(applies & (in_lot | picked))
-        reason = np.where(in_lot, RANDOM, reason)[which]
-        done = ~in_lot[which] | lot_is_done[which]
-        controls[domain] = _look(domain, scene, said, harms, which, reason, done, inspector[which], rng)
+            reason = orders.selected_by[domain]
+        drawn = duty.in_lot if chance is None else reason == RANDOM
+        which = np.flatnonzero(applies_to(domain, scene, said) & (drawn | (reason >= 0)))
+        done = (~drawn | is_done)[which]
+        told = np.where(drawn, RANDOM, reason)[which]
+        controls[domain] = _look(domain, scene, said, harms, which, told, done, duty.inspector[which], rng)
     return controls
 
 
@@ -132,7 +184,7 @@ def _on_duty(scene: Scene, post: Ints, rng: np.random.Generator) -> Ints:
     return inspector
 
 
-def _picked_by_habit(
+def habit(
     domain: str,
     scene: Scene,
     said: Flow,
@@ -140,7 +192,22 @@ def _picked_by_habit(
     by_origin: Floats,
     inspector: Ints,
     rng: np.random.Generator,
-) -> tuple[Mask, Ints]:
+) -> Ints:
+    """Pick as it was always done: by rules, by hunches, and by the memory of who was caught.
+
+    Parameters
+    ----------
+    domain : str
+    scene, said, harms, by_origin : as `inspect_week` takes them
+    inspector : ndarray of shape (n,)
+        Who is on duty.
+    rng : Generator
+
+    Returns
+    -------
+    ndarray of shape (n,), int
+        Position in ``SELECTED_BY``; -1 where nobody looks.
+    """
     n = said.size
     own = scene.world.file["practice"]["domains"][domain]
     by_rule = rng.random(n) < own["rule_rate"] * _rule_weight(domain, scene, said, by_origin)
@@ -148,8 +215,7 @@ def _picked_by_habit(
     nose = np.where(harms.by_crossing[domain], np.array([_NOSE[c] for c in (BLIND, GOOD, COLLUDING)])[character], 1.0)
     by_officer = rng.random(n) < own["officer_rate"] * nose
     by_memory = rng.random(n) < _remembered(domain, scene, said)
-    reason = np.select([by_memory, by_rule], [INTELLIGENCE, RULE], OFFICER)
-    return by_rule | by_officer | by_memory, reason
+    return np.select([by_memory, by_rule, by_officer], [INTELLIGENCE, RULE, OFFICER], NOBODY)
 
 
 def _remembered(domain: str, scene: Scene, said: Flow) -> Floats:
@@ -218,11 +284,8 @@ def _look(
     shares = np.array([share for _, share, _ in own["methods"]])
     # The lot always takes the most thorough method, so that its rate is honest.
     method = np.where(reason == RANDOM, len(shares) - 1, rng.choice(len(shares), size=k, p=shares / shares.sum()))
-    detection = np.array([chance for _, _, chance in own["methods"]])[method]
-    character = scene.actors.inspectors.character[inspector]
-    detection = detection * np.array([_EYE[c] for c in (BLIND, GOOD, COLLUDING)])[character]
-    protected = _protectors(domain, scene, said)[which] == inspector
-    detection = np.where(protected, detection * (1 - _LETS_PASS), detection)
+    by_method = np.array([chance for _, _, chance in own["methods"]])
+    detection = by_method[method] * _eye(domain, scene, said, inspector, which)
     harmed = harms.by_crossing[domain][which]
     is_true = done & harmed & (rng.random(k) < detection)
     found = is_true | (done & ~harmed & (rng.random(k) < practice["false_alarms"]))
@@ -245,6 +308,36 @@ def _look(
         line=np.where(is_true, _line_meant(domain, said, harms)[which], -1),
         inspector=inspector,
     )
+
+
+def _eye(domain: str, scene: Scene, said: Flow, inspector: Ints, which: Ints) -> Floats:
+    """Share of what a method can find that an inspector finds, and reports, in each of some crossings."""
+    character = scene.actors.inspectors.character[inspector]
+    seen = np.array([_EYE[c] for c in (BLIND, GOOD, COLLUDING)])[character]
+    protected = _protectors(domain, scene, said)[which] == inspector
+    return np.where(protected, seen * (1 - _LETS_PASS), seen)
+
+
+def found_if_drawn(domain: str, scene: Scene, said: Flow, harms: Harms, duty: Duty) -> Floats:
+    """Chance that a draw of each crossing finds something: what the lot measures, which is less than the truth.
+
+    Parameters
+    ----------
+    domain : str
+    scene, said, harms : as `inspect_week` takes them
+    duty : Duty
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        0 where the domain does not apply.
+    """
+    practice = scene.world.file["practice"]
+    most_thorough = practice["domains"][domain]["methods"][-1][2]
+    detection = most_thorough * _eye(domain, scene, said, duty.inspector, np.arange(said.size))
+    alarm = practice["false_alarms"]
+    chance = np.where(harms.by_crossing[domain], detection, alarm)
+    return np.where(applies_to(domain, scene, said), chance, 0.0)
 
 
 def _protectors(domain: str, scene: Scene, said: Flow) -> Ints:

@@ -9,25 +9,18 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
-from chekara.data.simulator.actors import make_actors
-from chekara.data.simulator.controls import Controls, applies_to, inspect_week
+from chekara.data.simulator.border import WEEK_SECONDS, Border, BorderWeek, one_stream
+from chekara.data.simulator.controls import MODEL, NOBODY, Controls, Orders, applies_to
 from chekara.data.simulator.flow import Flow, join
-from chekara.data.simulator.harms import Harms, Scene, draw_harms
-from chekara.data.simulator.lodged import Corrected, crossings_table
-from chekara.data.simulator.names import Names, crossing_ids, make_names
-from chekara.data.simulator.observer import bayes_log_odds
-from chekara.data.simulator.paper import fill_in
-from chekara.data.simulator.reaction import Pending, react
+from chekara.data.simulator.harms import Harms
+from chekara.data.simulator.lodged import Corrected
+from chekara.data.simulator.names import Names, crossing_ids
 from chekara.data.simulator.results import known_results
-from chekara.data.simulator.state import first_state
-from chekara.data.simulator.traces import declare
-from chekara.data.simulator.traffic import calendar_of, draw_week, prices_by_origin
 from chekara.data.simulator.world import DOMAINS, SECONDS_A_DAY, Array, Floats, Ints, Mask, World
 
 # Columns that nobody needs once a week is over.
 _SPENT_HEADER = ("journey_kind", "trader", "slot", "is_groupage", "trailer", "carrier")
 _SPENT_ITEM = ("deviation", "log_usual", "packing", "is_standard", "place", "slot")
-_WEEK = 7 * SECONDS_A_DAY
 
 
 class Policy(Protocol):
@@ -131,27 +124,15 @@ def live(
     Life
     """
     days = round(months * 365.25 / 12)
-    actors = make_actors(world, days, per_day, rng)
-    names = make_names(world, actors, rng)
-    by_origin = prices_by_origin(world, rng)
-    state = first_state(actors, world, rng)
-    pending, diary = Pending(), _Diary()
-    weeks = -(-days // 7)
-    for week in range(weeks):
-        calendar = calendar_of(world, week, days)
-        real = draw_week(world, actors, state, calendar, by_origin, per_day, rng)
-        scene = Scene(world, actors, state, calendar, real)
-        harms = draw_harms(scene, rng)
-        said = fill_in(scene, declare(scene, harms, rng), rng)
-        bayes = bayes_log_odds(scene, said, by_origin)
-        chosen = None if policy is None else _ask(policy, scene, said, names, diary, week)
-        controls = inspect_week(scene, said, harms, by_origin, chosen, rng)
-        for domain, own in controls.items():
-            pending.add(domain, own, said)
-        react(world, actors, state, week, pending.due((week + 1) * _WEEK), rng)
-        diary.keep(said, harms, bayes, controls)
-        progress((week + 1) / weeks)
-    return _told(world, diary, names, state.moves, rng)
+    border = Border(world, days, per_day, one_stream(rng))
+    diary = _Diary()
+    while not border.is_over:
+        week = border.next_week()
+        orders = None if policy is None else _ask(policy, border, week, diary)
+        controls = border.inspect(week, orders)
+        diary.keep(week.said, week.harms, week.bayes, controls)
+        progress((week.number + 1) / border.weeks)
+    return _told(world, diary, border.names, border.state.moves, rng)
 
 
 def _told(
@@ -205,23 +186,20 @@ def _corrected(world: World, controls: Controls, rng: np.random.Generator) -> Co
     return Corrected(controls.crossing[hit], (controls.known + later)[hit], controls.line[hit])
 
 
-def _ask(policy: Policy, scene: Scene, said: Flow, names: Names, diary: _Diary, week: int) -> dict[str, Mask]:
+def _ask(policy: Policy, border: Border, week: BorderWeek, diary: _Diary) -> Orders:
     """Ask a policy, and take as many of its wishes as there is capacity."""
-    nobody: Ints = np.zeros(0, dtype=np.int64)
-    uncorrected = Corrected(nobody, nobody, nobody)
-    frame = crossings_table(
-        scene.world, names, said, np.random.default_rng(week), uncorrected, first_number=diary.n_crossings
-    )
+    world, said = border.world, week.said
+    frame = border.lodged(week, np.random.default_rng(week.number))
     recent = diary.controls[-26:]  # nothing takes half a year
     so_far = {d: _all_of([past[d] for past in recent]) for d in DOMAINS} if recent else {}
-    wishes = policy(frame, known_results(scene.world, so_far, (week - 1) * _WEEK, week * _WEEK))
-    ids = crossing_ids(np.arange(said.size) + diary.n_crossings)
+    wishes = policy(frame, known_results(world, so_far, (week.number - 1) * WEEK_SECONDS, week.number * WEEK_SECONDS))
+    ids = crossing_ids(np.arange(said.size) + week.first_crossing)
     place = {crossing_id: position for position, crossing_id in enumerate(ids)}
-    chosen: dict[str, Mask] = {}
+    chosen: dict[str, Ints] = {}
     for domain in DOMAINS:
-        capacity = round(scene.world.file["practice"]["domains"][domain]["capacity"] * said.size)
-        applies = applies_to(domain, scene, said)
+        capacity = round(world.file["practice"]["domains"][domain]["capacity"] * said.size)
+        applies = applies_to(domain, week.scene, said)
         wanted = [place[c] for c in wishes.get(domain, ()) if c in place and applies[place[c]]]
-        chosen[domain] = np.zeros(said.size, dtype=bool)
-        chosen[domain][wanted[:capacity]] = True
-    return chosen
+        chosen[domain] = np.full(said.size, NOBODY)
+        chosen[domain][wanted[:capacity]] = MODEL
+    return Orders(chosen)

@@ -48,6 +48,40 @@ def inspections_table(
     return pd.concat([table, _overturned(world, table, rng)], ignore_index=True)
 
 
+def week_results(
+    world: World,
+    flow: Flow,
+    kind: Ints,
+    controls: dict[str, Controls],
+    rng: np.random.Generator,
+    first_number: int,
+) -> pd.DataFrame:
+    """Lay out the controls of one week as the contract's ``inspections`` table, before any is overturned.
+
+    Parameters
+    ----------
+    world : World
+    flow, kind : as `inspections_table` takes them
+        Of the week.
+    controls : dict of str to Controls
+        By domain; positions are those of the week.
+    rng : Generator
+    first_number : int
+        Number of the week's first crossing.
+
+    Returns
+    -------
+    DataFrame
+        By domain and crossing.
+    """
+    frames = [_domain_table(world, flow, kind, d, own, rng, first_number) for d, own in controls.items()]
+    table = pd.concat(frames, ignore_index=True)
+    domain = np.repeat(np.arange(len(frames)), [len(frame) for frame in frames])
+    crossing = np.concatenate([own.crossing for own in controls.values()]) + first_number
+    table.insert(0, "inspection_id", numbered("I", crossing * len(DOMAINS) + domain))
+    return table
+
+
 def known_results(world: World, controls: dict[str, Controls], since: int, before: int) -> pd.DataFrame:
     """Return the results that became known between two seconds: the bare columns that a policy learns from.
 
@@ -70,11 +104,11 @@ def known_results(world: World, controls: dict[str, Controls], since: int, befor
     return pd.concat(frames[1:] or frames, ignore_index=True)
 
 
-def _bare(world: World, domain: str, controls: Controls, which: Ints) -> pd.DataFrame:
+def _bare(world: World, domain: str, controls: Controls, which: Ints, first_number: int = 0) -> pd.DataFrame:
     done = controls.done[which]
     return pd.DataFrame(
         {
-            "crossing_id": crossing_ids(controls.crossing[which]),
+            "crossing_id": crossing_ids(controls.crossing[which] + first_number),
             "domain": text([domain], np.zeros(len(which), dtype=np.int64)),
             "inspected_at": instants(world, controls.inspected[which]),
             "known_at": instants(world, controls.known[which]),
@@ -87,7 +121,13 @@ def _bare(world: World, domain: str, controls: Controls, which: Ints) -> pd.Data
 
 
 def _domain_table(
-    world: World, flow: Flow, kind: Ints, domain: str, controls: Controls, rng: np.random.Generator
+    world: World,
+    flow: Flow,
+    kind: Ints,
+    domain: str,
+    controls: Controls,
+    rng: np.random.Generator,
+    first_number: int = 0,
 ) -> pd.DataFrame:
     own = world.file["practice"]["domains"][domain]
     k = len(controls.crossing)
@@ -98,13 +138,13 @@ def _domain_table(
     more: dict[str, Any] = {
         "propensity": np.where(controls.selected_by == RANDOM, world.file["practice"]["lot"], np.nan),
         "revision": 0,
-        "control_id": numbered("C", controls.crossing + 1),
+        "control_id": numbered("C", controls.crossing + first_number + 1),
         "item_no": np.where(controls.line >= 0, item_no, np.nan),
         "agency": text([own["agency"]], np.zeros(k, dtype=np.int64)),
         "inspector_id": text(officers, controls.inspector),
         "method": text(methods, np.where(controls.done, controls.method, -1)),
     }
-    bare = _bare(world, domain, controls, np.arange(k))
+    bare = _bare(world, domain, controls, np.arange(k), first_number)
     return bare.assign(**more, **_consequences(flow, kind, domain, controls, rng))
 
 
