@@ -121,7 +121,7 @@ def test_digest_is_of_content_not_of_layout(tmp_path: Path) -> None:
         ('"P1" = "union"', '"P1" = "far"', "border.regimes.P1 in policy.toml, line 5"),
         ("format = 1", "format = 2", "format in policy.toml, line 2"),
         ("format = 1", "format = 1\ncombiner = 'sum'", "combiner in policy.toml, line 3"),
-        ('name = "small"', 'name = "small"\nlot = 3', "lot in policy.toml, line 2"),
+        ('name = "small"', 'name = "small"\nlots = 3', "lots in policy.toml, line 2"),
     ],
 )
 def test_a_mistake_is_pointed_at(tmp_path: Path, old: str, new: str, where: str) -> None:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from chekara.domain.vocabulary import AGENCIES, COORDINATOR, Lane
 from chekara.errors import ConfigurationError
+from chekara.policy.plans import CapacityPlan, JointPlan, LotPlan
 
 COMBINERS = ("rank",)
 
@@ -146,6 +147,10 @@ class Policy:
     more_agencies : tuple of str
         Agencies that a country adds.
     domains : mapping of str to DomainPolicy
+    capacity : CapacityPlan
+        Shifts, and how many controls agencies can do.
+    lot : LotPlan
+    joint : JointPlan
     """
 
     name: str
@@ -156,6 +161,9 @@ class Policy:
     regimes: Mapping[str, str]
     more_agencies: tuple[str, ...]
     domains: Mapping[str, DomainPolicy]
+    capacity: CapacityPlan
+    lot: LotPlan
+    joint: JointPlan
 
     @property
     def known_agencies(self) -> frozenset[str]:
