@@ -191,7 +191,9 @@ def _evidence_only(score: DomainScore, language: str, item: Item) -> dict[str, A
 
 
 def _reason(reason: Reason, language: str, item: Item) -> dict[str, Any]:
-    return {**_fact(reason, language, item), "contribution": reason.contribution}
+    shown = _fact(reason, language, item)
+    shown["contribution"] = reason.contribution
+    return shown
 
 
 def _fact(reason: Reason, language: str, item: Item) -> dict[str, Any]:

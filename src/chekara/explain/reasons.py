@@ -34,6 +34,8 @@ FROM_ORIGIN = "from_origin"
 _COUNTRY_FEATURES = ("origin_country", "dispatch_country", "destination_country", "vehicle_country")
 _COARSE_UNITS = ("standard deviations", "decayed count", "log ratio")
 _LONGEST_VALUE = 60
+# Where values go in a sentence that is made beforehand; no text at the door holds such a character.
+_VALUE, _EXPECTED, _GROUP = "\x01", "\x02", "\x03"
 _COUNTED = frozenset({"inspected", "hits", "share", "share_all"})
 
 
@@ -195,10 +197,15 @@ def goods_group(item: Item, digits: int, is_from_origin: bool, language: str) ->
     ('HS 610910 from CN', 'HS chapter 61')
     """
     goods = str(item.get("hs_code") or "")[:digits]
+    return _named_group(goods, str(item.get("origin_country")) if is_from_origin else "", digits, language)
+
+
+@lru_cache(maxsize=16_384)
+def _named_group(goods: str, origin: str, digits: int, language: str) -> str:
     if not goods:
         return messages.text("reason.group_all", language)
-    if is_from_origin:
-        return messages.text("reason.group", language, goods=goods, origin=str(item.get("origin_country")))
+    if origin:
+        return messages.text("reason.group", language, goods=goods, origin=origin)
     key = "reason.group_chapter" if digits == CHAPTER_DIGITS else "reason.group_goods"
     return messages.text(key, language, goods=goods)
 
@@ -230,6 +237,7 @@ def _profile_words(profile: ProfileName, language: str) -> dict[str, str]:
     return {"kind": messages.text(f"profile.kind.{profile.kind.name}", language), "domain": domain}
 
 
+@lru_cache(maxsize=16_384)
 def shown_value(name: str, value: Value, language: str, unit: str | None = None) -> str:
     """Format a feature's value as a person reads it, without its unit: the sentences name that.
 
@@ -281,30 +289,54 @@ def _shown_code(name: str, code: str, language: str) -> str:
 
 
 def _what_is_said(reason: Reason, language: str, item: Item | None) -> str:
-    name, label = reason.feature, feature_label(reason.feature, language)
+    name, given = reason.feature, reason.value
+    is_text = None if given is None else isinstance(given, str)
     is_compared = "ratio" in reason.evidence
-    group = _group_meant(reason, language, item)
     unit = "currency/kg" if is_compared else None
-    expected = None if reason.expected is None else shown_value(name, reason.expected, language, unit)
-    if reason.value is None:
-        if expected is None:
-            return messages.text("reason.missing", language, label=label)
-        if group is not None:
-            return messages.text("reason.missing_usual_for", language, label=label, expected=expected, group=group)
-        return messages.text("reason.missing_usual", language, label=label, expected=expected)
-    value = shown_value(name, reason.value, language, unit)
-    key, words = f"feature.{name}.{'compared' if is_compared else 'reason'}", {}
+    value = "" if given is None else shown_value(name, given, language, unit)
+    expected = "" if reason.expected is None else shown_value(name, reason.expected, language, unit)
+    if not expected or expected == value:
+        return _frame(name, is_text, is_compared, 0, language).replace(_VALUE, value)
+    group = _group_meant(reason, language, item)
+    frame = _frame(name, is_text, is_compared, 1 if group is None else 2, language)
+    return frame.replace(_VALUE, value).replace(_EXPECTED, expected).replace(_GROUP, group or "")
+
+
+@lru_cache(maxsize=16_384)
+def _frame(name: str, is_text: bool | None, is_compared: bool, ending: int, language: str) -> str:
+    """Write the sentence about a feature with places for its values.
+
+    Parameters
+    ----------
+    name : str
+    is_text : bool or None
+        None where no value was given.
+    is_compared : bool
+    ending : int
+        What it tells of the usual: 0 nothing, 1 what it is, 2 also of which goods.
+    language : str
+    """
+    label = feature_label(name, language)
+    places = {"label": label, "value": _VALUE, "expected": _EXPECTED, "group": _GROUP}
+    if is_text is None:
+        return (
+            messages.text("reason.missing", language, **places),
+            messages.text("reason.missing_usual", language, **places),
+            messages.text("reason.missing_usual_for", language, **places),
+        )[ending]
+    key = f"feature.{name}.{'compared' if is_compared else 'reason'}"
     profile = parse_profile_name(name)
     if profile is not None:
-        key, words = f"profile.measure.{profile.measure.name}.reason", _profile_words(profile, language)
+        key = f"profile.measure.{profile.measure.name}.reason"
+        places |= _profile_words(profile, language)
     elif not messages.has_text(key):
-        key = "reason.category" if isinstance(reason.value, str) else "reason.number"
-    said = messages.text(key, language, label=label, value=value, **words)
-    if expected is None or expected == value:
-        return messages.text("reason.said", language, said=said)
-    if group is not None:
-        return messages.text("reason.usual_for", language, said=said, expected=expected, group=group)
-    return messages.text("reason.usual", language, said=said, expected=expected)
+        key = "reason.category" if is_text else "reason.number"
+    said = messages.text(key, language, **places)
+    return (
+        messages.text("reason.said", language, said=said),
+        messages.text("reason.usual", language, said=said, **places),
+        messages.text("reason.usual_for", language, said=said, **places),
+    )[ending]
 
 
 def _group_meant(reason: Reason, language: str, item: Item | None) -> str | None:

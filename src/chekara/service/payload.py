@@ -31,6 +31,7 @@ FORMAT = 3
 BILLION = 1e9
 _NAN_BITS = np.float32(np.nan).view(np.uint32)
 _LARGEST_INT32 = 2**31 - 1
+_PLAIN = frozenset({str, int, bool})
 Plain = dict[str, Any]
 
 _COLUMNS = columns_by_name(CROSSING_COLUMNS + INSPECTION_COLUMNS)
@@ -164,8 +165,8 @@ def plain_crossing(crossing: Crossing) -> Plain:
         "revision": crossing.revision,
         "occurred_at": instant_text(crossing.occurred_at),
         "known_at": instant_text(crossing.known_at),
-        "header": {name: _plain_value(value) for name, value in crossing.header.items()},
-        "items": [{name: _plain_value(value) for name, value in item.items()} for item in crossing.items],
+        "header": _plain_values(crossing.header),
+        "items": [_plain_values(item) for item in crossing.items],
     }
 
 
@@ -179,6 +180,11 @@ def crossing_from(plain: Plain) -> Crossing:
         header={name: _value_from(name, value) for name, value in plain["header"].items()},
         items=tuple({name: _value_from(name, value) for name, value in item.items()} for item in plain["items"]),
     )
+
+
+def _plain_values(values: Mapping[str, Value]) -> Plain:
+    # Most are text: a call for each would cost more than all the rest.
+    return {name: value if value.__class__ in _PLAIN else _plain_value(value) for name, value in values.items()}
 
 
 def _plain_value(value: Value) -> str | int | float | bool:
@@ -389,7 +395,7 @@ def plain_inspection(inspection: Inspection) -> Plain:
         "inspected_at": instant_text(inspection.inspected_at),
         "known_at": instant_text(inspection.known_at),
         "propensity": None if inspection.propensity is None else _plain_value(inspection.propensity),
-        "details": {name: _plain_value(value) for name, value in inspection.details.items()},
+        "details": _plain_values(inspection.details),
     }
 
 
