@@ -9,11 +9,23 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A server to load: where it listens, what to send it, and its process."""
+
+    name: str
+    port: int
+    path: str
+    headers: dict[str, str]
+    bodies: str
+    pid: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +71,13 @@ def free_port() -> int:
 
 @contextmanager
 def running(
-    command: Sequence[str], port: int, path: str, log: Path, *, environment: Mapping[str, str] | None = None
+    command: Sequence[str],
+    port: int,
+    path: str,
+    log: Path,
+    *,
+    environment: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
 ) -> Iterator[int]:
     """Run a server until the block ends; begin once ``path`` answers 200.
 
@@ -71,6 +89,7 @@ def running(
     log : Path
         Where its output goes.
     environment : mapping of str to str, optional
+    cwd : Path, optional
 
     Yields
     ------
@@ -78,13 +97,16 @@ def running(
         Its process id.
     """
     with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, env=environment, start_new_session=True)
+        process = subprocess.Popen(
+            command, stdout=output, stderr=output, env=environment, cwd=cwd, start_new_session=True
+        )
     try:
         _wait(process, port, path, log)
         yield process.pid
     finally:
         # Its children (workers of a peer) are of its group.
-        os.killpg(process.pid, signal.SIGTERM)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
         try:
             process.wait(20)
         except subprocess.TimeoutExpired:

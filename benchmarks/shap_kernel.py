@@ -25,7 +25,7 @@ import lightgbm as lgb
 import numba
 import numpy as np
 import numpy.typing as npt
-from llvmlite.binding import get_host_cpu_name
+from llvmlite.binding import get_host_cpu_name  # type: ignore[import-untyped]
 from rich.console import Console
 from rich.table import Table
 

@@ -25,8 +25,9 @@ from rich.table import Table
 from benchmarks.house import copy_house, make_house
 from benchmarks.load import WINDOW_SECONDS, Outcome
 from benchmarks.processes import spent
-from benchmarks.service import BODIES, HOME, Bench, chekara_target, versions
+from benchmarks.service import BODIES, HOME, chekara_target, versions
 from benchmarks.traffic import make_bodies
+from benchmarks.turns import Bench
 from tests.serving import serving
 
 SATURATION_SECONDS = 10.0
