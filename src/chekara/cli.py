@@ -146,14 +146,18 @@ def profiles_load(directory: History) -> None:
 
 
 @profiles_app.command("rebuild")
-def profiles_rebuild() -> None:
+def profiles_rebuild(
+    ahead: Annotated[
+        bool, typer.Option("--ahead", help="Before an upgrade: beside what serves, for the next start of this version.")
+    ] = False,
+) -> None:
     """Make the live profiles anew from the loaded histories and the decision log."""
-    from chekara.adapters.profile_load import rebuild_profiles
+    from chekara.adapters.profile_load import rebuild_ahead, rebuild_profiles
     from chekara.adapters.profile_screen import progress_on, show_made
 
     console = open_console()
     with progress_on(console) as progress:
-        made = rebuild_profiles(Settings.from_environment(), progress)
+        made = (rebuild_ahead if ahead else rebuild_profiles)(Settings.from_environment(), progress)
     show_made(made, console)
 
 

@@ -17,13 +17,15 @@ from chekara.adapters.database import Database, open_database
 from chekara.adapters.decision_log import SqlDecisionLog
 from chekara.adapters.key_files import load_checkpoint_key, load_checkpoint_public_key, load_label_key
 from chekara.adapters.label_cipher import AesLabelCipher
-from chekara.adapters.profile_load import catch_up
+from chekara.adapters.loaded_histories import LoadedHistories
+from chekara.adapters.profile_load import catch_up, is_of_other_layout
 from chekara.adapters.profile_store import TransactionProfiles, serving_shelf
+from chekara.adapters.profile_upgrade import ProfileUpgrade
 from chekara.adapters.promotions import SqlPromotions
 from chekara.adapters.write_probe import WriteProbe
 from chekara.data.identity import EntityTokens, load_entity_secret
 from chekara.domain.crossing import Crossing
-from chekara.errors import LogUnavailableError
+from chekara.errors import UnavailableError
 from chekara.policy import Policy, load_policy
 from chekara.service.audit import AuditReport, verify_log
 from chekara.service.champions import Champion, Champions
@@ -58,6 +60,8 @@ class House:
     champions : Champions
         Which models serve; empty: not ready.
     policy : Policy
+    preparing : callable
+        Why nothing can be scored yet, with progress, or None.
     unwritable : callable
         Why decisions could not be logged right now, or None; blocks up to a second.
     bundle_folder : callable
@@ -76,6 +80,7 @@ class House:
     review: RecordReview
     champions: Champions
     policy: Policy
+    preparing: Callable[[], str | None]
     unwritable: Callable[[], str | None]
     bundle_folder: Callable[[str], Path]
     promote: Callable[..., Promotion]
@@ -92,6 +97,9 @@ def open_house(
 ) -> House:
     """Migrate and open the database, load champions, start the writer.
 
+    Where the stored profiles have the layout of another version or policy, this one's are made beside them in the
+    background: until they serve, requests are refused and `House.preparing` tells how far it has come.
+
     Parameters
     ----------
     settings : Settings
@@ -105,8 +113,7 @@ def open_house(
     Raises
     ------
     ConfigurationError
-        A setting, the policy or a secret is missing or wrong, profiles were kept for another version or policy, or the
-        checkpoints of the log are gone.
+        A setting, the policy or a secret is missing or wrong, or the checkpoints of the log are gone.
     LogUnavailableError
         The database does not answer.
     """
@@ -122,9 +129,15 @@ def open_house(
     rehearse = None if example is None else _rehearsal(database, profiles, ranks, example)
     register, store = SqlPromotions(database), BundleStore(settings)
     champions = ServingChampions(register, store, policy, rehearse)
-    catch_up(database, profiles)
-    champions.refresh()
-    champions.start_watching()
+
+    def take_up_models() -> None:
+        champions.refresh()
+        champions.start_watching()
+
+    upgrade = ProfileUpgrade(database, LoadedHistories(settings, tokens), profiles, take_up_models)
+    if not upgrade.start_if_needed():
+        catch_up(database, profiles)
+        take_up_models()
     score = ScoreCrossings(
         champions=champions,
         policy=policy,
@@ -141,12 +154,20 @@ def open_house(
         queue_length=settings.limits.queue_length,
         on_group=on_group,
         on_idle=book.sign_if_due,
+        gate=upgrade.refuse,
     )
     writer.start()
 
     probe, refresh = WriteProbe(database), champions.refresh
 
+    def unwritable() -> str | None:
+        found = probe.problem()
+        if found is None and is_of_other_layout(database, profiles):
+            found = "the profiles that serve were made for another version or policy: restart the service"
+        return found
+
     def close() -> None:
+        upgrade.stop()
         champions.stop_watching()
         probe.close()
         writer.stop()
@@ -162,7 +183,8 @@ def open_house(
         review=RecordReview(log=log, policy=policy),
         champions=champions,
         policy=policy,
-        unwritable=probe.problem,
+        preparing=upgrade.waits_for,
+        unwritable=unwritable,
         bundle_folder=store.folder,
         promote=_and_then(PromoteModel(register=register, shelf=store, policy=policy, is_dev=settings.is_dev), refresh),
         roll_back=_and_then(
@@ -177,7 +199,7 @@ def _and_then(act: Callable[..., Promotion], refresh: Callable[[], None]) -> Cal
         promotion = act(*given, **named)
         try:
             refresh()
-        except LogUnavailableError:
+        except UnavailableError:
             logging.getLogger(__name__).warning("promoted; the watcher takes the model up")
         return promotion
 

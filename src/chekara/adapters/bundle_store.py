@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from chekara.errors import BundleDigestError, BundleRefusedError, ChekaraError, LogUnavailableError
+from chekara.errors import BundleDigestError, BundleRefusedError, ChekaraError, UnavailableError
 from chekara.modelling.bundle import load_trusted_keys, read_bundle, verify_in_child
 from chekara.modelling.model import Model
 from chekara.policy.policy import Policy
@@ -200,6 +200,8 @@ class ServingChampions:
         ------
         LogUnavailableError
             The promotion records cannot be read.
+        NotReadyError
+            The profiles that serve cannot be read by this version and policy.
         """
         with self._refreshing:
             new: dict[str, Promotion] = {}
@@ -229,7 +231,7 @@ class ServingChampions:
             model = self._kept(domain, digest) or self._store.load(digest, is_tried=is_tried)
             serving = {**self._serving, domain: model}
             self._rehearse(serving)
-        except LogUnavailableError:
+        except UnavailableError:
             raise  # says nothing of the bundle: it is tried again at the next look
         except Exception as error:  # noqa: BLE001  # a model that cannot score an example must not serve
             # Refused once, a bundle is not tried again until it is promoted again or the service restarts.

@@ -45,6 +45,8 @@ class GroupCommitWriter:
         Told (requests, seconds) after every group, for metrics.
     on_idle : callable, optional
         Called between groups, about once a second at least, for checkpoints.
+    gate : callable, optional
+        Called with every request; what it raises keeps the request out.
     """
 
     def __init__(
@@ -55,11 +57,13 @@ class GroupCommitWriter:
         group_limit: int = 256,
         on_group: Callable[[int, float], None] | None = None,
         on_idle: Callable[[], None] | None = None,
+        gate: Callable[[], None] = lambda: None,
     ) -> None:
         self._serve_group = serve
         self._group_limit = group_limit
         self._on_group = on_group
         self._on_idle = on_idle
+        self._gate = gate
         self._queue_length = queue_length
         self._single: deque[_Waiting] = deque()
         self._bulk: deque[_Waiting] = deque()
@@ -108,8 +112,9 @@ class GroupCommitWriter:
         DeadlineExceededError
             Its turn would come after its ``answer_by``; it tells the same.
         UnavailableError
-            The writer was stopped.
+            The writer was stopped, or the gate is shut (NotReadyError).
         """
+        self._gate()
         one = _Waiting(request, Future())
         with self._changed:
             if self._is_stopped:

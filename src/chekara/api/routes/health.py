@@ -32,7 +32,8 @@ async def healthz() -> dict[str, str]:
 async def readyz(request: Request) -> Response:
     """Tell whether crossings can be scored: a verified and warm model serves, and the log takes writes.
 
-    Not ready is 503 with the problem ``not_ready`` and the reason.
+    Not ready is 503 with the problem ``not_ready`` and the reason; while profiles are made for this version or policy,
+    with how far that has come.
     """
     context = context_of(request)
     error = await _why_not_ready(context)
@@ -42,6 +43,9 @@ async def readyz(request: Request) -> Response:
 
 
 async def _why_not_ready(context: Context) -> NotReadyError | None:
+    preparing = context.house.preparing()
+    if preparing is not None:
+        return NotReadyError(preparing, hint="wait until it is done")
     champions = context.house.champions
     if not champions.serving():
         refused = len(champions.problems())
