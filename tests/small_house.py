@@ -265,6 +265,7 @@ def small_house(
     policy: Policy | None = None,
     clock: ClockMode = "live",
     tokens: EntityTokens = TOKENS,
+    grounds: GatherGrounds | None = None,
 ) -> SmallHouse:
     """Open a house in a folder, with one champion unless told otherwise."""
     settings = Settings.from_environment({"CHEKARA_HOME": str(home), "CHEKARA_ENV": "dev"})
@@ -281,7 +282,7 @@ def small_house(
         cipher=cipher,
         ranks=RankWindows(log.ranked_margins),
         profiles=profiles,
-        grounds=GatherGrounds(),
+        grounds=grounds or GatherGrounds(),
         clock=clock,
     )
     record = RecordInspections(policy=policy, cipher=cipher, profiles=profiles, clock=clock)

@@ -23,6 +23,7 @@ from chekara.adapters.chain_writer import ChainWriter
 from chekara.adapters.checkpoints import begin_checkpoints, checkpoint_file
 from chekara.adapters.database import guards
 from chekara.adapters.key_files import load_checkpoint_key
+from chekara.adapters.lot_seeds import LotBook, ServingSeeds
 from chekara.adapters.promotions import SqlPromotions
 from chekara.adapters.retention import Retention
 from chekara.domain.decision import DecidedElsewhere, ModelIdentity
@@ -30,6 +31,8 @@ from chekara.domain.vocabulary import Lane, ReviewAction, Role
 from chekara.errors import AuditError, ConfigurationError, NotFoundError
 from chekara.service.audit import AuditReport
 from chekara.service.chain import entry_hash, payload_digest
+from chekara.service.grounds import GatherGrounds
+from chekara.service.lot import DrawFromSeeds
 from chekara.service.records import Chain, Promotion
 from chekara.service.review import ReviewRequest
 from tests.small_house import START, SmallHouse, actor, crossing, request, result, sent, small_house
@@ -114,6 +117,7 @@ def test_the_database_refuses_changes_in_every_table(house: SmallHouse, statemen
     elsewhere = DecidedElsewhere(Lane.RED, START, "post-7", "rule")
     house.score([sent(result(crossing_id="c1")), replace(request(crossing("e1")), decided_elsewhere=elsewhere)])
     retention(house).remove_payloads(Chain.LIVE, [1], reason="a test", removed_by="nobody")
+    draw_a_crossing(house)
     for table in (tables.log, tables.payloads, *tables.ROW_TABLES):
         with house.database.engine.connect() as connection:
             assert connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one() > 0
@@ -122,6 +126,20 @@ def test_the_database_refuses_changes_in_every_table(house: SmallHouse, statemen
     with house.database.engine.connect() as connection, pytest.raises(DatabaseError, match="append-only"):
         connection.execute(text(statement.format("name_lists").replace("position = position + 100", "names = ''")))
     assert verify(house).is_intact
+
+
+def draw_a_crossing(house: SmallHouse) -> None:
+    """Commit a seed, have a crossing drawn, publish the seed."""
+    at = START + timedelta(minutes=5)
+    book = LotBook(house.database, house.settings, clock=lambda: at)
+    book.commit("2026-05", committed_by="a test")
+    always = replace(house.policy, lot=replace(house.policy.lot, propensity=1.0))
+    grounds = GatherGrounds(lots=DrawFromSeeds(always, ServingSeeds(book).of))
+    drawing = small_house(house.settings.home, grounds=grounds)
+    drawing.score_one(crossing("drawn"))
+    drawing.database.close()
+    LotBook(house.database, house.settings).reveal("2026-05", revealed_by="a test")
+    house.checkpoints().sign()  # entries of last May would wait for a signature too long
 
 
 def key_ids(house: SmallHouse) -> list[str]:

@@ -198,6 +198,31 @@ retention = _logged(
     Column("removed_position", BigInteger, nullable=False),
     PrimaryKeyConstraint("removed_chain", "removed_position", name="pk_retention"),
 )
+lot_commitments = _logged(
+    "lot_commitments",
+    Column("period", String(7), nullable=False),
+    Column("commitment", String(71), nullable=False),
+    PrimaryKeyConstraint("period", name="pk_lot_commitments"),
+)
+lot_reveals = _logged(
+    "lot_reveals",
+    Column("period", String(7), nullable=False),
+    PrimaryKeyConstraint("period", name="pk_lot_reveals"),
+)
+lot_draws = _logged(
+    "lot_draws",
+    Column("decision_id", String(36), nullable=False),
+    Column("domain", String(64), nullable=False),
+    Column("arm", String(64), nullable=False),
+    Column("crossing_id", String(512), nullable=False),
+    Column("crossing_point", String(512), nullable=False),
+    Column("agency", String(64), nullable=False),
+    Column("propensity", Double, nullable=False),
+    Column("drawn_at", String(27), nullable=False),
+    Column("due_at", String(27), nullable=False),
+    PrimaryKeyConstraint("decision_id", "domain", "arm", name="pk_lot_draws"),
+    Index("ix_lot_draws_drawn", "chain", "drawn_at"),
+)
 
 # What each log entry also writes, in the order that foreign keys allow.
 ROW_TABLES: tuple[Table, ...] = (
@@ -212,6 +237,9 @@ ROW_TABLES: tuple[Table, ...] = (
     keys,
     key_revocations,
     retention,
+    lot_commitments,
+    lot_reveals,
+    lot_draws,
 )
 
 name_lists = Table(

@@ -67,7 +67,31 @@ def _decision(payload: Plain) -> Rows:
     ]
     viewers = [identity | {"agency": agency, "strictness": lane.strictness} for agency in sorted(_agencies_of(payload))]
     elsewhere = {"decided_elsewhere": [identity]} if payload.get("decided_elsewhere") is not None else {}
-    return {"decisions": [row], "decision_domains": domains, "decision_agencies": viewers} | elsewhere
+    draws = {"lot_draws": drawn} if (drawn := _lot_draws(payload)) else {}
+    return {"decisions": [row], "decision_domains": domains, "decision_agencies": viewers} | elsewhere | draws
+
+
+def _lot_draws(payload: Plain) -> list[Row]:
+    """Return a row per draw that fell on the crossing; none of a crossing that left before anybody could be asked."""
+    drawn = [draw for draw in payload["grounds"].get("draws", ()) if draw["is_drawn"]]
+    if not drawn or payload.get("decided_elsewhere") is not None:
+        return []
+    leads = {action["domain"]: action for action in payload["actions"] if action["role"] != "informed"}
+    return [
+        {
+            "decision_id": payload["decision_id"],
+            "domain": draw["domain"],
+            "arm": draw["arm"],
+            "crossing_id": payload["crossing"]["crossing_id"],
+            "crossing_point": payload["crossing_point"],
+            "agency": leads[draw["domain"]]["agency"],
+            "propensity": draw["propensity"],
+            "drawn_at": payload["scored_at"],
+            "due_at": leads[draw["domain"]]["due_at"],
+        }
+        for draw in drawn
+        if draw["domain"] in leads
+    ]
 
 
 def _agencies_of(payload: Plain) -> set[str]:
@@ -106,4 +130,6 @@ _MAKERS: Mapping[str, Callable[[Plain], Rows]] = {
     "key_added": _only("keys", "key_id", "key_sha256", "holder", "agency", "role", "scopes", "is_test"),
     "key_revoked": _only("key_revocations", "key_id", "revoked_at"),
     "retention": _retention,
+    "lot_commitment": _only("lot_commitments", "period", "commitment"),
+    "lot_reveal": _only("lot_reveals", "period"),
 }

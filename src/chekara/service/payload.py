@@ -242,7 +242,16 @@ def _unpacked(packed: str, dtype: str) -> npt.NDArray[Any]:
 
 
 def _fields(
-    record: Action | DecidedElsewhere | Grounds | Inspection | Notice | ModelIdentity | Promotion | Reason | Review,
+    record: Action
+    | DecidedElsewhere
+    | Draw
+    | Grounds
+    | Inspection
+    | Notice
+    | ModelIdentity
+    | Promotion
+    | Reason
+    | Review,
 ) -> Plain:
     # `dataclasses.asdict` copies deeply and took half of the time of a group.
     return {name: getattr(record, name) for name in record.__slots__}
@@ -326,7 +335,10 @@ def plain_grounds(grounds: Grounds) -> Plain:
     >>> plain_grounds(Grounds(without_models=("customs",)))
     {'without_models': ('customs',)}
     """
-    return {name: value for name, value in _fields(grounds).items() if value}
+    plain = {name: value for name, value in _fields(grounds).items() if value}
+    if grounds.draws:
+        plain["draws"] = [_fields(draw) for draw in grounds.draws]  # read again for the rows beside the log
+    return plain
 
 
 def grounds_from(plain: Plain) -> Grounds:
