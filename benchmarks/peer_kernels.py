@@ -1,14 +1,13 @@
 """Contributions as other libraries compute them, timed on request; run with the peers' own Python, not the product's.
 
-It reads one JSON object a line and answers each with one: ``{"do": "open", "peer": ..., ...}`` prepares a peer and says
-its version, ``{"do": "turn", "peer": ..., "rows": n, "calls": m}`` explains ``n`` rows ``m`` times over and says the
+Asked line by line, see `benchmarks.peer_lines`: ``{"do": "open", "peer": ..., ...}`` prepares a peer and says its
+version, ``{"do": "turn", "peer": ..., "rows": n, "calls": m}`` explains ``n`` rows ``m`` times over and says the
 processor seconds that it took. One thread everywhere.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import sys
 import time
 from collections.abc import Callable
@@ -16,6 +15,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from benchmarks.peer_lines import answer_lines
 
 Floats = npt.NDArray[np.float64]
 Explain = Callable[[Floats], Any]
@@ -78,7 +79,10 @@ PEERS: dict[str, tuple[str, Callable[[dict[str, Any]], Explain]]] = {
 }
 
 
-def answer(asked: dict[str, Any], opened: dict[str, tuple[Explain, Floats]]) -> dict[str, Any]:
+opened: dict[str, tuple[Explain, Floats]] = {}
+
+
+def answer(asked: dict[str, Any]) -> dict[str, Any]:
     """Do what one line asks."""
     name = asked["peer"]
     distribution, open_peer = PEERS[name]
@@ -96,17 +100,5 @@ def answer(asked: dict[str, Any], opened: dict[str, tuple[Explain, Floats]]) -> 
     return {"cpu_s": time.process_time() - began}
 
 
-def main() -> None:
-    """Answer lines until there are no more."""
-    opened: dict[str, tuple[Explain, Floats]] = {}
-    replies, sys.stdout = sys.stdout, sys.stderr  # peers may print; only answers go to the pipe
-    for line in sys.stdin:
-        try:
-            found = answer(json.loads(line), opened)
-        except Exception as error:  # noqa: BLE001  # a peer that fails is told of, and the run goes on
-            found = {"error": f"{type(error).__name__}: {str(error)[:300]}"}
-        print(json.dumps(found), file=replies, flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    answer_lines(answer, sys.stdin)

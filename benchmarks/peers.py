@@ -12,7 +12,7 @@ from typing import Any
 
 FOLDER = Path("var/bench-venv")
 LIST = Path(__file__).with_name("peers.txt")
-WORKER = Path(__file__).with_name("peer_kernels.py")
+ROOT = Path(__file__).parents[1]
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 
 
@@ -49,22 +49,24 @@ def peers_python(folder: Path = FOLDER) -> Path:
     return python
 
 
-class PeerKernels:
-    """`benchmarks.peer_kernels` as a process that waits while nobody asks it.
+class PeerProcess:
+    """A module of peers as a process that waits while nobody asks it.
 
     Parameters
     ----------
     python : Path
         Of the peers' environment.
+    module : str
+        `benchmarks.peer_kernels` or `benchmarks.peer_history`.
     """
 
-    def __init__(self, python: Path) -> None:
+    def __init__(self, python: Path, module: str) -> None:
         self._process = subprocess.Popen(
-            [python, WORKER],
+            [python, "-m", module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, **ONE_THREAD},
+            env={**os.environ, **ONE_THREAD, "PYTHONPATH": str(ROOT)},
         )
 
     def ask(self, **asked: Any) -> dict[str, Any]:

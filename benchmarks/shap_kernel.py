@@ -29,7 +29,7 @@ from llvmlite.binding import get_host_cpu_name  # type: ignore[import-untyped]
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.peers import PeerError, PeerKernels, peers_python
+from benchmarks.peers import PeerError, PeerProcess, peers_python
 from chekara.explain import QuadratureTreeShap
 
 Floats = npt.NDArray[np.float64]
@@ -134,12 +134,12 @@ class Comparison:
     X, y : ndarray
         Rows to learn from; the first of them are explained.
     repeats : int
-    peers : PeerKernels or None
+    peers : PeerProcess or None
     scratch : Path
         For models and rows that go to peers.
     """
 
-    def __init__(self, X: Floats, y: Floats, repeats: int, peers: PeerKernels | None, scratch: Path) -> None:
+    def __init__(self, X: Floats, y: Floats, repeats: int, peers: PeerProcess | None, scratch: Path) -> None:
         self._X, self._y, self._repeats, self._peers, self._scratch = X, y, repeats, peers, scratch
         self.versions: dict[str, str] = {}
         self.missing: list[str] = []
@@ -216,7 +216,7 @@ def measure(arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="chekara-bench-") as folder:
         peers, missing = None, []
         try:
-            peers = PeerKernels(peers_python())
+            peers = PeerProcess(peers_python(), "benchmarks.peer_kernels")
         except PeerError as error:
             missing = [str(error)]
         comparison = Comparison(X, y, arguments.repeats, peers, Path(folder))
