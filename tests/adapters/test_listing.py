@@ -57,7 +57,7 @@ def listed(house: SmallHouse, by: Actor, wanted: DecisionFilter) -> list[Decisio
 
 
 def own_lane(record: DecisionRecord, domain: str) -> Lane:
-    return next((a.lane for a in record.decision.actions if a.domain == domain and a.role == "lead"), Lane.GREEN)
+    return next((a.lane for a in record.decision.actions if a.domain == domain and a.leads_domain), Lane.GREEN)
 
 
 def test_the_world_is_worth_listing(everything: list[DecisionRecord]) -> None:

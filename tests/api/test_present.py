@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from chekara.api.openapi import DECISION
+from chekara.api.answers import DECISION
 from chekara.api.present import present_decision, present_review
 from chekara.domain.actor import Actor
 from chekara.domain.crossing import Crossing

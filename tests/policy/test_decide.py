@@ -51,7 +51,8 @@ def test_the_strictest_domain_sets_the_lane(risk: dict[str, float], floor: dict[
             own[domain] = one.lane
     assert decided.lane.strictness == max((lane.strictness for lane in own.values()), default=0)
     assert (decided.selected_by is None) == (decided.lane is Lane.GREEN)
-    led = {a.domain: a.lane for a in decided.actions if a.role == "lead"}
+    led = {a.domain: a.lane for a in decided.actions if a.leads_domain}
+    assert sum(a.role == "lead" for a in decided.actions) == bool(led)
     assert led == {domain: lane for domain, lane in own.items() if lane is not Lane.GREEN}
     strictness = [a.lane.strictness for a in decided.actions]
     assert strictness == sorted(strictness, reverse=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from chekara.domain.vocabulary import COORDINATOR, Lane
+from chekara.domain.vocabulary import COORDINATOR, INFORMED, Lane
 from chekara.service.payload import Plain
 
 Row = dict[str, Any]
@@ -39,7 +39,7 @@ def rows_of(kind: str, chain: str, position: int, payload: Plain) -> Rows:
 def _decision(payload: Plain) -> Rows:
     identity = {"decision_id": payload["decision_id"]}
     lane = Lane(payload["lane"])
-    own_lanes = {action["domain"]: action["lane"] for action in payload["actions"] if action["role"] == "lead"}
+    own_lanes = {action["domain"]: action["lane"] for action in payload["actions"] if action["role"] != INFORMED}
     row = identity | {
         "crossing_id": payload["crossing"]["crossing_id"],
         "revision": payload["crossing"]["revision"],
@@ -76,7 +76,7 @@ def _lot_draws(payload: Plain) -> list[Row]:
     drawn = [draw for draw in payload["grounds"].get("draws", ()) if draw["is_drawn"]]
     if not drawn or payload.get("decided_elsewhere") is not None:
         return []
-    leads = {action["domain"]: action for action in payload["actions"] if action["role"] != "informed"}
+    leads = {action["domain"]: action for action in payload["actions"] if action["role"] != INFORMED}
     return [
         {
             "decision_id": payload["decision_id"],

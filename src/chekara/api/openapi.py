@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from chekara.api.answers import Schema
 from chekara.api.elsewhere import COLUMNS as ELSEWHERE_COLUMNS
 from chekara.api.elsewhere import FIELD as ELSEWHERE
 from chekara.api.parse_inspection import BODY_COLUMNS
@@ -33,7 +34,6 @@ from chekara.errors import (
 )
 from chekara.settings import Limits
 
-Schema = dict[str, Any]
 ErrorClass = type[ChekaraError]
 
 EXTENSION_PATTERN: Final = "^x_[A-Za-z0-9_]{0,62}$"
@@ -293,155 +293,3 @@ def _problem_schema(status: int | str, errors: Iterable[ErrorClass]) -> Schema:
             },
         },
     }
-
-
-def _fields(required: bool = True, **properties: Schema) -> Schema:
-    return {"type": "object", "properties": properties, "required": sorted(properties) if required else []}
-
-
-_STRING: Final[Schema] = {"type": "string"}
-_NUMBER: Final[Schema] = {"type": "number"}
-_SHARE: Final[Schema] = {"type": "number", "minimum": 0, "maximum": 1}
-_INSTANT: Final[Schema] = {"type": "string", "format": "date-time"}
-_LANE: Final[Schema] = {"enum": [*Lane]}
-_VALUE: Final[Schema] = {"type": ["number", "string", "null"]}
-
-_REASON: Final = _fields(feature=_STRING, value=_VALUE, expected=_VALUE, contribution=_NUMBER, text=_STRING)
-_DOMAIN: Final = _fields(
-    required=False,
-    domain=_STRING,
-    agency=_STRING,
-    probability=_SHARE,
-    interval={"type": "array", "items": _SHARE, "minItems": 2, "maxItems": 2},
-    rank=_SHARE,
-    risk=_SHARE,
-    item_no={"type": "integer"},
-    model=_fields(name=_STRING, version=_STRING, digest=_STRING),
-    base_value=_NUMBER,
-    margin=_NUMBER,
-    expected_amount={
-        "type": ["number", "null"],
-        "minimum": 0,
-        "description": "What a hit here brings on average: revenue recovered and value seized, reporting currency",
-    },
-    reasons={"type": "array", "items": _REASON},
-    contributions={"type": "object", "additionalProperties": _NUMBER},
-    evidence={"type": "array", "items": _fields(feature=_STRING, value=_VALUE, expected=_VALUE, text=_STRING)},
-)
-RECORDED: Final = _fields(
-    inspection_id=_STRING,
-    revision={"type": "integer", "minimum": 0},
-    crossing_id=_STRING,
-    domain=_STRING,
-    known_at=_INSTANT,
-)
-_RESULT: Final[Schema] = {
-    **RECORDED,
-    "properties": {
-        **RECORDED["properties"],
-        "inspected_at": _INSTANT,
-        "found": {"type": "boolean"},
-        "status": _STRING,
-        "method": _STRING,
-        "result": _STRING,
-        "item_no": {"type": "integer"},
-        "irregularity": _STRING,
-        "seizure_kind": _STRING,
-    },
-}
-INSPECTION_ANSWER: Final[Schema] = {
-    "title": "RecordedInspections",
-    "oneOf": [
-        RECORDED,
-        {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["row", "status"],
-                "properties": {
-                    "row": {"type": "integer", "minimum": 0, "description": "Place in what was sent, from 0"},
-                    "status": {"type": "integer"},
-                    "inspection": RECORDED,
-                    "problem": {"type": "object"},
-                },
-            },
-        },
-    ],
-}
-DECISION: Final[Schema] = {
-    "title": "Decision",
-    "type": "object",
-    "required": ["decision_id", "crossing_id", "revision", "scored_at", "lane", "actions", "domains", "warnings"],
-    "properties": {
-        "decision_id": _STRING,
-        "crossing_id": _STRING,
-        "revision": {"type": "integer", "minimum": 0},
-        "scored_at": _INSTANT,
-        "lane": _LANE,
-        "selected_by": {"type": ["string", "null"]},
-        "actions": {
-            "type": "array",
-            "items": _fields(
-                agency=_STRING, role=_STRING, domain=_STRING, control=_STRING, due_at=_INSTANT, instruction=_STRING
-            ),
-        },
-        "domains": {"type": "array", "items": _DOMAIN},
-        "rules": {
-            "type": "array",
-            "items": _fields(
-                required=False,
-                rule=_STRING,
-                domain=_STRING,
-                agency=_STRING,
-                lane=_LANE,
-                item_no={"type": "integer"},
-                text=_STRING,
-            ),
-        },
-        "warnings": {"type": "array", "items": _fields(required=False, code=_STRING, field=_STRING, domain=_STRING)},
-        ELSEWHERE: _fields(required=False, lane=_LANE, at=_INSTANT, by=_STRING, basis=_STRING, propensity=_SHARE),
-        "clock": {"enum": ["replay"], "description": "Only where the time of receipt was taken from the body"},
-        "results": {"type": "array", "items": _RESULT, "description": "What controls found, when read by id"},
-        "superseded_by": {"type": "string", "description": "Decision of the newest higher revision, when read by id"},
-    },
-}
-DECISIONS: Final[Schema] = {
-    "title": "Decisions",
-    "type": "object",
-    "required": ["decisions", "next_cursor"],
-    "properties": {
-        "decisions": {"type": "array", "items": DECISION},
-        "next_cursor": {"type": ["string", "null"], "description": "Give it back as ?cursor= to read on"},
-    },
-}
-REVIEW: Final = _fields(
-    required=False,
-    review_id=_STRING,
-    decision_id=_STRING,
-    agency=_STRING,
-    officer=_STRING,
-    action={"enum": [*ReviewAction]},
-    lane=_LANE,
-    to=_STRING,
-    until=_INSTANT,
-    reason=_STRING,
-    reviewed_at=_INSTANT,
-)
-MODELS: Final = _fields(
-    models={
-        "type": "array",
-        "items": _fields(domain=_STRING, name=_STRING, version=_STRING, digest=_STRING),
-    },
-    problems={"type": "array", "items": _STRING},
-)
-BATCH_ROW: Final[Schema] = {
-    "title": "BatchRow",
-    "type": "object",
-    "required": ["row", "status"],
-    "properties": {
-        "row": {"type": "integer", "minimum": 0, "description": "Place in what was sent, from 0"},
-        "status": {"type": "integer"},
-        "decision": DECISION,
-        "problem": {"type": "object"},
-    },
-}

@@ -29,7 +29,7 @@ from chekara.service.visibility import (
 )
 
 WITHHELD: Final = "withheld"
-_SHOWN_OF_RESULT: Final = ("status", "method", "result", "item_no", "irregularity", "seizure_kind")
+_SHOWN_OF_RESULT: Final = ("status", "method", "result", "item_no", "irregularity", "seizure_kind", "control_id")
 
 
 def present_decision(
@@ -74,6 +74,8 @@ def present_decision(
         "rules": [_rule(hit, actor, language) for hit in own_rules(record, actor)],
         "warnings": [_notice(notice) for notice in own_warnings(record, actor)],
     }
+    if decision.control_id is not None and body["actions"]:
+        body["control_id"] = decision.control_id
     if decision.clock != "live":
         body["clock"] = decision.clock
     if decision.decided_elsewhere is not None:

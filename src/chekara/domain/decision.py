@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from chekara.domain.selection import NO_GROUNDS, Grounds, Selection
-from chekara.domain.vocabulary import Lane
+from chekara.domain.vocabulary import INFORMED, Lane
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,16 +98,25 @@ class DomainScore:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What one agency is asked to do. ``control`` and ``instruction`` are message keys."""
+    """What one agency is asked to do. ``control`` and ``instruction`` are message keys.
+
+    ``role`` is ``lead`` for the one agency and domain that lead the joint control of the crossing, ``joined`` for the
+    lead agencies of the other domains that ask for one, and ``informed``.
+    """
 
     agency: str
-    role: str  # lead or informed
+    role: str
     domain: str
     lane: Lane
     control: str
     instruction: str
     item_no: int | None
     due_at: datetime
+
+    @property
+    def leads_domain(self) -> bool:
+        """Whether the agency leads this action's domain, whoever leads the joint control."""
+        return self.role != INFORMED
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,9 @@ class ReviewAction(StrEnum):
     DELAY = "delay"
 
 
+# What an agency has to do with a control: it leads it, joins it with a domain of its own, or is told of it.
+LEAD, JOINED, INFORMED = "lead", "joined", "informed"
+
 COORDINATOR = "border_service"
 AGENCIES = ("border_service", "customs", "internal_affairs", "labour_migration", "agriculture")
 

@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from chekara.domain.decision import Action, DomainScore
 from chekara.domain.selection import NO_GROUNDS, Draw, Grounds, Selection
-from chekara.domain.vocabulary import Lane
+from chekara.domain.vocabulary import INFORMED, LEAD, Lane
+from chekara.policy.joint import join_actions
 from chekara.policy.policy import Policy
 
 # Of several channels that demand the same lane of a domain, which one is named. Draws stand above all: they were first.
@@ -34,7 +35,7 @@ class LaneDecision:
     selected_by : str or None
         What demanded the lane, in the domain that is named first; None for green.
     actions : tuple of Action
-        Strictest first; the lead agency's before those informed.
+        Strictest first; in a domain, its lead agency's before those informed. One of them leads the joint control.
     selections : tuple of Selection
         One per domain that asks for a lane, in the order of the actions.
     """
@@ -79,9 +80,10 @@ def decide(
     wanted = sorted(_wanted(scores, policy, crossing_point, grounds), key=_Wanted.urgency)
     if not wanted:
         return LaneDecision(Lane.GREEN, None, (), ())
-    actions = [action for w in wanted for action in _actions(w, policy, crossing_point, scored_at)]
+    asked = [action for w in wanted for action in _actions(w, policy, crossing_point, scored_at)]
+    actions = join_actions(asked, policy.joint)
     selections = tuple(Selection(w.domain, w.lane, w.selected_by, w.propensity) for w in wanted)
-    return LaneDecision(wanted[0].lane, wanted[0].selected_by, tuple(actions), selections)
+    return LaneDecision(wanted[0].lane, wanted[0].selected_by, actions, selections)
 
 
 def strictest_lanes(risks: Mapping[str, npt.NDArray[np.float64]], policy: Policy) -> npt.NDArray[np.int8]:
@@ -206,7 +208,7 @@ def _actions(wanted: _Wanted, policy: Policy, crossing_point: str, scored_at: da
     return [
         Action(
             agency=agency,
-            role="lead" if agency == agencies.lead else "informed",
+            role=LEAD if agency == agencies.lead else INFORMED,
             domain=wanted.domain,
             lane=wanted.lane,
             control=control.control,

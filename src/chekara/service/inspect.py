@@ -98,8 +98,9 @@ class RecordInspections:
         receipt = sent.known_at if self._clock == "replay" else request.received_at
         received_at, _ = self._profiles.instant(transaction.profiles, receipt)
         known_at = max(sent.known_at, receipt)
+        told = _with_control(decision, replace(sent, known_at=known_at))
         record = InspectionRecord(
-            inspection=self._with_channel(transaction, decision, replace(sent, known_at=known_at), actor.agency),
+            inspection=self._with_channel(transaction, decision, told, actor.agency),
             chain=chain,
             position=0,
             recorded_by=actor.agency,
@@ -158,6 +159,13 @@ class RecordInspections:
             )
 
 
+def _with_control(decision: DecisionRecord | None, sent: Inspection) -> Inspection:
+    """Tie a result to the joint control of its crossing, where the sender names no other."""
+    if decision is None or decision.decision.control_id is None or decision.decision.decided_elsewhere is not None:
+        return sent
+    return replace(sent, details={"control_id": decision.decision.control_id, **sent.details})
+
+
 def _refuse_other_crossings(transaction: LogTransaction, chain: Chain, sent: Inspection) -> None:
     """Refuse a result that cannot be of this crossing, by the rules of `chekara.data.checks.check_references`."""
     known = transaction.known_revisions(chain, [sent.crossing_id]).get(sent.crossing_id, [])
@@ -204,7 +212,7 @@ def channel_of(record: DecisionRecord, reviews: Iterable[Review], domain: str, a
     for review in newest.values():
         if review.action is ReviewAction.REFER and review.refer_to == agency:
             return "referral", None
-    asked = [action for action in record.decision.actions if action.domain == domain and action.role == "lead"]
+    asked = [action for action in record.decision.actions if action.domain == domain and action.leads_domain]
     lead = newest.get(record.leads().get(domain, agency))
     is_overridden = lead is not None and lead.action is ReviewAction.OVERRIDE
     elsewhere = record.decision.decided_elsewhere

@@ -94,7 +94,7 @@ class DecisionRecord:
 
     def leads(self) -> dict[str, str]:
         """Return the lead agency of every domain that scored the crossing or wants it."""
-        leads = {action.domain: action.agency for action in self.decision.actions if action.role == "lead"}
+        leads = {action.domain: action.agency for action in self.decision.actions if action.leads_domain}
         return leads | {score.domain: score.agency for score in self.decision.domains}
 
     def domains_seen_by(self, actor: Actor) -> frozenset[str]:

@@ -13,7 +13,7 @@ from chekara.domain.crossing import Crossing, Value
 from chekara.domain.decision import Decision, DomainScore, Notice
 from chekara.errors import ChekaraError, NotFoundError, NotReadyError
 from chekara.features.profile_live import VoidEvent
-from chekara.policy.decide import decide
+from chekara.policy.decide import LaneDecision, decide
 from chekara.policy.policy import Policy
 from chekara.service.champions import Champion, Champions
 from chekara.service.grounds import GatherGrounds
@@ -289,7 +289,14 @@ class ScoreCrossings:
             if prediction is not None
         )
         scored_at = self._now() if self._clock == "live" else one.crossing.known_at
-        grounds = self._grounds.of(fresh.crossing, known.features, scores, previous=previous, reviews=reviews)
+        grounds = self._grounds.of(
+            fresh.crossing,
+            known.features,
+            scores,
+            previous=previous,
+            reviews=reviews,
+            may_draw=one.chain is Chain.LIVE,
+        )
         decided = decide(scores, self._policy, point, scored_at, grounds)
         elsewhere = decided_elsewhere_of(one.request, previous)
         if one.chain is Chain.LIVE and elsewhere is None:
@@ -314,7 +321,7 @@ class ScoreCrossings:
                 decided_elsewhere=elsewhere,
                 selections=decided.selections,
                 grounds=grounds,
-                control_id=str(uuid.uuid4()) if decided.actions else None,
+                control_id=_control_id(decided, previous),
             ),
             chain=one.chain,
             crossing=one.crossing,
@@ -371,6 +378,13 @@ class ScoreCrossings:
         if fresh.lodged.chain is Chain.TEST:
             found.append(Notice("test_key"))
         return tuple(found)
+
+
+def _control_id(decided: LaneDecision, previous: DecisionRecord | None) -> str | None:
+    """Return the id of the joint control: a crossing has one, whatever its revisions ask for."""
+    if not decided.actions:
+        return None
+    return (None if previous is None else previous.decision.control_id) or str(uuid.uuid4())
 
 
 def _waves(lodged: Sequence[_Lodged]) -> Iterator[list[_Lodged]]:

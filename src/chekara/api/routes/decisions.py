@@ -11,15 +11,13 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from chekara.api.access import requires
+from chekara.api.answers import DECISION, DECISIONS, REVIEW
 from chekara.api.batch import json_response
 from chekara.api.body import read_body
 from chekara.api.context import Context, context_of, language_of
 from chekara.api.fields import BAD_INSTANT, Refusal, check_instant, text_check
 from chekara.api.openapi import (
-    DECISION,
-    DECISIONS,
     READ_ERRORS,
-    REVIEW,
     REVIEW_ERRORS,
     described,
     json_answer,

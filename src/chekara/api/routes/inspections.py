@@ -11,11 +11,11 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from chekara.api.access import requires
+from chekara.api.answers import INSPECTION_ANSWER
 from chekara.api.batch import NDJSON, answer_batch, json_response, row_value, rows_of
 from chekara.api.body import JSON, media_type_of, read_body
 from chekara.api.context import Context, context_of, language_of
 from chekara.api.openapi import (
-    INSPECTION_ANSWER,
     INSPECTION_ERRORS,
     INSPECTION_EXAMPLE,
     described,

@@ -9,15 +9,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from chekara.api.access import requires
+from chekara.api.answers import MODELS, Schema
 from chekara.api.batch import json_response
 from chekara.api.body import read_body
 from chekara.api.context import Context, context_of, language_of
 from chekara.api.openapi import (
     BODY_ERRORS,
     KEY_ERRORS,
-    MODELS,
     ErrorClass,
-    Schema,
     described,
     json_answer,
     json_body,

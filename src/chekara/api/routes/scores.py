@@ -12,13 +12,12 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from chekara.api.access import requires
+from chekara.api.answers import BATCH_ROW, DECISION
 from chekara.api.batch import NDJSON, answer_batch, json_response, row_value, rows_of
 from chekara.api.body import JSON, media_type_of, read_body
 from chekara.api.context import Context, context_of, language_of
 from chekara.api.openapi import (
-    BATCH_ROW,
     CROSSING_EXAMPLE,
-    DECISION,
     SCORE_ERRORS,
     described,
     json_answer,
