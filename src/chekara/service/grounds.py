@@ -114,6 +114,7 @@ class GatherGrounds:
         *,
         previous: DecisionRecord | None,
         reviews: Sequence[Review],
+        may_draw: bool = True,
     ) -> Grounds:
         """Gather the grounds of one crossing.
 
@@ -126,10 +127,15 @@ class GatherGrounds:
             Of the newest revision so far: the lot is not drawn again, and only a person lowers a lane.
         reviews : sequence of Review
             Of the previous decision, oldest first.
+        may_draw : bool
+            False for what a test key sends: it would tell who is drawn when the same crossing comes in earnest.
         """
+        draws = previous.decision.grounds.draws if previous is not None else ()
+        if previous is None and may_draw:
+            draws = self.lots(crossing, features)
         return Grounds(
             rules=self.rules(crossing, features, scores),
-            draws=self.lots(crossing, features) if previous is None else previous.decision.grounds.draws,
+            draws=draws,
             capacity=self.capacity.states(crossing, scores),
             floors={} if previous is None else floors_from(previous, reviews),
             without_models=tuple(sorted(agency for agency, is_stopped in self.without_models.items() if is_stopped)),
