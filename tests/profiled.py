@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from sqlalchemy import select
 
-from chekara.adapters.database import Database, decisions
+from chekara.adapters.database import Database
 from chekara.adapters.decision_log import SqlDecisionLog
+from chekara.adapters.tables import decisions
 from chekara.data.sources import History
 from chekara.features.build import FeatureTable, build_features, items_from_frame
 from chekara.features.catalogue import ItemColumns, laid_columns

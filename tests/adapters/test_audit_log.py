@@ -16,16 +16,16 @@ from rich.console import Console
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DatabaseError
 
-from chekara.adapters import database as tables
+from chekara.adapters import tables
 from chekara.adapters.accounts import Accounts, add_key
 from chekara.adapters.assembly import open_house, verify_log_of
 from chekara.adapters.chain_writer import ChainWriter
 from chekara.adapters.checkpoints import begin_checkpoints, checkpoint_file
-from chekara.adapters.database import guards
 from chekara.adapters.key_files import load_checkpoint_key
 from chekara.adapters.lot_seeds import LotBook, ServingSeeds
 from chekara.adapters.promotions import SqlPromotions
 from chekara.adapters.retention import Retention
+from chekara.adapters.tables import guards
 from chekara.domain.decision import DecidedElsewhere, ModelIdentity
 from chekara.domain.vocabulary import Lane, ReviewAction, Role
 from chekara.errors import AuditError, ConfigurationError, NotFoundError

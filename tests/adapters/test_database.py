@@ -12,7 +12,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 
-from chekara.adapters.database import metadata, open_database
+from chekara.adapters.database import open_database
+from chekara.adapters.tables import metadata
 from chekara.errors import ConfigurationError, LogUnavailableError
 from chekara.settings import Settings
 from tests.small_house import crossing, small_house

@@ -17,7 +17,7 @@ import pytest
 from pyarrow import parquet
 from sqlalchemy import insert, select
 
-from chekara.adapters import database as tables
+from chekara.adapters import tables
 from chekara.adapters.export import Exported, export_history, sentences_of
 from chekara.data.identity import EntityTokens, load_entity_secret
 from chekara.data.report import check_history

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from chekara.adapters.database import Database, open_database, profile_shelves
+from chekara.adapters.database import Database, open_database
 from chekara.adapters.profile_store import (
     ASKED_AT_ONCE,
     Shelf,
@@ -22,6 +22,7 @@ from chekara.adapters.profile_store import (
     serving_shelf,
     slot_of,
 )
+from chekara.adapters.tables import profile_shelves
 from chekara.features.profile_kinds import KINDS
 from chekara.features.profile_live import ResultEvent
 from chekara.service.records import ProfileHead

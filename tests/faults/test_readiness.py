@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event, select
 
-from chekara.adapters.database import Database, ended_sessions, open_database
+from chekara.adapters.database import Database, open_database
+from chekara.adapters.tables import ended_sessions
 from chekara.adapters.write_probe import WriteProbe
 from tests.faults.test_overload import held_database
 from tests.serving import Server, crossing, settings_of

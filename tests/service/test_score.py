@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from sqlalchemy import func, select, text
 
-from chekara.adapters.database import decisions, log, payloads
+from chekara.adapters.tables import decisions, log, payloads
 from chekara.domain.vocabulary import Lane, ReviewAction, Role
 from chekara.errors import (
     AuditError,

@@ -13,8 +13,9 @@ from sqlalchemy.dialects import sqlite
 
 from chekara.adapters.chain_writer import ChainWriter, Clock, now
 from chekara.adapters.checkpoints import signed_after
-from chekara.adapters.database import Database, ended_sessions, key_revocations, keys, open_database
+from chekara.adapters.database import Database, open_database
 from chekara.adapters.readable import readable
+from chekara.adapters.tables import ended_sessions, key_revocations, keys
 from chekara.domain.actor import SCOPES, Actor
 from chekara.domain.vocabulary import Role
 from chekara.errors import ConfigurationError, NotFoundError, UnauthenticatedError

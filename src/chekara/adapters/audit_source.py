@@ -10,11 +10,12 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import Connection, Row, and_, exists, func, select, tuple_
 
-from chekara.adapters import database as tables
-from chekara.adapters.database import Database, as_bytes, as_stored
+from chekara.adapters import tables
+from chekara.adapters.database import Database
 from chekara.adapters.retention import is_signed_removal
 from chekara.adapters.rows import Rows, rows_of
 from chekara.adapters.stored_rows import differing_tables, rows_digest, stored_rows
+from chekara.adapters.tables import as_bytes, as_stored
 from chekara.service.audit import RETENTION, AuditedEntry, Removal
 from chekara.service.chain import payload_digest
 from chekara.service.payload import Plain, parsed

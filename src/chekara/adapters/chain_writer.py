@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Dialect, Table, bindparam, insert, select
 
-from chekara.adapters import database as tables
+from chekara.adapters import tables
 from chekara.adapters.rows import rows_of
 from chekara.service.chain import GENESIS, canonical_json, entry_hash, instant_text, payload_digest
 from chekara.service.payload import Plain

@@ -33,9 +33,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from sqlalchemy import select
 
 from chekara.adapters.chain_writer import ChainWriter, Clock, head_of, now
-from chekara.adapters.database import Database, log, open_database
+from chekara.adapters.database import Database, open_database
 from chekara.adapters.key_files import load_checkpoint_key, load_checkpoint_public_key
 from chekara.adapters.readable import readable
+from chekara.adapters.tables import log
 from chekara.errors import ConfigurationError, LogUnavailableError
 from chekara.service.audit import ANSWERED_KINDS, CHECKPOINTS_BEGUN, Checkpoint
 from chekara.service.chain import instant_text

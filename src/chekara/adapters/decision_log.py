@@ -12,7 +12,7 @@ import numpy as np
 from sqlalchemy import ColumnElement, Connection, Dialect, Table, bindparam, select
 from sqlalchemy.dialects import sqlite
 
-from chekara.adapters import database as tables
+from chekara.adapters import tables
 from chekara.adapters.chain_writer import ChainWriter, Clock, now
 from chekara.adapters.database import Database
 from chekara.adapters.listing import list_decisions

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import pandas as pd
 from sqlalchemy import Connection, func, select
 
-from chekara.adapters import database as tables
+from chekara.adapters import tables
 from chekara.adapters.database import open_database
 from chekara.adapters.loaded_histories import LoadedHistories
 from chekara.adapters.log_events import LogEvent, log_events

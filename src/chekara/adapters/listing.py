@@ -8,14 +8,7 @@ import re
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, exists, or_, select
 
-from chekara.adapters.database import (
-    decided_elsewhere,
-    decision_agencies,
-    decision_domains,
-    decisions,
-    reviews,
-    voids,
-)
+from chekara.adapters.tables import decided_elsewhere, decision_agencies, decision_domains, decisions, reviews, voids
 from chekara.domain.actor import Actor
 from chekara.domain.vocabulary import COORDINATOR, Role
 from chekara.errors import FieldProblem, InvalidRequestError

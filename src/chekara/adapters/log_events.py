@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, func, select
 
-from chekara.adapters import database as tables
+from chekara.adapters import tables
 from chekara.features.profile_live import CrossingEvent, ProfileEvent, ResultEvent, VoidEvent
 from chekara.service.chain import instant_from
 from chekara.service.payload import Plain, crossing_from, inspection_record_from, parsed

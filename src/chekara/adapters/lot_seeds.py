@@ -14,7 +14,7 @@ from typing import Final
 
 from sqlalchemy import Connection, Table, select
 
-from chekara.adapters import database as tables
+from chekara.adapters import tables
 from chekara.adapters.chain_writer import ChainWriter, Clock, now
 from chekara.adapters.database import Database
 from chekara.errors import ConfigurationError

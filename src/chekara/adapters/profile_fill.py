@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 import pandas as pd
 from sqlalchemy import Connection, select
 
-from chekara.adapters import database as tables
+from chekara.adapters import tables
 from chekara.adapters.database import Database
 from chekara.adapters.loaded_histories import LoadedHistories, without
 from chekara.adapters.log_events import LogEvent, count_events, log_events

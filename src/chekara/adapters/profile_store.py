@@ -15,7 +15,8 @@ import numpy.typing as npt
 from sqlalchemy import Connection, Dialect, Table, bindparam, delete, insert, select, update
 from sqlalchemy.dialects import sqlite
 
-from chekara.adapters import database as tables
+from chekara.adapters import tables
+from chekara.adapters.database import as_unavailable
 from chekara.features.profile_kinds import KINDS
 from chekara.features.profile_live import ResultEvent, StateKey
 from chekara.service.chain import canonical_json, instant_from, instant_text
@@ -204,7 +205,7 @@ class TransactionProfiles:
     def head(self) -> ProfileHead | None:
         """Return where the fold stands, or None where nothing was ever folded."""
         if not self._is_head_known:
-            with tables.as_unavailable():
+            with as_unavailable():
                 self._head, self._is_head_known = self._shelf.head(), True
             self._is_begun = self._head is not None
         return self._head
@@ -213,7 +214,7 @@ class TransactionProfiles:
         """Return stored states; a key that was never seen is absent. Earlier changes count."""
         unread = [key for key in keys if key not in self._states]
         if unread:
-            with tables.as_unavailable():
+            with as_unavailable():
                 self._states |= dict.fromkeys(unread) | self._shelf.states(unread)
         return {key: state for key in keys if (state := self._states[key]) is not None}
 
@@ -221,7 +222,7 @@ class TransactionProfiles:
         """Return what crossings contributed; one that was never seen is absent. Earlier changes count."""
         unread = [one for one in crossing_ids if one not in self._records]
         if unread:
-            with tables.as_unavailable():
+            with as_unavailable():
                 self._records |= dict.fromkeys(unread) | self._shelf.records(unread)
         return {one: record for one in crossing_ids if (record := self._records[one]) is not None}
 

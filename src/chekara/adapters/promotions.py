@@ -8,7 +8,8 @@ from contextlib import AbstractContextManager, nullcontext
 from sqlalchemy import select
 
 from chekara.adapters.chain_writer import ChainWriter, Clock, now
-from chekara.adapters.database import Database, payloads, promotions
+from chekara.adapters.database import Database
+from chekara.adapters.tables import payloads, promotions
 from chekara.service.payload import parsed, plain_promotion, promotion_from
 from chekara.service.records import Chain, Promotion
 

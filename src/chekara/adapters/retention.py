@@ -16,7 +16,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from sqlalchemy import Connection, Row, delete, select, tuple_
 
-from chekara.adapters import database as tables
+from chekara.adapters import tables
 from chekara.adapters.chain_writer import ChainWriter, Clock, now
 from chekara.adapters.database import Database
 from chekara.adapters.readable import readable

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from chekara.adapters import database as tables
+from chekara.adapters import tables
 from chekara.adapters.rows import Rows
 from chekara.service.chain import canonical_json, payload_digest
 

@@ -12,7 +12,8 @@ from typing import Final
 
 from sqlalchemy import delete, insert
 
-from chekara.adapters.database import Database, ended_sessions
+from chekara.adapters.database import Database
+from chekara.adapters.tables import ended_sessions
 from chekara.errors import LogUnavailableError
 
 EVERY_SECONDS: Final = 1.0
