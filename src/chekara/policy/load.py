@@ -1,11 +1,11 @@
-"""Read a policy file (TOML); every error names the key and the line."""
+"""Read a policy: one TOML file, or a folder of them; every error names key, file and line."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from importlib.resources import files
 from itertools import pairwise
@@ -16,10 +16,16 @@ from chekara.domain.vocabulary import AGENCIES, BORDER_REGIMES
 from chekara.errors import ConfigurationError
 from chekara.policy.load_plans import DEMANDING_LANES, capacity_plan, joint_plan, lot_plan
 from chekara.policy.policy import COMBINERS, Agencies, AgencyException, Control, DomainPolicy, Policy
+from chekara.policy.rules_load import rule_text
 from chekara.policy.tables import Table
 
 FORMAT = 1
 DEFAULT_CURRENCY = "KGS"
+
+
+MAIN_FILE = "policy.toml"
+PARTS = ("risks", "rules", "areas")
+"""Arrays of tables, and the folders beside the main file whose files hold more of them."""
 
 
 def load_policy(path: Path | None = None) -> Policy:
@@ -28,7 +34,8 @@ def load_policy(path: Path | None = None) -> Policy:
     Parameters
     ----------
     path : Path, optional
-        A policy file; default: the one that ships.
+        A policy file, or a folder with ``policy.toml`` and, where there are any, ``risks/*.toml``, ``rules/*.toml``
+        and ``areas/*.toml``; default: the one that ships.
 
     Returns
     -------
@@ -37,32 +44,89 @@ def load_policy(path: Path | None = None) -> Policy:
     Raises
     ------
     ConfigurationError
-        The file cannot be read or is not TOML, a key is unknown, missing or of the wrong kind, thresholds do not
-        rise with the strictness of the lane, or an agency is unknown. The error names key and line.
+        A file cannot be read or is not TOML, a key is unknown, missing or of the wrong kind, thresholds do not rise
+        with the strictness of the lane, an agency is unknown, or a rule cannot be read. The error names key, file and
+        line.
 
     Examples
     --------
     >>> load_policy().domains["vehicle_crime"].agencies.lead
     'internal_affairs'
     """
-    name = "default.toml" if path is None else path.name
+    return policy_of(policy_texts(path))
+
+
+def policy_texts(path: Path | None = None) -> dict[str, str]:
+    """Read the files of a policy, the main one first, the others by name.
+
+    Parameters
+    ----------
+    path : Path, optional
+        As for `load_policy`.
+
+    Returns
+    -------
+    dict of str to str
+        Text by name of the file within the policy, with ``/``.
+
+    Raises
+    ------
+    ConfigurationError
+        A file cannot be read.
+    """
+    if path is None:
+        return {"default.toml": files("chekara.policy").joinpath("default.toml").read_text("utf-8")}
+    if not path.is_dir():
+        return {path.name: _text(path, path.name)}
+    parts = [own for part in PARTS for own in sorted((path / part).glob("*.toml"))]
+    return {own.relative_to(path).as_posix(): _text(own, own.name) for own in (path / MAIN_FILE, *parts)}
+
+
+def _text(path: Path, name: str) -> str:
     try:
-        text = files("chekara.policy").joinpath(name).read_text("utf-8") if path is None else path.read_text("utf-8")
+        return path.read_text("utf-8")
     except (OSError, UnicodeDecodeError):
         raise ConfigurationError(
-            "the policy file cannot be read", where=name, hint="CHEKARA_POLICY names a TOML file in UTF-8"
+            "the policy file cannot be read", where=name, hint="CHEKARA_POLICY names a TOML file in UTF-8, or a folder"
         ) from None
-    root = Table.of(text, name)
-    return _policy(root, _digest(root.content))
 
 
-def _digest(content: Mapping[str, Any]) -> str:
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+def policy_of(texts: Mapping[str, str]) -> Policy:
+    """Make a policy of its texts.
+
+    Parameters
+    ----------
+    texts : mapping of str to str
+        What `policy_texts` read: the main file comes first.
+
+    Raises
+    ------
+    ConfigurationError
+        As for `load_policy`.
+    """
+    roots = [Table.of(text, name) for name, text in texts.items()]
+    for root in roots[1:]:
+        root.only(root.source.name.split("/")[0])
+    return _policy(roots, _digest([root.content for root in roots]))
+
+
+def _digest(contents: Sequence[Mapping[str, Any]]) -> str:
+    """Return the digest over the content: where a part stands, in one file or in several, makes no difference."""
+    whole = dict(contents[0])
+    for part in PARTS:
+        entries = [entry for content in contents for entry in content.get(part, ())]
+        if entries:
+            whole[part] = entries
+    # Instants and days are written as TOML writes them.
+    canonical = json.dumps(whole, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
     return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"
 
 
-def _policy(root: Table, digest: str) -> Policy:
-    root.only("name", "format", "combiner", "currency", "border", "agencies", "domains", "capacity", "lot", "joint")
+def _policy(roots: Sequence[Table], digest: str) -> Policy:
+    root = roots[0]
+    root.only(
+        "name", "format", "combiner", "currency", "border", "agencies", "domains", "capacity", "lot", "joint", *PARTS
+    )
     if root.get("format", int) != FORMAT:
         raise root.error("format", "unknown format of a policy file", f"this version reads format {FORMAT}")
     border, agencies, domains = root.table("border"), root.table("agencies"), root.table("domains", is_required=True)
@@ -85,6 +149,7 @@ def _policy(root: Table, digest: str) -> Policy:
         capacity=capacity,
         lot=lot_plan(root.table("lot"), own_domains, capacity.shifts),
         joint=joint_plan(root.table("joint"), own_domains),
+        rules=rule_text(roots, own_domains, known),
     )
 
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from chekara.domain.vocabulary import AGENCIES, COORDINATOR, Lane
 from chekara.errors import ConfigurationError
 from chekara.policy.plans import CapacityPlan, JointPlan, LotPlan
+from chekara.policy.rules import RuleText
 
 COMBINERS = ("rank",)
 
@@ -151,6 +152,8 @@ class Policy:
         Shifts, and how many controls agencies can do.
     lot : LotPlan
     joint : JointPlan
+    rules : RuleText
+        Rules, priority control areas and the risks that they stand on.
     """
 
     name: str
@@ -164,6 +167,7 @@ class Policy:
     capacity: CapacityPlan
     lot: LotPlan
     joint: JointPlan
+    rules: RuleText
 
     @property
     def known_agencies(self) -> frozenset[str]:
