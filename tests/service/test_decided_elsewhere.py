@@ -64,13 +64,18 @@ def test_a_result_was_selected_by_what_demanded_the_lane(
     assert recorded(house) == expected
 
 
-def test_what_the_sender_of_a_result_says_counts_more(house: SmallHouse) -> None:
-    told(house, crossing(), LOT)
+def test_what_the_sender_of_a_result_says_counts_more_except_of_a_draw(house: SmallHouse) -> None:
+    told(house, crossing(), RULE)
     assert recorded(house, selected_by="mandatory") == ("mandatory", None)
+    told(house, crossing("c2"), LOT)
+    assert recorded(house, inspection_id="i2", crossing_id="c2", selected_by="mandatory") == ("random", 0.25)
 
 
-def test_an_officer_who_chose_another_lane_afterwards_selected_it(house: SmallHouse) -> None:
-    record = told(house, crossing(), LOT)
+@pytest.mark.parametrize(("elsewhere", "expected"), [(RULE, ("officer", None)), (LOT, ("random", 0.25))])
+def test_an_officer_who_chose_another_lane_afterwards_selected_it_unless_it_was_drawn(
+    house: SmallHouse, elsewhere: DecidedElsewhere, expected: tuple[str, float | None]
+) -> None:
+    record = told(house, crossing(), elsewhere)
     analyst = actor(role=Role.ANALYST, holder="officer 9")
     house.review(
         analyst,
@@ -81,7 +86,7 @@ def test_an_officer_who_chose_another_lane_afterwards_selected_it(house: SmallHo
             lane=Lane.BLUE,
         ),
     )
-    assert recorded(house) == ("officer", None)
+    assert recorded(house) == expected
 
 
 def test_a_correction_takes_nothing_back_and_lowers_no_lane(house: SmallHouse, tmp_path: Path) -> None:

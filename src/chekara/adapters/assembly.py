@@ -18,6 +18,8 @@ from chekara.adapters.decision_log import SqlDecisionLog
 from chekara.adapters.key_files import load_checkpoint_key, load_checkpoint_public_key, load_label_key
 from chekara.adapters.label_cipher import AesLabelCipher
 from chekara.adapters.loaded_histories import LoadedHistories
+from chekara.adapters.lot_seeds import LotBook, ServingSeeds
+from chekara.adapters.lot_watch import LotWatch
 from chekara.adapters.profile_load import catch_up, is_of_other_layout
 from chekara.adapters.profile_store import TransactionProfiles, serving_shelf
 from chekara.adapters.profile_upgrade import ProfileUpgrade
@@ -32,6 +34,7 @@ from chekara.service.champions import Champion, Champions
 from chekara.service.grounds import GatherGrounds
 from chekara.service.group import WriteGroup
 from chekara.service.inspect import RecordInspections
+from chekara.service.lot import DrawFromSeeds
 from chekara.service.profiles import FoldEvents
 from chekara.service.promote import PromoteModel
 from chekara.service.ranks import RankWindows
@@ -60,6 +63,10 @@ class House:
     champions : Champions
         Which models serve; empty: not ready.
     policy : Policy
+    lots : LotBook
+        Seeds of the lot, committed and published.
+    lot_watch : LotWatch
+        Why nothing is drawn, and whether what is drawn is done.
     preparing : callable
         Why nothing can be scored yet, with progress, or None.
     unwritable : callable
@@ -80,6 +87,8 @@ class House:
     review: RecordReview
     champions: Champions
     policy: Policy
+    lots: LotBook
+    lot_watch: LotWatch
     preparing: Callable[[], str | None]
     unwritable: Callable[[], str | None]
     bundle_folder: Callable[[str], Path]
@@ -138,6 +147,8 @@ def open_house(
     if not upgrade.start_if_needed():
         catch_up(database, profiles)
         take_up_models()
+    lots = LotBook(database, settings)
+    seeds = ServingSeeds(lots)
     score = ScoreCrossings(
         champions=champions,
         policy=policy,
@@ -145,7 +156,7 @@ def open_house(
         cipher=cipher,
         ranks=ranks,
         profiles=profiles,
-        grounds=GatherGrounds(),
+        grounds=GatherGrounds(lots=DrawFromSeeds(policy, seeds.of)),
         clock=clock,
     )
     record = RecordInspections(policy=policy, cipher=cipher, profiles=profiles, clock=clock)
@@ -183,6 +194,8 @@ def open_house(
         review=RecordReview(log=log, policy=policy),
         champions=champions,
         policy=policy,
+        lots=lots,
+        lot_watch=LotWatch(database, policy, seeds),
         preparing=upgrade.waits_for,
         unwritable=unwritable,
         bundle_folder=store.folder,

@@ -236,6 +236,11 @@ class SqlLogTransaction:
         self.flush()
         return _Reader(self._connection, self._cipher).inspection(chain, inspection_id, revision)
 
+    def results(self, chain: Chain, crossing_id: str) -> tuple[InspectionRecord, ...]:
+        """Return the results of a crossing, each in its newest revision, oldest first; earlier appends count."""
+        self.flush()
+        return _Reader(self._connection, self._cipher).results(chain, crossing_id)
+
     def append_inspection(self, record: InspectionRecord, *, content: str) -> InspectionRecord:
         """Append a result; returns it as it will be read, with its log position."""
         plain = plain_inspection_record(record, content=content)

@@ -30,6 +30,10 @@ class Metrics:
         1 for each serving (domain, version, digest).
     ready : Gauge
         1 when crossings can be scored.
+    lot_draws : Gauge
+        1 while the lot draws: a seed is committed for this month.
+    lot_alarm : Gauge
+        1 for each alarm of the lot (code, domain, crossing point): too few of its draws are done.
     """
 
     def __init__(self) -> None:
@@ -50,6 +54,13 @@ class Metrics:
             "chekara_model_serving", "Models that serve", ["domain", "version", "digest"], registry=self.registry
         )
         self.ready = Gauge("chekara_ready", "Whether crossings can be scored", registry=self.registry)
+        self.lot_draws = Gauge("chekara_lot_draws", "Whether the lot draws", registry=self.registry)
+        self.lot_alarm = Gauge(
+            "chekara_lot_alarm",
+            "Too few draws of the lot are done",
+            ["code", "domain", "crossing_point"],
+            registry=self.registry,
+        )
 
     def exposition(self) -> bytes:
         """Return all series in Prometheus' text format."""

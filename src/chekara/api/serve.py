@@ -20,6 +20,7 @@ from chekara.api.metrics import Metrics
 from chekara.api.openapi import CROSSING_EXAMPLE
 from chekara.api.warm import example_crossing, warm_profiles, warm_texts
 from chekara.errors import ConfigurationError
+from chekara.policy.lot import has_lot
 from chekara.service.records import ClockMode
 from chekara.settings import Settings
 from chekara.web.routes import mount_pages
@@ -70,6 +71,8 @@ def run_server(
         example=example_crossing(CROSSING_EXAMPLE, settings.limits),
     )
     try:
+        if settings.is_dev and has_lot(house.policy.lot):
+            house.lots.commit_present()  # production draws nothing until somebody commits a seed
         _serve(settings, house, listener, metrics, clock, started)
     finally:
         house.close()
@@ -114,6 +117,8 @@ def _serve(
     serving = sorted(house.champions.serving())
     for problem in house.champions.problems():
         log.error("bundle_refused", problem=problem)
+    if (no_lot := house.lot_watch.problem()) is not None:
+        log.warning("no_lot", problem=no_lot)
     log.info("listening", host=host, port=port, domains=serving, seconds=round(time.perf_counter() - started, 2))
     config = uvicorn.Config(
         app,

@@ -151,3 +151,8 @@ def checked_period(text: str, *, where: str) -> str:
     if _PERIOD.fullmatch(text) is None or text < "0001-01":
         raise ConfigurationError("not a month", where=where, hint="for example 2026-12")
     return text
+
+
+def has_lot(plan: LotPlan) -> bool:
+    """Whether a plan draws anything anywhere."""
+    return bool(plan.domains) and any((plan.propensity, *(own.propensity for own in plan.exceptions)))

@@ -10,7 +10,7 @@ from chekara.data.schema import EARLIEST_CONTROL
 from chekara.domain.actor import Actor, Permission, may, sees_domain
 from chekara.domain.inspection import Inspection
 from chekara.domain.review import Review
-from chekara.domain.vocabulary import Lane, ReviewAction
+from chekara.domain.vocabulary import ReviewAction
 from chekara.errors import (
     ChekaraError,
     FieldProblem,
@@ -134,15 +134,26 @@ class RecordInspections:
     def _with_channel(
         self, transaction: LogTransaction, decision: DecisionRecord | None, sent: Inspection, agency: str
     ) -> Inspection:
-        """Fill in what sent the crossing there, and how probable that was, where the sender does not say."""
-        if sent.selected_by is not None:
-            return sent
+        """Fill in what sent the crossing there, and how probable that was.
+
+        What the service drew is its own to tell, whatever the sender says; another channel is the sender's word where
+        it is given.
+        """
         if decision is None:
+            if sent.selected_by is not None:
+                return sent
             problem = FieldProblem("/selected_by", "required", "Only of a crossing that was scored here is it known.")
             raise InvalidRequestError("1 field is not what the contract asks for", problems=(problem,))
         reviews = transaction.reviews(decision.chain, decision.decision.decision_id)
-        selected_by, propensity = channel_of(decision, reviews, sent.domain, agency)
-        return replace(sent, selected_by=selected_by, propensity=propensity)
+        channel, propensity = channel_of(decision, reviews, sent.domain, agency)
+        if propensity is not None and _has_undone_draw(transaction.results(decision.chain, sent.crossing_id), sent):
+            channel, propensity = "officer", None
+        elif propensity is not None:
+            return replace(sent, selected_by=channel, propensity=propensity)
+        if sent.selected_by == "random" and any(one.domain == sent.domain for one in decision.decision.grounds.draws):
+            problem = FieldProblem("/selected_by", "not_drawn", "The lot did not fall on this crossing and domain.")
+            raise InvalidRequestError("1 field is not what the contract asks for", problems=(problem,))
+        return sent if sent.selected_by is not None else replace(sent, selected_by=channel, propensity=propensity)
 
     def _refuse_other_agencies(self, actor: Actor, domain: str, decision: DecisionRecord | None) -> None:
         if domain not in self._policy.domains:
@@ -151,7 +162,8 @@ class RecordInspections:
         places: tuple[Agencies, ...] = self._policy.domain(domain).places
         if decision is not None:
             places = (self._policy.agencies(domain, decision.decision.crossing_point),)
-        if not any(sees_domain(actor, own.lead, own.informed) for own in places):
+        is_referred = decision is not None and actor.agency in decision.referred.get(domain, ())
+        if not is_referred and not any(sees_domain(actor, own.lead, own.informed) for own in places):
             raise ForbiddenError(
                 "the key's agency neither leads this domain nor is informed of it",
                 where="domain",
@@ -202,25 +214,35 @@ def channel_of(record: DecisionRecord, reviews: Iterable[Review], domain: str, a
     Returns
     -------
     selected_by : str
-        ``referral`` where another agency handed the crossing to this one; ``officer`` where a person of the lead
-        agency chose another lane, or where nobody had asked for a control of the domain; else what the decision
-        itself was made by (``model``, ``rule``, ``random`` ...); where it was made elsewhere, by that.
+        ``random`` where the domain was drawn, whatever else wanted the control and whatever officers did afterwards:
+        it was drawn first. Else ``referral`` where another agency handed the crossing to this one; ``officer`` where a
+        person of the lead agency chose another lane, or where nobody had asked for a control of the domain; else what
+        the domain was selected by (``model``, ``rule`` ...); where it was decided elsewhere, by that.
     propensity : float or None
         Of the draw, for ``random``.
     """
+    elsewhere = record.decision.decided_elsewhere
+    selected = next((one for one in record.decision.selections if one.domain == domain), None)
+    if elsewhere is None and selected is not None and selected.propensity is not None:
+        return selected.selected_by, selected.propensity
+    if elsewhere is not None and elsewhere.selected_by is not None and elsewhere.propensity is not None:
+        return elsewhere.selected_by, elsewhere.propensity
     newest = {review.agency: review for review in reviews}
     for review in newest.values():
         if review.action is ReviewAction.REFER and review.refer_to == agency:
             return "referral", None
-    asked = [action for action in record.decision.actions if action.domain == domain and action.leads_domain]
     lead = newest.get(record.leads().get(domain, agency))
-    is_overridden = lead is not None and lead.action is ReviewAction.OVERRIDE
-    elsewhere = record.decision.decided_elsewhere
-    if elsewhere is not None and not is_overridden:
-        return elsewhere.selected_by or "officer", elsewhere.propensity if elsewhere.selected_by else None
-    if is_overridden or all(action.lane is Lane.GREEN for action in asked):
+    if lead is not None and lead.action is ReviewAction.OVERRIDE:
         return "officer", None
-    return record.decision.selected_by or "officer", None
+    if elsewhere is not None:
+        return elsewhere.selected_by or "officer", None
+    return "officer" if selected is None else selected.selected_by, None
+
+
+def _has_undone_draw(stored: Iterable[InspectionRecord], sent: Inspection) -> bool:
+    """Whether the draw of a domain came to nothing: whoever makes another control later has chosen to."""
+    others = [one.inspection for one in stored if one.inspection.inspection_id != sent.inspection_id]
+    return any(one.domain == sent.domain and one.selected_by == "random" and not one.is_done for one in others)
 
 
 def _is_repeated(sent: Inspection, content: str, stored: Sequence[KnownInspection]) -> bool:

@@ -130,6 +130,10 @@ class LogTransaction(Protocol):
         """Return a stored result."""
         ...
 
+    def results(self, chain: Chain, crossing_id: str) -> tuple[InspectionRecord, ...]:
+        """Return the results of a crossing, each in its newest revision, oldest first; earlier appends count."""
+        ...
+
     def append_inspection(self, record: InspectionRecord, *, content: str) -> InspectionRecord:
         """Append a result; returns it with its log position."""
         ...

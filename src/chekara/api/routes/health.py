@@ -15,7 +15,8 @@ from chekara.api.access import authenticate, bearer
 from chekara.api.context import Context, context_of
 from chekara.api.openapi import problem_responses
 from chekara.domain.actor import Permission, may
-from chekara.errors import ForbiddenError, NotReadyError, UnauthenticatedError
+from chekara.errors import ForbiddenError, LogUnavailableError, NotReadyError, UnauthenticatedError
+from chekara.policy.lot import has_lot
 
 router = APIRouter(tags=["operation"])
 
@@ -32,14 +33,17 @@ async def healthz() -> dict[str, str]:
 async def readyz(request: Request) -> Response:
     """Tell whether crossings can be scored: a verified and warm model serves, and the log takes writes.
 
-    Not ready is 503 with the problem ``not_ready`` and the reason; while profiles are made for this version or policy,
-    with how far that has come.
+    A warning ``no_lot`` says that nothing is drawn at random, and why. Not ready is 503 with the problem ``not_ready``
+    and the reason; while profiles are made for this version or policy, with how far that has come.
     """
     context = context_of(request)
     error = await _why_not_ready(context)
     if error is not None:
         raise error
-    return JSONResponse({"status": "ready", "domains": sorted(context.house.champions.serving())})
+    body: dict[str, object] = {"status": "ready", "domains": sorted(context.house.champions.serving())}
+    if (no_lot := await run_in_threadpool(context.house.lot_watch.problem)) is not None:
+        body["warnings"] = [{"code": "no_lot", "message": no_lot}]
+    return JSONResponse(body)
 
 
 async def _why_not_ready(context: Context) -> NotReadyError | None:
@@ -73,6 +77,7 @@ async def metrics(
     context = context_of(request)
     context.metrics.ready.set(1 if await _why_not_ready(context) is None else 0)
     _refresh(context)
+    await run_in_threadpool(_refresh_lot, context)
     return Response(context.metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
 
 
@@ -83,6 +88,18 @@ def _refresh(context: Context) -> None:
     context.metrics.model.clear()
     for domain, champion in serving.items():
         context.metrics.model.labels(domain, champion.identity.version, champion.identity.digest).set(1)
+
+
+def _refresh_lot(context: Context) -> None:
+    watch, metrics = context.house.lot_watch, context.metrics
+    try:
+        problem, alarms = watch.problem(), watch.alarms()
+    except LogUnavailableError:
+        return  # the other series say so; the last that was seen of the lot stays
+    metrics.lot_draws.set(1 if has_lot(context.house.policy.lot) and problem is None else 0)
+    metrics.lot_alarm.clear()
+    for alarm in alarms:
+        metrics.lot_alarm.labels(alarm.code, alarm.domain, alarm.crossing_point).set(1)
 
 
 def _is_from_this_machine(request: Request) -> bool:

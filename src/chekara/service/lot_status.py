@@ -1,0 +1,202 @@
+"""Whether the lot is still a random sample: what was drawn, what of it was done, and where too little was."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+
+from chekara.evaluation.calibration import Z95, wilson_interval
+from chekara.policy.policy import Policy
+
+WINDOW: Final = timedelta(days=28)
+GRACE: Final = timedelta(days=3)
+"""A draw without a result so long after it was due counts as not done, until a result comes."""
+
+EVERYWHERE: Final = "*"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawnCase:
+    """A crossing that was drawn for a domain, by one arm or several.
+
+    Attributes
+    ----------
+    crossing_id, crossing_point, domain, agency : str
+        The agency leads the domain there.
+    drawn_at, due_at : datetime
+    is_done : bool or None
+        Whether the control was made; None where no result of it came.
+    """
+
+    crossing_id: str
+    crossing_point: str
+    domain: str
+    agency: str
+    drawn_at: datetime
+    due_at: datetime
+    is_done: bool | None
+
+    def outcome(self, now: datetime) -> str:
+        """Return ``done``, ``not_done``, or ``waiting`` while a result may still come."""
+        if self.is_done is not None:
+            return "done" if self.is_done else "not_done"
+        return "not_done" if now > self.due_at + GRACE else "waiting"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LotTally:
+    """The lot of one domain at one crossing point, or everywhere.
+
+    Attributes
+    ----------
+    domain, crossing_point, agency : str
+        ``*`` for all crossing points, and for their agencies where these differ.
+    crossings : int
+        That were scored in the window.
+    planned : float
+        Draws that the policy's propensities expect of them.
+    drawn, done, not_done, waiting : int
+    """
+
+    domain: str
+    crossing_point: str
+    agency: str
+    crossings: int
+    planned: float
+    drawn: int
+    done: int
+    not_done: int
+    waiting: int
+
+    @property
+    def done_share(self) -> float:
+        """Done of those that are settled, in [0, 1]; NaN where none is."""
+        settled = self.done + self.not_done
+        return self.done / settled if settled else float("nan")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LotAlarm:
+    """Something that makes the lot worth less than it should be.
+
+    Attributes
+    ----------
+    code : {'few_done', 'below_floor', 'no_seed'}
+    domain, crossing_point, agency : str
+    sentence : str
+        For whoever runs the service.
+    """
+
+    code: str
+    domain: str
+    crossing_point: str
+    agency: str
+    sentence: str
+
+
+def window_at(now: datetime) -> tuple[datetime, datetime]:
+    """Return the window of a look at an instant: 28 days, ending when results may be missed."""
+    return now - GRACE - WINDOW, now - GRACE
+
+
+def tally_lot(
+    cases: Iterable[DrawnCase], crossings: Mapping[tuple[str, time], int], policy: Policy, *, now: datetime
+) -> tuple[LotTally, ...]:
+    """Count draws and what became of them.
+
+    Parameters
+    ----------
+    cases : iterable of DrawnCase
+        Drawn within `window_at`, each crossing and domain once.
+    crossings : mapping of (crossing point, local start of the shift) to int
+        Scored within the window.
+    policy : Policy
+    now : datetime
+
+    Returns
+    -------
+    tuple of LotTally
+        Of every domain of the policy's lot: everywhere, then by crossing point.
+    """
+    counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for case in cases:
+        for point in (EVERYWHERE, case.crossing_point):
+            counts[case.domain, point].update(("drawn", case.outcome(now)))
+    points = sorted({point for point, _ in crossings})
+    return tuple(
+        _tally(domain, point, crossings, counts[domain, point], policy)
+        for domain in sorted(policy.lot.domains)
+        for point in (EVERYWHERE, *points)
+    )
+
+
+def _tally(
+    domain: str, point: str, crossings: Mapping[tuple[str, time], int], counts: Counter[str], policy: Policy
+) -> LotTally:
+    here = {key: n for key, n in crossings.items() if point in (EVERYWHERE, key[0])}
+    agencies = {policy.agencies(domain, own).lead for own, _ in here}
+    return LotTally(
+        domain=domain,
+        crossing_point=point,
+        agency=agencies.pop() if len(agencies) == 1 else EVERYWHERE,
+        crossings=sum(here.values()),
+        planned=sum(n * policy.lot.propensity_at(domain, own, shift) for (own, shift), n in here.items()),
+        drawn=counts["drawn"],
+        done=counts["done"],
+        not_done=counts["not_done"],
+        waiting=counts["waiting"],
+    )
+
+
+def lot_alarms(tallies: Iterable[LotTally], policy: Policy) -> tuple[LotAlarm, ...]:
+    """Return where too few draws were done, beyond what chance explains.
+
+    A share is too low where its upper 95 % bound (Wilson) is: a post with three draws does not cry wolf over one.
+
+    Parameters
+    ----------
+    tallies : iterable of LotTally
+    policy : Policy
+        Its lot's ``alarm_share`` of draws and ``floor`` of crossings.
+    """
+    return tuple(alarm for tally in tallies for alarm in _alarms(tally, policy))
+
+
+def _alarms(tally: LotTally, policy: Policy) -> Iterable[LotAlarm]:
+    where = {"domain": tally.domain, "crossing_point": tally.crossing_point, "agency": tally.agency}
+    place = "everywhere together" if tally.crossing_point == EVERYWHERE else f"at {tally.crossing_point}"
+    settled, lot = tally.done + tally.not_done, policy.lot
+    if settled and wilson_interval(tally.done, settled, Z95)[1] < lot.alarm_share:
+        sentence = f"{tally.domain} {place}: {tally.done} of {settled} draws were done, asked for {lot.alarm_share:.0%}"
+        yield LotAlarm(code="few_done", sentence=sentence, **where)
+    sampled = tally.done + tally.waiting
+    if tally.crossings and wilson_interval(sampled, tally.crossings, Z95)[1] < lot.floor:
+        sentence = (
+            f"{tally.domain} {place}: the lot controlled {sampled} of {tally.crossings} crossings, "
+            f"asked for {lot.floor:.2%} at least"
+        )
+        yield LotAlarm(code="below_floor", sentence=sentence, **where)
+
+
+def show_status(tallies: Iterable[LotTally], alarms: Iterable[LotAlarm], problem: str | None, console: Console) -> None:
+    """Print the state of the lot for a person."""
+    if problem is not None:
+        console.print(f"[bold red]The lot draws nothing:[/] {problem}.")
+    names = ("Domain", "Crossing point", "Lead", "Crossings", "Planned", "Drawn", "Done", "Not done", "Waiting", "Done")
+    table = Table(*names, title="The lot of 28 days, until results may be missed")
+    for one in tallies:
+        share = "" if not one.done + one.not_done else f"{one.done_share:.0%}"
+        counts = (one.crossings, f"{one.planned:.1f}", one.drawn, one.done, one.not_done, one.waiting)
+        table.add_row(one.domain, one.crossing_point, one.agency, *map(str, counts), share)
+    console.print(table)
+    told = list(alarms)
+    for alarm in told:
+        console.print(f"[bold red]Alarm[/] {alarm.code}: {alarm.sentence}.", highlight=False)
+    if not told and problem is None:
+        console.print("No alarm.")
