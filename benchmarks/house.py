@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -16,17 +19,13 @@ import pandas as pd
 
 from benchmarks.traffic import draw_entities
 from chekara.adapters.accounts import add_key
-from chekara.adapters.database import open_database, profile_states
 from chekara.adapters.profile_load import load_profiles
-from chekara.adapters.profile_store import Shelf, serving_shelf
-from chekara.features.profile_kinds import KINDS
 from chekara.features.profile_state import CONTROLS, SUMS
 from chekara.policy import load_policy
 from tests.serving import environment_of, settings_of
 
 MONTHS, PER_DAY, SEED = 9, 300, 7
 KEY = "bench"
-PIECE = 50_000
 
 
 def make_house(home: Path, *, months: int = MONTHS, per_day: int = PER_DAY) -> Path:
@@ -90,26 +89,54 @@ def copy_house(home: Path, to: Path, *, states: int = 0) -> Path:
     """
     shutil.rmtree(to, ignore_errors=True)
     shutil.copytree(home, to, ignore=shutil.ignore_patterns("history", "mlartifacts", "mlflow.db", "*.log"))
-    database = open_database(settings_of(to))
-    width = SUMS + CONTROLS * len(load_policy().domains)
-    rng = np.random.default_rng(1)
-    with database.writing() as connection:
-        shelf = serving_shelf(connection).shelf
     missing = states - count_states(to)
-    for done in range(0, max(missing, 0), PIECE):
-        keys = np.unique(rng.integers(-(2**63), 2**63 - 1, min(PIECE, missing - done)))
-        with database.writing() as connection:
-            Shelf(connection, shelf).add_states(KINDS[-1].name, keys, np.zeros((len(keys), width)))
-    database.close()
+    if missing > 0:
+        width = SUMS + CONTROLS * len(load_policy().domains)
+        state = np.zeros(width).tobytes()
+        # In the order of the table, so that it is written page by page.
+        slots = np.unique(np.random.default_rng(1).integers(-(2**63), 2**63 - 1, missing))
+        with past_the_service(to / "chekara.db") as connection:
+            sql = f"INSERT OR IGNORE INTO {_serving_table(connection, 'states')} VALUES (?, ?)"  # noqa: S608
+            connection.executemany(sql, ((slot, state) for slot in slots.tolist()))
     return to
+
+
+def empty_shelf(database: Path) -> None:
+    """Take all profiles away from a house that nobody serves: everybody will be new.
+
+    Parameters
+    ----------
+    database : Path
+    """
+    with past_the_service(database) as connection:
+        for kind in ("states", "records"):
+            connection.execute(f"DELETE FROM {_serving_table(connection, kind)}")  # noqa: S608
+        connection.commit()
+        connection.execute("VACUUM")
+
+
+@contextmanager
+def past_the_service(database: Path) -> Iterator[sqlite3.Connection]:
+    """Write in bulk to a database that nobody serves: without a journal, without waiting for the disk.
+
+    Parameters
+    ----------
+    database : Path
+    """
+    with closing(sqlite3.connect(database)) as connection:
+        connection.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-500000")
+        yield connection
+        connection.commit()
+        connection.execute("PRAGMA journal_mode=WAL")
+
+
+def _serving_table(connection: sqlite3.Connection, kind: str) -> str:
+    shelf = connection.execute("SELECT shelf FROM profile_shelves WHERE is_serving").fetchone()[0]
+    return f"profile_{kind}_{shelf}"
 
 
 def count_states(home: Path) -> int:
     """Return how many profile states a house serves with."""
-    database = open_database(settings_of(home))
-    try:
-        with database.writing() as connection:
-            table = profile_states[serving_shelf(connection).shelf]
-            return int(connection.exec_driver_sql(f"SELECT count(*) FROM {table.name}").scalar_one())  # noqa: S608
-    finally:
-        database.close()
+    with closing(sqlite3.connect(home / "chekara.db")) as connection:
+        table = _serving_table(connection, "states")
+        return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608

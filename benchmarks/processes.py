@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -112,6 +113,24 @@ def running(
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+@contextmanager
+def ceiling(bodies: Path, log: Path) -> Iterator[Target]:
+    """Run `benchmarks.ceiling` on the server, loop and parser that Chekara uses, until the block ends.
+
+    Parameters
+    ----------
+    bodies : Path
+        What it is to be sent.
+    log : Path
+        Where its output goes.
+    """
+    port = free_port()
+    command = [sys.executable, "-m", "uvicorn", "benchmarks.ceiling:app", "--port", str(port)]
+    command += ["--loop", "uvloop", "--http", "httptools", "--no-access-log"]
+    with running(command, port, "/", log) as pid:
+        yield Target("ceiling", port, "/", {}, str(bodies), pid)
 
 
 def _wait(process: subprocess.Popen[bytes], port: int, path: str, log: Path, seconds: float = 120.0) -> None:

@@ -17,7 +17,6 @@ import os
 import platform
 import sqlite3
 import statistics
-import sys
 import tempfile
 import time
 from contextlib import ExitStack
@@ -33,7 +32,7 @@ from rich.console import Console
 from benchmarks.house import KEY, copy_house, count_states, make_house
 from benchmarks.peer_targets import peer_targets
 from benchmarks.peers import PeerError, peers_python
-from benchmarks.processes import Target, free_port, running, spent
+from benchmarks.processes import Target, ceiling, spent
 from benchmarks.traffic import MARK, ItemLaw, make_bodies
 from benchmarks.turns import Bench, show
 from tests.serving import Server, serving
@@ -96,11 +95,8 @@ def start_all(
             targets += peers
         except (PeerError, RuntimeError) as error:
             found["missing"] = str(error)
-    port = free_port()
-    command = [sys.executable, "-m", "uvicorn", "benchmarks.ceiling:app", "--port", str(port)]
-    command += ["--loop", "uvloop", "--http", "httptools", "--no-access-log"]
-    pid = stack.enter_context(running(command, port, "/", scratch / "ceiling.log"))
-    return server, [*targets, Target("ceiling", port, "/", {}, str(bodies), pid)]
+    top = stack.enter_context(ceiling(bodies, scratch / "ceiling.log"))
+    return server, [*targets, top]
 
 
 def measure(arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
