@@ -22,10 +22,12 @@ from chekara.adapters.accounts import add_key
 from chekara.adapters.profile_load import load_profiles
 from chekara.features.profile_state import CONTROLS, SUMS
 from chekara.policy import load_policy
+from chekara.service.profiles import FoldEvents
 from tests.serving import environment_of, settings_of
 
 MONTHS, PER_DAY, SEED = 9, 300, 7
 KEY = "bench"
+UNFINISHED = "unfinished-bench-house"
 
 
 def make_house(home: Path, *, months: int = MONTHS, per_day: int = PER_DAY) -> Path:
@@ -34,7 +36,7 @@ def make_house(home: Path, *, months: int = MONTHS, per_day: int = PER_DAY) -> P
     Parameters
     ----------
     home : Path
-        CHEKARA_HOME of the house; a house that is there already is left as it is.
+        CHEKARA_HOME of the house; a whole house is left as it is, unless its profiles have another layout by now.
     months, per_day : int
         Size of the border.
 
@@ -42,10 +44,21 @@ def make_house(home: Path, *, months: int = MONTHS, per_day: int = PER_DAY) -> P
     -------
     Path
         ``home``. Its history lies in ``home/history``.
+
+    Raises
+    ------
+    FileExistsError
+        The folder holds something else.
     """
     if (home / "keys.json").exists():
-        return home
-    home.mkdir(parents=True, exist_ok=True)
+        if _is_of_today(home):
+            return home
+        shutil.rmtree(home)
+    if (home.exists() and any(home.iterdir())) and not (home / UNFINISHED).exists():
+        raise FileExistsError(f"{home} is no house of this benchmark: name another folder, or remove it")
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(parents=True)
+    (home / UNFINISHED).touch()
     history = home / "history"
     size = ("--months", str(months), "--per-day", str(per_day), "--seed", str(SEED))
     for words in (
@@ -59,7 +72,15 @@ def make_house(home: Path, *, months: int = MONTHS, per_day: int = PER_DAY) -> P
         settings_of(home), agency="border_service", role="system", holder="bench", scopes=("reasons",), is_test=False
     )
     (home / "keys.json").write_text(json.dumps({KEY: key}), encoding="utf-8")
+    (home / UNFINISHED).unlink()
     return home
+
+
+def _is_of_today(home: Path) -> bool:
+    """Whether the profiles are of the layout that this version folds: others would be made anew at every start."""
+    layout = FoldEvents(tuple(load_policy().domains)).layout
+    with closing(sqlite3.connect(home / "chekara.db")) as connection:
+        return bool(connection.execute("SELECT layout FROM profile_shelves WHERE is_serving").fetchone() == (layout,))
 
 
 def _load_border(home: Path, history: Path) -> None:

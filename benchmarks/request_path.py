@@ -10,6 +10,7 @@ up, and holds what it does not hand on to another stage. Waiting for the disk is
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
 import time
 from collections import defaultdict
@@ -27,6 +28,7 @@ from rich.table import Table
 from sqlalchemy.engine import base
 
 from benchmarks.house import copy_house, make_house
+from benchmarks.service import versions
 from benchmarks.traffic import MARK, make_bodies
 from chekara.adapters import decision_log, profile_store
 from chekara.adapters.assembly import House, open_house
@@ -49,9 +51,12 @@ STAGES: Final = {
     "read the log": ((decision_log.SqlLogTransaction, "known_revisions"),),
     "read profiles": ((profile_store.TransactionProfiles, "states"), (profile_store.TransactionProfiles, "records")),
     "fold profiles": ((FoldEvents, "fold"),),
-    "features, matrix": ((Model, "features"), (Model, "encode"), (predict, "join_features")),
+    "features, matrix": ((predict, "compute_once"), (Model, "features"), (Model, "encode"), (predict, "join_features")),
     "margins, SHAP": ((Model, "margins"), (predict, "explain_rows")),
-    "reasons": ((predict, "_reasons_of"),),
+    "reasons": (
+        (predict, "reasons_at"),
+        (predict, "strongest_places"),
+    ),
     "other of the models": ((known, "predict_all"),),
     "decide": ((ScoreCrossings, "_decide"),),
     "payload, hash chain": ((decision_log, "plain_decision"), (ChainWriter, "append")),
@@ -173,6 +178,7 @@ def main() -> None:
     parser.add_argument("--groups", type=int, nargs="*", default=[1, 16, 64])
     parser.add_argument("--crossings", type=int, default=960, help="crossings of each size of group")
     parser.add_argument("--picture", type=Path)
+    parser.add_argument("--json", type=Path, help="write the figures there, too")
     arguments = parser.parse_args()
     console = open_console()
     home = make_house(arguments.home.resolve())
@@ -201,6 +207,9 @@ def main() -> None:
     table.add_row("together", *(f"{sum(stages.values()):,.0f}" for stages in found.values()), style="bold")
     table.add_row("on the clock, ms per group", *(f"{clock[group]:,.1f}" for group in found))
     console.print(table)
+    if arguments.json is not None:
+        told = {"stages": list(STAGES), "us": found, "clock_ms": clock, "versions": versions()}
+        arguments.json.write_text(json.dumps(told, indent=1), encoding="utf-8")
     if arguments.picture is not None:
         draw(found, arguments.picture)
         console.print(f"Drawn: {arguments.picture}")

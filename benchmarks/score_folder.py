@@ -1,7 +1,7 @@
 """What `chekara score` costs: seconds, processor seconds and memory over a folder, from files to file.
 
     python -m benchmarks.score_folder --home HOME --data DIR
-    python -m benchmarks.score_folder --domain revenue_fraud --domain contraband --months 12 --per-day 280
+    python -m benchmarks.score_folder --domain revenue_fraud --domain contraband --months 12 --per-day 280 [--json FILE]
 
 The first scores with what serves in HOME. The second makes everything under a temporary folder first: a small border to
 train on (every domain, if none is named), and one to score. Other work on the machine lengthens seconds, not processor
@@ -11,6 +11,7 @@ seconds.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import resource
@@ -20,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import lightgbm as lgb
 import numpy as np
@@ -50,8 +52,8 @@ def make(scratch: Path, months: int, per_day: int, domains: Sequence[str]) -> tu
     return home, large
 
 
-def measure(home: Path, data: Path, scratch: Path, console: Console) -> None:
-    """Score once and say what it took."""
+def measure(home: Path, data: Path, scratch: Path, console: Console) -> dict[str, Any]:
+    """Score once, say what it took, and return it."""
     out = scratch / "scores.parquet"
     before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     run("chekara.cli", "score", str(data), "--out", str(out), home=home)
@@ -67,8 +69,17 @@ def measure(home: Path, data: Path, scratch: Path, console: Console) -> None:
         f"{out.stat().st_size / 2**20:.0f} MB; largest process so far {used.ru_maxrss / 2**10:.0f} MB",
         highlight=False,
     )
-    versions = f"numpy {np.__version__}, pandas {pd.__version__}, pyarrow {pyarrow.__version__}"
-    console.print(f"python {platform.python_version()}, lightgbm {lgb.__version__}, {versions}", highlight=False)
+    versions = f"python {platform.python_version()}, lightgbm {lgb.__version__}, numpy {np.__version__}, "
+    versions += f"pandas {pd.__version__}, pyarrow {pyarrow.__version__}"
+    console.print(versions, highlight=False)
+    return {
+        "crossings": n,
+        "domains": domains,
+        "seconds": seconds,
+        "processor_s": cpu,
+        "peak_mb": used.ru_maxrss / 2**10,
+        "versions": versions,
+    }
 
 
 def main() -> None:
@@ -79,13 +90,16 @@ def main() -> None:
     parser.add_argument("--domain", action="append", default=[])
     parser.add_argument("--months", type=int, default=12)
     parser.add_argument("--per-day", type=int, default=280)
+    parser.add_argument("--json", type=Path, help="write the figures there, too")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="chekara-") as name:
         scratch = Path(name)
         home, data = arguments.home, arguments.data
         if home is None or data is None:
             home, data = make(scratch, arguments.months, arguments.per_day, arguments.domain)
-        measure(home, data, scratch, Console())
+        found = measure(home.resolve(), data.resolve(), scratch, Console())
+    if arguments.json:
+        arguments.json.write_text(json.dumps(found, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":

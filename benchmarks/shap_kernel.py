@@ -146,14 +146,16 @@ class Comparison:
         for name, values in (("X", X), ("y", y), ("rows", X[:LARGE_ROWS])):
             np.save(scratch / f"{name}.npy", values)
 
-    def compare(self, model: str) -> tuple[list[Cost], float]:
-        """Compare one model; the last figure is the largest difference from LightGBM's own that was seen."""
+    def compare(self, model: str) -> tuple[list[Cost], dict[str, float]]:
+        """Compare one model; last come the largest difference from LightGBM's own, and from sums that add up."""
         n_trees, max_depth, n_categories = MODELS[model]
         booster = train_model(self._X, self._y, n_trees, max_depth, n_categories)
         batch = self._X[:BATCH_ROWS]
-        difference = np.abs(
-            QuadratureTreeShap(booster).contributions(batch) - np.asarray(booster.predict(batch, pred_contrib=True))
-        ).max()
+        contributions = QuadratureTreeShap(booster).contributions(batch)
+        off = {
+            "from LightGBM": contributions - np.asarray(booster.predict(batch, pred_contrib=True)),
+            "from the margin": contributions.sum(axis=1) - np.asarray(booster.predict(batch, raw_score=True)),
+        }
         sides = {"chekara": ours(booster, self._X[:LARGE_ROWS])}
         for peer in PEERS[model]:
             turn = self._open(peer, booster, n_trees, max_depth, n_categories)
@@ -164,7 +166,7 @@ class Comparison:
         turns = ((BATCH_ROWS, 1), (LARGE_ROWS, 1)) if "woodelf" in sides else ((1, SINGLE_CALLS), (BATCH_ROWS, 1))
         for rows, calls in turns:
             costs += take_turns(sides, rows, calls, self._repeats if rows < LARGE_ROWS else 3, model)
-        return costs, float(difference)
+        return costs, {name: float(np.abs(each).max()) for name, each in off.items()}
 
     def _open(
         self, peer: str, booster: lgb.Booster, n_trees: int, max_depth: int, n_categories: int
@@ -213,6 +215,7 @@ def measure(arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
     for heading in ("model", "rows at once", "side", "us", "times ours", "largest difference"):
         table.add_column(heading, justify="left" if heading in ("model", "side") else "right")
     costs: list[Cost] = []
+    differences: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory(prefix="chekara-bench-") as folder:
         peers, missing = None, []
         try:
@@ -221,9 +224,9 @@ def measure(arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
             missing = [str(error)]
         comparison = Comparison(X, y, arguments.repeats, peers, Path(folder))
         for name in MODELS:
-            found, difference = comparison.compare(name)
+            found, differences[name] = comparison.compare(name)
             for cost in found:
-                told = f"{difference:.1e}" if cost.side == "chekara" else ""
+                told = f"{differences[name]['from LightGBM']:.1e}" if cost.side == "chekara" else ""
                 table.add_row(name, f"{cost.rows:,}", cost.side, f"{cost.us:,.1f}", f"{cost.times:.1f}", told)
             costs += found
         if peers is not None:
@@ -234,6 +237,7 @@ def measure(arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
     console.print(", ".join(f"{name} {version}" for name, version in versions.items()))
     return {
         "costs": [asdict(cost) for cost in costs],
+        "differences": differences,
         "growth": grow(X, y, min(arguments.repeats, 5)),
         "missing": missing + comparison.missing,
         "versions": versions,

@@ -1,6 +1,6 @@
 """How long a training of every domain takes, by stage and domain, and how much memory it holds at most.
 
-    python -m benchmarks.train_five [--crossings 1000000] [--data DIR] [--workers 2]
+    python -m benchmarks.train_five [--crossings 1000000] [--data DIR] [--workers 2] [--json FILE]
 
 From files to registered, evaluated, drawn and audited bundles, in a home of its own that is removed afterwards. Stages
 of one domain overlap with those of others, so theirs add up to more than the whole. Seconds on a clock follow
@@ -11,7 +11,10 @@ clock can show.
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
+import json
 import os
+import platform
 import resource
 import subprocess
 import sys
@@ -118,6 +121,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="a history of your own")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--json", type=Path, help="write the figures there, too")
     arguments = parser.parse_args()
     console = Console()
     with tempfile.TemporaryDirectory(prefix="chekara-bench-") as scratch:
@@ -135,7 +139,19 @@ def main() -> None:
 
         train(data, seed=arguments.seed, workers=arguments.workers)
         told = f"{arguments.crossings:,} crossings" if arguments.data is None else str(data.name)
-        show(clock, console, time.perf_counter() - began, processor_seconds() - used, told)
+        seconds, processor = time.perf_counter() - began, processor_seconds() - used
+        show(clock, console, seconds, processor, told)
+    if arguments.json:
+        figures = {"crossings": arguments.crossings, "seconds": seconds, "processor_s": processor}
+        figures |= {"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "versions": versions()}
+        figures["stages"] = {f"{domain}: {stage}": one for (domain, stage), one in clock.seconds.items()}
+        arguments.json.write_text(json.dumps(figures, indent=1), encoding="utf-8")
+
+
+def versions() -> str:
+    """Name what was measured with."""
+    named = (f"{name} {importlib.metadata.version(name)}" for name in ("lightgbm", "mlflow", "numpy", "pandas"))
+    return ", ".join((f"python {platform.python_version()}", *named))
 
 
 if __name__ == "__main__":
