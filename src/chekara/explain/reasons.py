@@ -88,23 +88,59 @@ def strongest_reasons(
         Largest absolute contribution first, equals by name. Factors that moved nothing are left out.
     """
     amounts = np.asarray(contributions, dtype=np.float64)
+    places = strongest_places(names, amounts[np.newaxis], limit)[0]
+    return reasons_at(places, names, values, amounts, evidence, usual, unseen, goods)
+
+
+def strongest_places(names: Sequence[str], contributions: npt.NDArray[np.float64], limit: int) -> list[list[int]]:
+    """Find the factors that moved many scores most.
+
+    Parameters
+    ----------
+    names : sequence of str, length k
+    contributions : ndarray of shape (n, k), float64
+        Log-odds per feature.
+    limit : int
+        Most factors of one score, at least 1.
+
+    Returns
+    -------
+    list of list of int
+        Per score: places of the largest absolute contributions, the largest first, equals by name. What moved nothing
+        is left out.
+
+    Examples
+    --------
+    >>> strongest_places(["b", "a", "c"], np.array([[0.5, -0.5, 0.0], [0.1, 0.2, 0.3]]), 2)
+    [[1, 0], [2, 1]]
+    """
+    sizes = np.abs(contributions)
+    chosen = sizes > NEGLIGIBLE
+    if sizes.shape[1] > limit:
+        chosen &= sizes >= np.partition(sizes, -limit, axis=1)[:, -limit, np.newaxis]
+    found: list[list[tuple[float, str, int]]] = [[] for _ in sizes]
+    rows, places = np.nonzero(chosen)
+    for row, place, size in zip(rows.tolist(), places.tolist(), sizes[rows, places].tolist(), strict=True):
+        found[row].append((-size, names[place], place))
+    return [[place for _, _, place in sorted(moved)[:limit]] for moved in found]
+
+
+def reasons_at(
+    places: Sequence[int],
+    names: Sequence[str],
+    values: Sequence[Value],
+    contributions: Sequence[float] | npt.NDArray[np.float64],
+    evidence: EvidenceSource,
+    usual: Mapping[str, Usual] | None = None,
+    unseen: Collection[str] = (),
+    goods: str | None = None,
+) -> tuple[Reason, ...]:
+    """Make reasons of the factors at some places, as `strongest_reasons` does."""
     reasons = (
-        _reason(names[place], _plain(values[place]), float(amounts[place]), evidence, usual or {}, goods)
-        for place in _largest(names, np.abs(amounts), limit)
+        _reason(names[place], _plain(values[place]), float(contributions[place]), evidence, usual or {}, goods)
+        for place in places
     )
     return tuple(replace(r, evidence={**r.evidence, "unseen": 1.0}) if r.feature in unseen else r for r in reasons)
-
-
-def _largest(names: Sequence[str], sizes: npt.NDArray[np.float64], limit: int) -> list[int]:
-    """Return the places of the largest sizes, the largest first, equals by name."""
-    moved = np.flatnonzero(sizes > NEGLIGIBLE)
-    if len(moved) > limit > 0:
-        smallest = np.partition(sizes[moved], -limit)[-limit]
-        moved = moved[sizes[moved] >= smallest]
-    ordered = sorted(
-        (-size, names[place], place) for size, place in zip(sizes[moved].tolist(), moved.tolist(), strict=True)
-    )
-    return [place for _, _, place in ordered[:limit]]
 
 
 def _reason(
@@ -125,9 +161,11 @@ def _reason(
 
 def _plain(value: object) -> Value:
     """Turn a cell of a feature column into what JSON and people can hold: no NaN, no float32 tail of digits."""
-    if value is None or isinstance(value, str):
-        return value
-    number = float(value)  # type: ignore[arg-type]  # what is not text in a feature column is a number
+    return value if value is None or isinstance(value, str) else _shortened(float(value))  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=16_384)
+def _shortened(number: float) -> float | None:
     return float(str(np.float32(number))) if math.isfinite(number) else None
 
 

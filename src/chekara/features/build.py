@@ -7,7 +7,7 @@ nothing knows how many there are. A feature never sees another crossing's row.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import lru_cache
@@ -47,7 +47,7 @@ class FeatureTable:
         Numbers are float32 with NaN for missing, never infinite; categories are object arrays of str with None.
     n_items : int
     laid : LaidColumns or None
-        Numbers of theirs that came as one matrix, where they did; ``values`` holds the same columns.
+        Numbers of theirs that lie in one matrix, where they do; ``values`` holds the same columns.
     """
 
     names: tuple[str, ...]
@@ -55,12 +55,6 @@ class FeatureTable:
     values: Mapping[str, Array]
     n_items: int
     laid: LaidColumns | None = field(default=None, compare=False, repr=False)
-
-    def only(self, names: Collection[str]) -> FeatureTable:
-        """Keep some features; names that are not here are passed over."""
-        kept = [(name, kind) for name, kind in zip(self.names, self.kinds, strict=True) if name in names]
-        values = {name: self.values[name] for name, _ in kept}
-        return FeatureTable(tuple(n for n, _ in kept), tuple(k for _, k in kept), values, self.n_items)
 
     def take(self, rows: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> FeatureTable:
         """Keep some rows, by position or by mask."""
@@ -135,12 +129,16 @@ def items_from_crossings(crossings: Sequence[Crossing]) -> Layout:
         }
         for c in crossings
     ]
-    rows = [header | dict(item) for header, c in zip(headers, crossings, strict=True) for item in c.items]
+    lines = [(item, header) for header, c in zip(headers, crossings, strict=True) for item in c.items]
     index = np.repeat(np.arange(len(crossings), dtype=np.int64), [len(c.items) for c in crossings])
-    names = dict.fromkeys(name for row in rows for name in row)
-    values = {name: _column_from_values(name, [row.get(name) for row in rows]) for name in names}
+    of_items = dict.fromkeys(name for item, _ in lines for name in item)
+    of_headers = dict.fromkeys(name for header in headers for name in header if name not in of_items)
+    # What the header says is read once per crossing and repeated.
+    values = {name: _column_from_values(name, [h.get(name) for h in headers])[index] for name in of_headers}
+    for name in of_items:
+        values[name] = _column_from_values(name, [item.get(name, header.get(name)) for item, header in lines])
     values[declared.CROSSING_INDEX] = index
-    return ItemColumns(values, len(rows)), index
+    return ItemColumns(values, len(lines)), index
 
 
 def _column_from_values(name: str, given: Sequence[Value | None]) -> Array:
@@ -192,9 +190,9 @@ def build_features(
     >>> build_features(items, ["value_per_kg"], {}).values["value_per_kg"]
     array([3.], dtype=float32)
     """
-    wanted = tuple(names)
-    plan = _plan(wanted, tuple(sorted(extensions.items())))
-    if plan.is_compared and REFERENCE_PRICE not in items.values:
+    wanted, laid = tuple(names), items.laid
+    plan = _plan(wanted, tuple(sorted(extensions.items())), None if laid is None else laid.names)
+    if plan.is_compared and not items.has(REFERENCE_PRICE):
         raise ConfigurationError(
             "this feature compares with what is usual; lay the profile columns beside the items", where=plan.is_compared
         )
@@ -202,18 +200,44 @@ def build_features(
     for name, kind in plan.extensions:
         column = _extension(items, name, kind)
         values[name] = _narrow(column) if kind == "number" else column
-    if items.laid is not None and _are_laid(plan.profiles, items.laid.names):
-        beside = ValuesBeside(wanted, values, items.laid)
-        return FeatureTable(wanted, plan.kinds, beside, items.n_items, items.laid)
     for name in plan.profiles:
         column = items.number(name)
         values[name] = column if column.dtype == np.float32 else _narrow(column)
-    return FeatureTable(wanted, plan.kinds, values, items.n_items)
+    if laid is None:
+        return FeatureTable(wanted, plan.kinds, values, items.n_items)
+    return FeatureTable(wanted, plan.kinds, ValuesBeside(wanted, values, laid), items.n_items, laid)
+
+
+def compute_once(items: ItemColumns, models: tuple[tuple[str, ...], ...]) -> ItemColumns:
+    """Compute the numbers that several models ask of the same lines, each once, into one matrix.
+
+    Parameters
+    ----------
+    items : ItemColumns
+        With what the profile engine laid beside them.
+    models : tuple of tuple of str
+        Features of each model. What is not in the catalogue is left to each model.
+
+    Returns
+    -------
+    ItemColumns
+        The same lines; `build_features` finds the numbers where the profiles lie.
+    """
+    laid = LaidColumns((), np.empty((0, items.n_items), dtype=np.float32)) if items.laid is None else items.laid
+    features, names = _numbers_of(models, laid.names)
+    own = np.array([_computed_once(feature, items) for feature in features], dtype=np.float32)
+    matrix = np.concatenate([laid.matrix, own.reshape(len(features), items.n_items)])
+    return ItemColumns(items.values, items.n_items, items.computed, LaidColumns(names, matrix))
 
 
 @lru_cache(maxsize=64)
-def _are_laid(profiles: tuple[str, ...], laid: tuple[str, ...]) -> bool:
-    return row_of(laid).keys() >= set(profiles)
+def _numbers_of(
+    models: tuple[tuple[str, ...], ...], laid: tuple[str, ...]
+) -> tuple[tuple[Feature, ...], tuple[str, ...]]:
+    """Return the numbers of the catalogue that some models ask for and nobody laid, and all names of the matrix."""
+    asked = [find_feature(name) for name in dict.fromkeys(name for model in models for name in model)]
+    numbers = tuple(one for one in asked if one is not None and one.kind == "number" and one.source != "profile")
+    return numbers, (*laid, *(feature.name for feature in numbers))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,7 +248,7 @@ class _Plan:
     ----------
     kinds : tuple of {'number', 'category'}
     profiles : tuple of str
-        Those that are columns laid beside the lines.
+        Those that are columns beside the lines, but no rows of the matrix that lies there.
     computed : tuple of Feature
     extensions : tuple of (str, {'number', 'category'})
     is_compared : str
@@ -239,7 +263,9 @@ class _Plan:
 
 
 @lru_cache(maxsize=64)
-def _plan(wanted: tuple[str, ...], extensions: tuple[tuple[str, FeatureKind], ...]) -> _Plan:
+def _plan(
+    wanted: tuple[str, ...], extensions: tuple[tuple[str, FeatureKind], ...], laid: tuple[str, ...] | None
+) -> _Plan:
     """Find what some features are made from: every request asks for the same ones."""
     national = dict(extensions)
     found = {name: find_feature(name) for name in wanted}
@@ -249,10 +275,12 @@ def _plan(wanted: tuple[str, ...], extensions: tuple[tuple[str, FeatureKind], ..
         if not (is_extension(name) and name in national):
             raise ConfigurationError("no such feature", where=name, hint="see docs/features.md")
     compared = [name for name, feature in own.items() if feature.source == "reference"]
+    rows = row_of(laid or ())
+    unlaid = {name: feature for name, feature in own.items() if name not in rows}
     return _Plan(
         kinds=tuple(own[name].kind if name in own else national[name] for name in wanted),
-        profiles=tuple(name for name, feature in own.items() if feature.source == "profile"),
-        computed=tuple(feature for feature in own.values() if feature.source != "profile"),
+        profiles=tuple(name for name, feature in unlaid.items() if feature.source == "profile"),
+        computed=tuple(feature for feature in unlaid.values() if feature.source != "profile"),
         extensions=tuple((name, national[name]) for name in beyond),
         is_compared=compared[0] if compared else "",
     )

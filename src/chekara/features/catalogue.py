@@ -39,7 +39,8 @@ class ItemColumns:
     computed : dict of str to ndarray of shape (n_items,)
         Features of these very lines that somebody asked for already: the models of several domains ask for the same.
     laid : LaidColumns or None
-        What the profile engine laid beside them, where it came as one matrix; ``values`` holds the same columns.
+        What the profile engine laid beside them, where it came as one matrix, and numbers that were computed already
+        (`features.build.compute_once`) below it.
     """
 
     values: dict[str, Array]
@@ -49,11 +50,17 @@ class ItemColumns:
 
     def beside(self, laid: LaidColumns) -> ItemColumns:
         """Return the same lines with what the profile engine laid beside them."""
-        return ItemColumns(self.values | dict(zip(laid.names, laid.matrix, strict=True)), self.n_items, laid=laid)
+        return ItemColumns(self.values, self.n_items, laid=laid)
 
-    def number(self, name: str) -> npt.NDArray[np.float64]:
-        """Return a numeric column, all NaN where nobody gave it; shape (n_items,)."""
+    def has(self, name: str) -> bool:
+        """Whether somebody gave a column, or laid it beside the lines."""
+        return name in self.values or (self.laid is not None and name in self.laid)
+
+    def number(self, name: str) -> npt.NDArray[Any]:
+        """Return a numeric column, given or laid beside, all NaN where nobody gave it; shape (n_items,)."""
         found = self.values.get(name)
+        if found is None and self.laid is not None and name in self.laid:
+            found = self.laid[name]
         return np.full(self.n_items, np.nan) if found is None else found
 
     def text(self, name: str) -> npt.NDArray[np.object_]:

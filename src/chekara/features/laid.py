@@ -42,6 +42,9 @@ class LaidColumns(Mapping[str, Column]):
         column: Column = self.matrix[self._rows[name]]
         return column
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._rows
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.names)
 

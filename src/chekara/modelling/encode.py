@@ -7,10 +7,10 @@ so that a declaration without value would score as one that is far too cheap. Th
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ import pandas as pd
 
 from chekara.features.build import FeatureTable
 from chekara.features.catalogue import ItemColumns, find_feature
-from chekara.features.laid import row_of
+from chekara.features.laid import LaidColumns, row_of
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
@@ -47,11 +47,14 @@ class Encoder:
     codes: Mapping[str, Mapping[str, int]]
     stand_ins: Mapping[str, float]
     _of_missing: Floats = field(init=False, repr=False, compare=False)
+    _columns: Mapping[str, Mapping[str | None, float]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Lay out once what stands in for a missing value of each feature, NaN where nothing does."""
+        """Lay out once, for every request, what stands in for a missing number and what each category becomes."""
         of_missing = np.array([self.stand_ins.get(name, np.nan) for name in self.names])
         object.__setattr__(self, "_of_missing", of_missing)
+        columns = {name: _as_numbers(self.codes[name]) for name in self.names if name in self.codes}
+        object.__setattr__(self, "_columns", columns)
 
     @property
     def categorical(self) -> tuple[int, ...]:
@@ -73,20 +76,25 @@ class Encoder:
             where training saw enough of them to learn what that says.
         """
         X = np.empty((table.n_items, len(self.names)), dtype=np.float64)
-        rest: Iterable[tuple[int, str]] = enumerate(self.names)
-        if table.laid is not None:
-            places, rows, rest = _in_matrix(self.names, table.laid.names)
-            block = table.laid.matrix[rows].T.astype(np.float64)
-            X[:, places] = np.where(np.isnan(block), self._of_missing[places], block)
-        for place, name in rest:
+        laid = LaidColumns((), np.empty((0, table.n_items), dtype=np.float32)) if table.laid is None else table.laid
+        split = _split(self.names, tuple(self._columns), laid.names)
+        block = laid.matrix[split.rows].T
+        X[:, split.places] = np.where(np.isnan(block), self._of_missing[split.places], block)
+        for place, name in split.numbers:
             column = table.values[name]
-            if name in self.codes:
-                X[:, place] = _coded(column, self.codes[name])
-            elif name in self.stand_ins:
-                X[:, place] = np.where(np.isnan(column), self.stand_ins[name], column)
-            else:
-                X[:, place] = column
+            X[:, place] = np.where(np.isnan(column), self._of_missing[place], column)
+        X[:, split.coded] = self._coded(table).T
         return X
+
+    def _coded(self, table: FeatureTable) -> Floats:
+        """Return the codes of all categories, NaN for unseen and rare ones; shape (n_categories, n_items)."""
+        columns = ((table.values[name], codes) for name, codes in self._columns.items())
+        coded: list[Floats] | list[float]
+        if table.n_items >= _MANY_LINES:
+            coded = [_many_coded(column, codes) for column, codes in columns]
+        else:
+            coded = [codes.get(value, np.nan) for column, codes in columns for value in column.tolist()]
+        return np.array(coded, dtype=np.float64).reshape(len(self._columns), table.n_items)
 
     def unseen(self, table: FeatureTable) -> list[tuple[int, str]]:
         """Find categories that training never met.
@@ -99,11 +107,10 @@ class Encoder:
             Row and feature, in order of rows.
         """
         found = []
-        for name, known in self.codes.items():
-            if not _shows_one_column(name):
-                continue
-            rows = enumerate(table.values[name])
-            found += [(row, name) for row, value in rows if value is not None and value not in known]
+        for name in _showing_one_column(tuple(self.codes)):
+            known, column = self.codes[name], table.values[name].tolist()
+            if not known.keys() >= {*column} - {None}:
+                found += [(row, name) for row, value in enumerate(column) if value is not None and value not in known]
         return sorted(found, key=lambda place: place[0])
 
     def missing(self, table: FeatureTable, among: Container[str] | None = None) -> list[tuple[int, str]]:
@@ -120,14 +127,12 @@ class Encoder:
         list of (int, str)
             Row and feature, in order of rows.
         """
-        found: list[tuple[int, str]] = []
-        for name in self.stand_ins:
-            if among is not None and name not in among:
-                continue
-            found += [(int(row), name) for row in np.flatnonzero(np.isnan(table.values[name]))]
+        numbers = [name for name in self.stand_ins if among is None or name in among]
+        columns = np.array([table.values[name] for name in numbers]).reshape(len(numbers), table.n_items)
+        found = [(int(row), numbers[place]) for place, row in np.argwhere(np.isnan(columns))]
         for name, known in self.codes.items():
             if MISSING not in known and (among is None or name in among):
-                found += [(row, name) for row, value in enumerate(table.values[name]) if value is None]
+                found += [(row, name) for row, value in enumerate(table.values[name].tolist()) if value is None]
         return sorted(found, key=lambda place: place[0])
 
     def to_json(self) -> dict[str, Any]:
@@ -144,13 +149,35 @@ class Encoder:
         return cls(names=tuple(stored["columns"]), codes=stored["codes"], stand_ins=stored["stand_ins"])
 
 
+class _Split(NamedTuple):
+    """Where the features of a model lie.
+
+    Attributes
+    ----------
+    places, rows : ndarray of int64
+        Features in a matrix of laid columns, and in which rows of it.
+    numbers : tuple of (int, str)
+        Numbers that are not there.
+    coded : ndarray of int64
+        Categories.
+    """
+
+    places: Ints
+    rows: Ints
+    numbers: tuple[tuple[int, str], ...]
+    coded: Ints
+
+
 @lru_cache(maxsize=64)
-def _in_matrix(names: tuple[str, ...], laid: tuple[str, ...]) -> tuple[Ints, Ints, tuple[tuple[int, str], ...]]:
-    """Return which features lie in a matrix of laid columns, in which rows of it, and which features do not."""
+def _split(names: tuple[str, ...], coded: tuple[str, ...], laid: tuple[str, ...]) -> _Split:
     rows = row_of(laid)
-    inside = [place for place, name in enumerate(names) if name in rows]
-    outside = tuple((place, name) for place, name in enumerate(names) if name not in rows)
-    return np.array(inside, dtype=np.int64), np.array([rows[names[place]] for place in inside], dtype=np.int64), outside
+    places = [place for place, name in enumerate(names) if name in rows and name not in coded]
+    return _Split(
+        places=np.array(places, dtype=np.int64),
+        rows=np.array([rows[names[place]] for place in places], dtype=np.int64),
+        numbers=tuple((place, name) for place, name in enumerate(names) if name not in rows and name not in coded),
+        coded=np.array([place for place, name in enumerate(names) if name in coded], dtype=np.int64),
+    )
 
 
 def field_behind(name: str, items: ItemColumns, row: int) -> str:
@@ -188,18 +215,21 @@ def reads_of(name: str) -> tuple[str, ...]:
     return (name,) if found is None else found.reads
 
 
-def _shows_one_column(name: str) -> bool:
-    return len(reads_of(name)) == 1
+@lru_cache(maxsize=64)
+def _showing_one_column(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in names if len(reads_of(name)) == 1)
 
 
-def _coded(column: npt.NDArray[np.object_], codes: Mapping[str, int]) -> Floats:
-    if len(column) < _MANY_LINES:
-        coded = np.array([codes.get(MISSING if v is None else v, -1) for v in column], dtype=np.float64)
-    else:
-        # Looked up once per value instead of once per line; a missing one is numbered -1, the last place.
-        numbers, values = pd.factorize(column)
-        coded = np.array([codes.get(v, -1) for v in [*values, MISSING]], dtype=np.float64)[numbers]
-    return np.where(coded < 0, np.nan, coded)
+def _as_numbers(codes: Mapping[str, int]) -> dict[str | None, float]:
+    """Return what each category becomes in the matrix; None: a missing one."""
+    numbers: dict[str | None, float] = {value: float(code) if code >= 0 else np.nan for value, code in codes.items()}
+    return numbers | {None: numbers.get(MISSING, np.nan)}
+
+
+def _many_coded(column: npt.NDArray[np.object_], codes: Mapping[str | None, float]) -> Floats:
+    """Look up once per value instead of once per line; a missing one is numbered -1, the last place."""
+    numbers, values = pd.factorize(column)
+    return np.array([codes.get(v, np.nan) for v in [*values, None]], dtype=np.float64)[numbers]
 
 
 def fit_codes(

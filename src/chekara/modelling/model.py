@@ -27,6 +27,8 @@ from chekara.modelling.spec import ModelSpec
 Floats: TypeAlias = npt.NDArray[np.float64]
 # By the level that answered: all goods, chapter, HS4, HS6, HS6 from one origin.
 _DIGITS_OF_LEVEL = (0, 2, 4, 6, None)
+# Kept beside the features that were computed already; no feature can have such names.
+_DECLARED_PRICE, _PRICE_GROUP = "declared price", "goods that answered"
 Usual: TypeAlias = tuple[Floats, Floats, npt.NDArray[np.object_]]
 
 
@@ -135,7 +137,7 @@ class Model:
         """
         if self.severity is None:
             return np.full(table.n_items if rows is None else len(rows), np.nan)
-        return self.severity.expected(table if rows is None else table.only(self.severity.reads).take(rows))
+        return self.severity.expected(table, rows)
 
     def unseen(self, table: FeatureTable) -> list[tuple[int, str]]:
         """Find categories that training never met, as (row, feature)."""
@@ -175,8 +177,7 @@ class Model:
         """
         if "unit_price_vs_reference" not in self.names:
             return {}
-        sides = (declared.value_per_kg(items), items.number(REFERENCE_PRICE), _answering_group(items))
-        return {"unit_price_vs_reference": sides}
+        return {"unit_price_vs_reference": _price_sides(items)}
 
     def applies_to(self, items: ItemColumns) -> npt.NDArray[np.bool_]:
         """Tell which goods lines the domain applies to, by the spec; shape (n_items,)."""
@@ -187,6 +188,14 @@ class Model:
 def _declared(names: frozenset[str]) -> frozenset[str]:
     """Return the features that read nothing of what the profile engine lays beside the declaration."""
     return frozenset(name for name in names if not laid_columns([name]))
+
+
+def _price_sides(items: ItemColumns) -> Usual:
+    """Return declared and usual price; made once, for several models ask for it of the same lines."""
+    made = items.computed
+    if _PRICE_GROUP not in made:
+        made[_DECLARED_PRICE], made[_PRICE_GROUP] = declared.value_per_kg(items), _answering_group(items)
+    return made[_DECLARED_PRICE], items.number(REFERENCE_PRICE), made[_PRICE_GROUP]
 
 
 def _answering_group(items: ItemColumns) -> npt.NDArray[np.object_]:

@@ -65,11 +65,15 @@ class Severity:
         """Features that the amount depends on."""
         return (*self.numbers, _CHAPTER)
 
-    def expected(self, table: FeatureTable) -> Floats:
+    def expected(self, table: FeatureTable, rows: npt.NDArray[np.int64] | None = None) -> Floats:
         """Tell the amount to expect of each goods line, if it is a hit; currency to the cent, shape (n_items,).
 
-        The same alone and among others: never negative, never beyond the largest amount that was seen.
+        The same alone and among others: never negative, never beyond the largest amount that was seen. With ``rows``
+        only of the lines at these places, shape (n,).
         """
+        if rows is not None:
+            own = {name: table.values[name][rows] for name in self.reads if name in table.values}
+            table = FeatureTable((), (), own, len(rows))
         logs = self._logs(table)
         amount = np.exp(np.minimum(logs, np.log(self.largest))) * self.smearing
         return np.minimum(np.round(amount, AMOUNT_DECIMALS), self.largest)

@@ -13,12 +13,12 @@ import numpy.typing as npt
 
 from chekara.domain.crossing import Crossing
 from chekara.domain.decision import Reason
-from chekara.explain.reasons import Value, strongest_reasons
-from chekara.features.build import FeatureTable, items_from_crossings
+from chekara.explain.reasons import Value, reasons_at, strongest_places
+from chekara.features.build import FeatureTable, compute_once, items_from_crossings
 from chekara.features.catalogue import FEATURES, ItemColumns
 from chekara.features.joined import JoinedFeatures, join_features
 from chekara.features.laid import LaidColumns
-from chekara.service.champions import Champion, Floats, Usual
+from chekara.service.champions import Champion, Floats
 
 REASONS = 8
 CONTRIBUTION_DECIMALS = 9
@@ -109,26 +109,41 @@ def predict(
         return Told(found, table)
     asked, names = _asked(champion.names, champion.asked_features)
     contributions = explain_rows(champion, X[rows])
-    probability = champion.calibration.probability(margins)
-    low, high = champion.calibration.interval(margins)
-    amounts = champion.expected_amount(table, rows).tolist()
+    numbers = zip(
+        scored.tolist(),
+        rows.tolist(),
+        margins.tolist(),
+        contributions[:, -1].tolist(),
+        champion.calibration.probability(margins).tolist(),
+        zip(*(bound.tolist() for bound in champion.calibration.interval(margins)), strict=True),
+        champion.expected_amount(table, rows).tolist(),
+        contributions[:, asked].tolist(),
+        contributions,
+        strongest_places(champion.names, contributions[:, :-1], REASONS),
+        strict=True,
+    )
     usual, goods = champion.usual(items), items.text("hs_code")
     unseen, missing = _by_row(champion.unseen(table)), _by_row(champion.missing(items, table))
-    starts = np.searchsorted(crossing_index, np.arange(len(crossings) + 1))
-    told = contributions[:, asked].tolist()
-    for i, (crossing, row) in enumerate(zip(scored.tolist(), rows.tolist(), strict=True)):
-        own = contributions[i]
+    starts = np.searchsorted(crossing_index, np.arange(len(crossings) + 1)).tolist()
+    for crossing, row, margin, base, probability, interval, amount, told, own, places in numbers:
+        lines = range(starts[crossing], starts[crossing + 1])
+        sides = {
+            name: (float(said[row]), float(of_such[row]), group[row]) for name, (said, of_such, group) in usual.items()
+        }
+        values = _LineValues(table, row)
         found[crossing] = Prediction(
-            item_no=int(crossings[crossing].items[row - starts[crossing]].get("item_no", 1)),
-            margin=float(margins[i]),
-            base_value=float(own[-1]),
-            probability=float(probability[i]),
-            interval=(float(low[i]), float(high[i])),
-            expected_amount=None if math.isnan(amounts[i]) else amounts[i],
-            contributions=dict(zip(names, told[i], strict=True)),
-            reasons=_reasons_of(champion, table, usual, goods, row, own[:-1], unseen.get(row, ())),
-            unseen_fields=_fields_read(unseen, range(starts[crossing], starts[crossing + 1])),
-            missing_fields=tuple(sorted(_of_rows(missing, range(starts[crossing], starts[crossing + 1])))),
+            item_no=int(crossings[crossing].items[row - lines.start].get("item_no", 1)),
+            margin=margin,
+            base_value=base,
+            probability=probability,
+            interval=interval,
+            expected_amount=None if math.isnan(amount) else amount,
+            contributions=dict(zip(names, told, strict=True)),
+            reasons=reasons_at(
+                places, table.names, values, own, champion.evidence, sides, unseen.get(row, ()), goods[row]
+            ),
+            unseen_fields=_fields_read(unseen, lines),
+            missing_fields=tuple(sorted(_of_rows(missing, lines))),
         )
     return Told(found, table)
 
@@ -217,9 +232,9 @@ def predict_all(
     """
     try:
         items, crossing_index = items_from_crossings(crossings)
-        items = items.beside(profiles)
+        items = compute_once(items.beside(profiles), tuple(champion.names for champion in serving.values()))
         told = [predict(champion, crossings, items, crossing_index) for champion in serving.values()]
-        features = join_features([one.table for one in told], profiles)
+        features = join_features([one.table for one in told], profiles if items.laid is None else items.laid)
     except Exception as error:  # noqa: BLE001  # whatever one crossing sets off must stay its own
         if len(crossings) == 1:
             return [error]
@@ -272,25 +287,6 @@ def highest_rows(
     order = np.lexsort((item_no, -margins, crossing_index))
     firsts = np.searchsorted(crossing_index[order], np.arange(n_crossings))
     return order[firsts]
-
-
-def _reasons_of(
-    champion: Champion,
-    table: FeatureTable,
-    usual: Mapping[str, Usual],
-    goods: npt.NDArray[np.object_],
-    row: int,
-    contributions: Floats,
-    unseen: Sequence[str],
-) -> tuple[Reason, ...]:
-    sides = {
-        name: (float(declared[row]), float(expected[row]), group[row])
-        for name, (declared, expected, group) in usual.items()
-    }
-    values = _LineValues(table, row)
-    return strongest_reasons(
-        champion.names, values, contributions, champion.evidence, REASONS, sides, unseen, goods[row]
-    )
 
 
 class _LineValues(Sequence[Value]):
