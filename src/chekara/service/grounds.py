@@ -99,12 +99,15 @@ class GatherGrounds:
     capacity : MeterCapacity
     without_models : mapping of str to bool
         Agencies that have stopped the models.
+    laid : tuple of str
+        Profile columns that rules and priority control areas read, beside those of the models.
     """
 
     rules: MatchRules = _no_rules
     lots: DrawLots = _no_draws
     capacity: MeterCapacity = _UNMETERED
     without_models: Mapping[str, bool] = field(default_factory=dict)
+    laid: tuple[str, ...] = ()
 
     def of(
         self,

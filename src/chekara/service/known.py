@@ -52,10 +52,13 @@ class PredictAsKnown:
     Parameters
     ----------
     fold : FoldEvents
+    beside : tuple of str
+        Profile columns that something beside the models reads.
     """
 
-    def __init__(self, fold: FoldEvents) -> None:
+    def __init__(self, fold: FoldEvents, beside: tuple[str, ...] = ()) -> None:
         self._fold = fold
+        self._beside = beside
 
     def __call__(
         self,
@@ -115,7 +118,7 @@ class PredictAsKnown:
             CrossingEvent(crossing=crossing, position=before + 1 + i, is_counted=is_live)
             for i, crossing in enumerate(crossings)
         ]
-        names = _laid_for(tuple(champion.names for champion in serving.values()))
+        names = _laid_for((*(champion.names for champion in serving.values()), self._beside))
         folded = self._fold.fold(transaction.profiles, events, names)
         predictions = predict_all(serving, crossings, folded.columns)
         if is_live and not any(isinstance(one, Exception) for one in predictions):
@@ -138,7 +141,7 @@ class PredictAsKnown:
 
 @lru_cache(maxsize=16)
 def _laid_for(models: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
-    """Return the columns to lay for the features of some models."""
+    """Return the columns to lay for the features of some models and whatever else reads some."""
     return laid_columns(name for names in models for name in names)
 
 

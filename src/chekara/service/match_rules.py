@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC
 from typing import Final
 
 import numpy as np
@@ -72,9 +72,7 @@ class MatchPolicyRules:
         header, lines = self._rows.of_crossing(crossing, features)
         return self._book.hits(header, lines, crossing.known_at)
 
-    def of_items(
-        self, items: ItemColumns, starts: npt.NDArray[np.int64], known_at: Sequence[datetime]
-    ) -> Iterator[tuple[RuleHit, ...]]:
+    def of_items(self, items: ItemColumns, starts: npt.NDArray[np.int64]) -> Iterator[tuple[RuleHit, ...]]:
         """Yield the rules met by each crossing of many.
 
         Parameters
@@ -83,11 +81,15 @@ class MatchPolicyRules:
             Lines of one crossing after the other, with what the profile engine laid beside them.
         starts : ndarray of shape (n_crossings + 1,), int64
             Where the lines of each crossing begin.
-        known_at : sequence of datetime
-            From when each crossing counts.
         """
+        known_at = items.instant("known_at")[starts[:-1]].tolist()
         for (header, lines), at in zip(self._rows.of_items(items, starts), known_at, strict=True):
-            yield self._book.hits(header, lines, at)
+            yield self._book.hits(header, lines, at.replace(tzinfo=UTC))
+
+    def strictest(self, items: ItemColumns, starts: npt.NDArray[np.int64]) -> npt.NDArray[np.int8]:
+        """Return the strictest lane that rules demand of each crossing, as ``Lane.strictness``; see `of_items`."""
+        demanded = (max((hit.lane.strictness for hit in hits), default=0) for hits in self.of_items(items, starts))
+        return np.fromiter(demanded, dtype=np.int8, count=len(starts) - 1)
 
 
 class FindAreas:

@@ -102,7 +102,7 @@ class ScoreCrossings:
         self._ranks = ranks
         self._profiles = profiles
         self._grounds = grounds
-        self._predict = PredictAsKnown(profiles)
+        self._predict = PredictAsKnown(profiles, grounds.laid)
         self._clock = clock
         self._now = now
         self._serving: Mapping[str, Champion] | None = None

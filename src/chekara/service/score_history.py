@@ -28,6 +28,7 @@ from chekara.features.profiles import ProfileStream
 from chekara.policy.decide import strictest_lanes
 from chekara.policy.policy import Policy
 from chekara.service.champions import Champion, Floats
+from chekara.service.match_rules import MatchPolicyRules
 from chekara.service.predict import REASONS, explain_rows, score_highest
 from chekara.service.rank_stream import RankStream
 from chekara.service.ranks import begun_with
@@ -72,6 +73,7 @@ def score_history(
     champions: Mapping[str, Champion],
     policy: Policy,
     *,
+    rules: MatchPolicyRules | None = None,
     since: datetime | None = None,
     progress: Progress | None = None,
     chunk_size: int = CHUNK,
@@ -85,6 +87,8 @@ def score_history(
     champions : mapping of str to Champion
         By domain.
     policy : Policy
+    rules : MatchPolicyRules, optional
+        The policy's rules as they are matched here; default: its rules without any watch list.
     since : datetime with offset, optional
         Report only crossings that were known at or after it; values do not change.
     progress : callable, optional
@@ -109,11 +113,18 @@ def score_history(
     if history.crossings.empty:
         raise HistoryError("no usable crossing", where="crossings", hint="run `chekara check DIR`")
     plan = plan_scores(history, since)
-    beside = profiles_of(history, plan, champions, policy)
-    return _tables(history, dict(champions), policy, plan, beside, progress, chunk_size, threads)
+    rules = MatchPolicyRules(policy) if rules is None else rules
+    beside = profiles_of(history, plan, champions, policy, rules.laid)
+    return _tables(history, dict(champions), policy, rules, plan, beside, progress, chunk_size, threads)
 
 
-def profiles_of(history: History, plan: ScorePlan, champions: Mapping[str, Champion], policy: Policy) -> Columns:
+def profiles_of(
+    history: History,
+    plan: ScorePlan,
+    champions: Mapping[str, Champion],
+    policy: Policy,
+    more: tuple[str, ...] = (),
+) -> Columns:
     """Begin the fold of a history that lays profiles beside its lines, for the features that some champions need.
 
     Parameters
@@ -125,13 +136,15 @@ def profiles_of(history: History, plan: ScorePlan, champions: Mapping[str, Champ
     champions : mapping of str to Champion
     policy : Policy
         Its domains are kept in the sums.
+    more : tuple of str
+        Profile columns that something beside the models reads.
 
     Returns
     -------
     callable
         To be asked for the lines of chunk after chunk.
     """
-    names = laid_columns(name for champion in champions.values() for name in champion.names)
+    names = laid_columns((*(name for champion in champions.values() for name in champion.names), *more))
     if not names:
         return lambda _lines: {}
     asked = np.zeros(len(history.crossings), dtype=bool)
@@ -168,12 +181,14 @@ class _Chunk:
     scorings: slice
     header: Mapping[str, Array]
     parts: Mapping[str, Future[_Part]]
+    rules: Future[npt.NDArray[np.int8]] | None  # strictest lane that rules demand of each scoring
 
 
 def _tables(
     history: History,
     champions: Mapping[str, Champion],
     policy: Policy,
+    rules: MatchPolicyRules,
     plan: ScorePlan,
     beside: Columns,
     progress: Progress | None,
@@ -185,7 +200,7 @@ def _tables(
     with ThreadPoolExecutor(threads, thread_name_prefix="chekara-score") as pool:
         try:
             for scorings in plan.chunks(chunk_size):
-                under_way.append(_begin(history, champions, plan, scorings, beside, pool))
+                under_way.append(_begin(history, champions, rules, plan, scorings, beside, pool))
                 # The next chunk is laid out while this one is scored: no thread waits for another at its end.
                 if len(under_way) == 2:
                     yield ranking.table(under_way.popleft())
@@ -202,6 +217,7 @@ def _tables(
 def _begin(
     history: History,
     champions: Mapping[str, Champion],
+    rules: MatchPolicyRules,
     plan: ScorePlan,
     scorings: slice,
     beside: Columns,
@@ -219,7 +235,8 @@ def _begin(
     first = starts[:-1][reported]
     header = {"crossing_id": items.text("crossing_id")[first], "revision": items.number("revision")[first]}
     parts = {domain: pool.submit(_score, champion, items, index, reported) for domain, champion in champions.items()}
-    return _Chunk(scorings, header, parts)
+    demanded = pool.submit(rules.strictest, items, starts) if len(rules) else None
+    return _Chunk(scorings, header, parts, demanded)
 
 
 def _score(champion: Champion, items: ItemColumns, index: Ints, reported: Mask) -> _Part:
@@ -264,11 +281,14 @@ class _Ranking:
         parts = {domain: future.result() for domain, future in chunk.parts.items()}
         ranks = {domain: self._rank(domain, part.margin, chunk.scorings) for domain, part in parts.items()}
         risks = {d: self._policy.risk(rank=ranks[d], probability=parts[d].probability) for d in parts}
-        np.maximum.at(self._strictest, crossing, strictest_lanes(risks, self._policy))
-        lanes = _LANES[self._strictest[crossing[reported]]]
+        lanes = strictest_lanes(risks, self._policy)
+        if chunk.rules is not None:
+            lanes = np.maximum(lanes, chunk.rules.result())
+        np.maximum.at(self._strictest, crossing, lanes)
+        told = _LANES[self._strictest[crossing[reported]]]
         columns: dict[str, Any] = {
             "crossing_id": arrow.array(chunk.header["crossing_id"]),
-            "lane": arrow.array(lanes, type=arrow.string()),
+            "lane": arrow.array(told, type=arrow.string()),
             "revision": _whole(chunk.header["revision"]),
         }
         for domain, part in parts.items():
