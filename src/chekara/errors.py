@@ -28,6 +28,7 @@
     │   ├── UnsupportedMediaTypeError the body is not sent as JSON
     │   ├── RevisionConflictError     same crossing and revision, other content
     │   ├── SupersededRevisionError   a newer revision of this crossing was scored
+    │   ├── ReferralStateError        it was answered already, or not yet accepted
     │   ├── NothingBeforeError        no other model served before
     │   ├── BodyTooLargeError         more bytes or items than the limit
     │   └── TooManyRequestsError      slow down and try again
@@ -304,6 +305,14 @@ class SupersededRevisionError(RequestError):
 
     code = "superseded_revision"
     title = "A newer revision of this crossing or result is stored"
+    status = 409
+
+
+class ReferralStateError(RequestError):
+    """A referral does not stand where this answer fits: somebody answered before, or it is not accepted yet."""
+
+    code = "referral_state"
+    title = "The referral does not stand there any more"
     status = 409
 
 

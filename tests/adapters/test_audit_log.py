@@ -24,6 +24,7 @@ from chekara.adapters.checkpoints import begin_checkpoints, checkpoint_file
 from chekara.adapters.key_files import load_checkpoint_key
 from chekara.adapters.lot_seeds import LotBook, ServingSeeds
 from chekara.adapters.promotions import SqlPromotions
+from chekara.adapters.referrals import SqlReferrals
 from chekara.adapters.retention import Retention
 from chekara.adapters.tables import guards
 from chekara.domain.decision import DecidedElsewhere, ModelIdentity
@@ -31,6 +32,7 @@ from chekara.domain.vocabulary import Lane, ReviewAction, Role
 from chekara.errors import AuditError, ConfigurationError, NotFoundError
 from chekara.service.audit import AuditReport
 from chekara.service.chain import entry_hash, payload_digest
+from chekara.service.due_events import RecordDueEvents
 from chekara.service.grounds import GatherGrounds
 from chekara.service.lot import DrawFromSeeds
 from chekara.service.records import Chain, Promotion
@@ -118,6 +120,7 @@ def test_the_database_refuses_changes_in_every_table(house: SmallHouse, statemen
     house.score([sent(result(crossing_id="c1")), replace(request(crossing("e1")), decided_elsewhere=elsewhere)])
     retention(house).remove_payloads(Chain.LIVE, [1], reason="a test", removed_by="nobody")
     draw_a_crossing(house)
+    act_jointly(house)
     for table in (tables.log, tables.payloads, *tables.ROW_TABLES):
         with house.database.engine.connect() as connection:
             assert connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one() > 0
@@ -140,6 +143,22 @@ def draw_a_crossing(house: SmallHouse) -> None:
     drawing.database.close()
     LotBook(house.database, house.settings).reveal("2026-05", revealed_by="a test")
     house.checkpoints().sign()  # entries of last May would wait for a signature too long
+
+
+def act_jointly(house: SmallHouse) -> None:
+    """Refer and delay a crossing, let the referral be re-routed and the crossing be released."""
+    officer = actor(role=Role.ANALYST)
+    at = datetime.now(UTC)
+    for crossing_id, wanted in (
+        ("referred", {"action": ReviewAction.REFER, "refer_to": "agriculture"}),
+        ("delayed", {"action": ReviewAction.DELAY, "until": at + timedelta(hours=1)}),
+    ):
+        decision_id = house.score_one(crossing(crossing_id)).decision.decision_id
+        house.review(officer, ReviewRequest(decision_id=decision_id, reason="a test", **wanted))
+    clock = RecordDueEvents(
+        log=house.log, book=SqlReferrals(house.database), policy=house.policy, now=lambda: at + timedelta(hours=2)
+    )
+    assert clock() == 2
 
 
 def key_ids(house: SmallHouse) -> list[str]:

@@ -10,7 +10,7 @@ from chekara import errors
 from chekara.api import elsewhere, fields, parse, parse_inspection, section
 from chekara.data.row_rules import RESULT_RULES
 from chekara.service import inspect as inspect_results
-from chekara.service import review
+from chekara.service import referral, review
 
 PAGE = (Path(__file__).parents[2] / "docs" / "errors.md").read_text(encoding="utf-8")
 CLASSES = {
@@ -45,7 +45,7 @@ def test_every_reason_of_a_field() -> None:
         value for module in (fields, section, parse, parse_inspection, elsewhere) for value in vars(module).values()
     ]
     known = {refusal.code for refusal in refusals if isinstance(refusal, fields.Refusal)}
-    sources = inspect.getsource(review) + inspect.getsource(inspect_results)
+    sources = inspect.getsource(review) + inspect.getsource(referral) + inspect.getsource(inspect_results)
     of_use_cases = set(re.findall(r'FieldProblem\(f?"[^"]+", "([a-z_]+)"', sources))
     assert {"missing", "own_agency", "no_such_item"} < of_use_cases
     of_results = {rule.reason for rule in RESULT_RULES}

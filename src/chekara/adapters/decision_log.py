@@ -17,6 +17,7 @@ from chekara.adapters.chain_writer import ChainWriter, Clock, now
 from chekara.adapters.database import Database
 from chekara.adapters.listing import list_decisions
 from chekara.adapters.profile_store import TransactionProfiles, serving_shelf
+from chekara.adapters.referrals import TransactionReferrals
 from chekara.domain.actor import Actor
 from chekara.domain.review import Review
 from chekara.service.chain import instant_text
@@ -141,6 +142,8 @@ class SqlLogTransaction:
     ----------
     profiles : TransactionProfiles
         What is known of entities.
+    referrals : TransactionReferrals
+        What agencies asked of each other.
     """
 
     def __init__(self, connection: Connection, cipher: LabelCipher, clock: Clock) -> None:
@@ -149,6 +152,7 @@ class SqlLogTransaction:
         self._writer = ChainWriter(connection, clock)
         self._names: dict[str, bytes] = {}
         self.profiles = TransactionProfiles(serving_shelf(connection))
+        self.referrals = TransactionReferrals(connection, self._writer)
 
     def position(self, chain: Chain) -> int:
         """Return the position of the newest entry of a chain, earlier appends included; 0 where there is none."""
@@ -300,9 +304,15 @@ class _Reader:
             .limit(1)
         )
         withdrawn = select(v.c.position).where(v.c.decision_id == decision.decision_id).limit(1)
+        r = tables.referrals
+        asked = select(r.c.domain, r.c.asked_agency).where(r.c.decision_id == decision.decision_id)
+        referred: dict[str, tuple[str, ...]] = {}
+        for domain, agency in self._connection.execute(asked.order_by(r.c.position)):
+            referred[domain] = (*referred.get(domain, ()), agency)
         return record.later(
             superseded_by=self._connection.execute(newer).scalar(),
             is_void=self._connection.execute(withdrawn).first() is not None,
+            referred=referred,
         )
 
     def reviews(self, chain: Chain, decision_id: str) -> tuple[Review, ...]:

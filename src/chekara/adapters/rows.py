@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from chekara.domain.referral import Step
 from chekara.domain.vocabulary import COORDINATOR, INFORMED, Lane
 from chekara.service.payload import Plain
 
@@ -107,6 +108,26 @@ def _only(table: str, *names: str) -> Callable[[Plain], Rows]:
     return make
 
 
+def _review(payload: Plain) -> Rows:
+    names = ("review_id", "decision_id", "agency")
+    rows: Rows = {"reviews": [{name: payload[name] for name in (*names, "action", "lane")}]}
+    delay = {name: payload[name] for name in (*names, "until")}
+    return rows | ({"delays": [delay]} if payload["until"] is not None else {})
+
+
+def _told(table: str, *names: str) -> Callable[[Plain], Rows]:
+    """Make the rows of an event of joint action: its own, and one per agency that is told."""
+
+    def make(payload: Plain) -> Rows:
+        rows: Rows = {table: [{name: payload[name] for name in names}]}
+        admitted = payload.get("admits")
+        if admitted is not None:
+            rows["decision_agencies"] = [{"decision_id": payload["decision_id"], **admitted}]
+        return rows | {"event_agencies": [{"agency": agency} for agency in payload["audience"]]}
+
+    return make
+
+
 def _promotion(payload: Plain) -> Rows:
     row = {name: payload[name] for name in ("promotion_id", "domain")}
     return {"promotions": [row | {"model_digest": payload["model"]["digest"]}]}
@@ -124,7 +145,12 @@ def _retention(payload: Plain) -> Rows:
 _MAKERS: Mapping[str, Callable[[Plain], Rows]] = {
     "decision": _decision,
     "void": _only("voids", "crossing_id", "revision", "decision_id", "content"),
-    "review": _only("reviews", "review_id", "decision_id", "agency", "action", "lane"),
+    "review": _review,
+    "referral_opened": _told(
+        "referrals", "referral_id", "decision_id", "from_agency", "asked_agency", "domain", "answer_by"
+    ),
+    **{f"referral_{step}": _told("referral_steps", "referral_id", "step", "to_agency", "due_at") for step in Step},
+    "released": _told("releases", "review_id", "decision_id"),
     "inspection": _only("inspections", "inspection_id", "revision", "crossing_id", "domain", "known_at", "content"),
     "promotion": _promotion,
     "key_added": _only("keys", "key_id", "key_sha256", "holder", "agency", "role", "scopes", "is_test"),

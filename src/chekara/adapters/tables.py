@@ -202,6 +202,49 @@ lot_draws = _logged(
     Index("ix_lot_draws_drawn", "chain", "drawn_at"),
 )
 
+referrals = _logged(
+    "referrals",
+    Column("referral_id", String(36), nullable=False),
+    Column("decision_id", String(36), nullable=False),
+    Column("from_agency", String(64), nullable=False),
+    Column("asked_agency", String(64), nullable=False),
+    Column("domain", String(64), nullable=False),
+    Column("answer_by", String(27), nullable=False),
+    PrimaryKeyConstraint("referral_id", name="pk_referrals"),
+    Index("ix_referrals_decision", "decision_id"),
+    Index("ix_referrals_newest", "chain", "position"),
+)
+referral_steps = _logged(
+    "referral_steps",
+    Column("referral_id", String(36), nullable=False),
+    Column("step", String(16), nullable=False),
+    Column("to_agency", String(64), nullable=True),
+    Column("due_at", String(27), nullable=True),
+    PrimaryKeyConstraint("referral_id", "step", name="pk_referral_steps"),
+)
+delays = _logged(
+    "delays",
+    Column("review_id", String(36), nullable=False),
+    Column("decision_id", String(36), nullable=False),
+    Column("agency", String(64), nullable=False),
+    Column("until", String(27), nullable=False),
+    PrimaryKeyConstraint("review_id", name="pk_delays"),
+    Index("ix_delays_until", "until"),
+    Index("ix_delays_decision", "decision_id"),
+)
+releases = _logged(
+    "releases",
+    Column("review_id", String(36), nullable=False),
+    Column("decision_id", String(36), nullable=False),
+    PrimaryKeyConstraint("review_id", name="pk_releases"),
+    Index("ix_releases_decision", "decision_id"),
+)
+event_agencies = _logged(
+    "event_agencies",
+    Column("agency", String(64), nullable=False),
+    PrimaryKeyConstraint("agency", "chain", "position", name="pk_event_agencies"),
+)
+
 # What each log entry also writes, in the order that foreign keys allow.
 ROW_TABLES: tuple[Table, ...] = (
     decisions,
@@ -218,6 +261,11 @@ ROW_TABLES: tuple[Table, ...] = (
     lot_commitments,
     lot_reveals,
     lot_draws,
+    referrals,
+    referral_steps,
+    delays,
+    releases,
+    event_agencies,
 )
 
 name_lists = Table(

@@ -28,6 +28,7 @@ from chekara.service.records import (
     Promotion,
     Scoring,
 )
+from chekara.service.referral_ports import ReferralRows
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -82,6 +83,11 @@ class LogTransaction(Protocol):
     @property
     def profiles(self) -> ProfileRows:
         """What is known of entities."""
+        ...
+
+    @property
+    def referrals(self) -> ReferralRows:
+        """What agencies asked of each other."""
         ...
 
     def position(self, chain: Chain) -> int:

@@ -82,6 +82,8 @@ class DecisionRecord:
         Decision of the newest higher revision.
     is_void : bool
         The crossing was withdrawn; ``decision.warnings`` then holds ``void``.
+    referred : mapping of str to tuple of str
+        By domain, agencies that it was referred to since.
     """
 
     decision: Decision
@@ -91,6 +93,7 @@ class DecisionRecord:
     informed: Mapping[str, tuple[str, ...]]
     superseded_by: str | None = None
     is_void: bool = False
+    referred: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def leads(self) -> dict[str, str]:
         """Return the lead agency of every domain that scored the crossing or wants it."""
@@ -100,8 +103,17 @@ class DecisionRecord:
     def domains_seen_by(self, actor: Actor) -> frozenset[str]:
         """Return the domains of this decision that the actor's agency sees."""
         return frozenset(
-            domain for domain, lead in self.leads().items() if sees_domain(actor, lead, self.informed.get(domain, ()))
+            domain for domain, lead in self.leads().items() if sees_domain(actor, lead, self._told_of(domain))
         )
+
+    def agencies_told(self) -> frozenset[str]:
+        """Return every agency that may open this decision."""
+        leads = self.leads()
+        told = {agency for domain in leads for agency in self._told_of(domain)}
+        return frozenset({self.decision.asked_by, COORDINATOR, *leads.values(), *told})
+
+    def _told_of(self, domain: str) -> tuple[str, ...]:
+        return (*self.informed.get(domain, ()), *self.referred.get(domain, ()))
 
     def is_visible_to(self, actor: Actor) -> bool:
         """Whether the actor may open this decision at all.
@@ -119,13 +131,15 @@ class DecisionRecord:
         """Whether an agency may withdraw or revise the crossing: it asked, leads a domain of it, or coordinates."""
         return agency in {self.decision.asked_by, COORDINATOR, *self.leads().values()}
 
-    def later(self, *, superseded_by: str | None, is_void: bool) -> DecisionRecord:
+    def later(
+        self, *, superseded_by: str | None, is_void: bool, referred: Mapping[str, tuple[str, ...]]
+    ) -> DecisionRecord:
         """Return the same decision with what happened to its crossing since."""
         warnings = self.decision.warnings
         if is_void and not self.is_void:
             warnings = (*warnings, Notice("void"))
         decision = replace(self.decision, warnings=warnings)
-        return replace(self, decision=decision, superseded_by=superseded_by, is_void=is_void)
+        return replace(self, decision=decision, superseded_by=superseded_by, is_void=is_void, referred=referred)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

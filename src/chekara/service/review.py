@@ -15,6 +15,8 @@ from chekara.errors import FieldProblem, ForbiddenError, InvalidRequestError, No
 from chekara.policy.policy import Policy
 from chekara.service.ports import DecisionLog
 from chekara.service.records import Chain
+from chekara.service.referral import open_referral
+from chekara.service.words import has_words
 
 LONGEST_DELAY: Final = timedelta(days=365)
 
@@ -34,6 +36,9 @@ class ReviewRequest:
         Agency; needed by ``refer``, refused elsewhere (``to`` in the API).
     until : datetime or None
         Needed by ``delay``, refused elsewhere.
+    domain : str or None
+        What is referred, for ``refer``; left out, the strictest domain that the agency asked leads here, else the
+        strictest of all that the reviewer sees.
     """
 
     decision_id: str
@@ -42,6 +47,7 @@ class ReviewRequest:
     lane: Lane | None = None
     refer_to: str | None = None
     until: datetime | None = None
+    domain: str | None = None
 
 
 class RecordReview:
@@ -64,7 +70,7 @@ class RecordReview:
         self._now = now
 
     def __call__(self, actor: Actor, request: ReviewRequest) -> Review:
-        """Record a review durably; of several by one agency the newest counts.
+        """Record a review durably; of several by one agency the newest counts. ``refer`` also opens a referral.
 
         Parameters
         ----------
@@ -81,7 +87,7 @@ class RecordReview:
         ForbiddenError
             The actor is not a person who may review.
         InvalidRequestError
-            The reason says nothing, or a field does not fit the action.
+            The reason says nothing, a field does not fit the action, or no domain that the reviewer sees is referred.
         NotFoundError
             No such decision, or none that the actor's agency may see.
         SupersededRevisionError
@@ -108,6 +114,8 @@ class RecordReview:
                 raise SupersededRevisionError("this crossing was withdrawn", hint="there is nothing to review")
             review = _review(actor, request, reviewed_at)
             transaction.append_review(chain, review)
+            if review.action is ReviewAction.REFER:
+                open_referral(transaction, record, review, actor, policy=self._policy, domain=request.domain)
         return review
 
 
@@ -130,17 +138,6 @@ def _review(actor: Actor, request: ReviewRequest, reviewed_at: datetime) -> Revi
 _NEEDS = {ReviewAction.OVERRIDE: "lane", ReviewAction.REFER: "to", ReviewAction.DELAY: "until"}
 
 
-def has_words(reason: str) -> bool:
-    """Whether a reason says anything: spaces, invisible characters and punctuation alone do not.
-
-    Examples
-    --------
-    >>> has_words("Weighed again"), has_words("\u200b \u2800 ...")
-    (True, False)
-    """
-    return any(letter.isalnum() for letter in reason)
-
-
 def _problems(request: ReviewRequest, agency: str, reviewed_at: datetime, policy: Policy) -> Iterator[FieldProblem]:
     if not has_words(request.reason):
         yield FieldProblem("/reason", "missing", "A review needs a reason.")
@@ -151,6 +148,8 @@ def _problems(request: ReviewRequest, agency: str, reviewed_at: datetime, policy
             yield FieldProblem(f"/{name}", "missing", f"The action {request.action} needs this field.")
         if name != needed and value is not None:
             yield FieldProblem(f"/{name}", "unexpected", f"The action {request.action} does not take this field.")
+    if request.domain is not None and request.action is not ReviewAction.REFER:
+        yield FieldProblem("/domain", "unexpected", f"The action {request.action} does not take this field.")
     if request.refer_to is not None and request.refer_to not in policy.known_agencies:
         yield FieldProblem("/to", "unknown_agency", "This agency is not known.")
     if request.refer_to == agency:

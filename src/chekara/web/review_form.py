@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 
 from chekara import messages
 from chekara.domain.vocabulary import Lane, ReviewAction
-from chekara.service.review import LONGEST_DELAY, ReviewRequest, has_words
+from chekara.service.review import LONGEST_DELAY, ReviewRequest
+from chekara.service.words import has_words
 from chekara.web.pages import Choice, ReviewForm
 from chekara.web.words import named
 
