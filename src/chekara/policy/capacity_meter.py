@@ -1,0 +1,371 @@
+"""Counts what every agency is asked for, and says at each crossing what is left: one state per agency and lane.
+
+Everything it knows is a function of the crossings that it took in during the last weeks, in their order, so that a
+meter begun from a log says the same as one that never stopped.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, insort
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from typing import Final, TypeAlias
+
+from chekara.domain.selection import CapacityState
+from chekara.domain.vocabulary import Lane
+from chekara.policy.capacity import NOTHING_LEFT, share_to_send, threshold_of
+from chekara.policy.capacity_shifts import ShiftSpan, shift_span
+from chekara.policy.capacity_traffic import WEEKS, Flow, Traffic, hour_of
+from chekara.policy.policy import DomainPolicy, Policy
+
+RECENT: Final = 500
+"""Crossings of one crossing point whose risks say what is usual there now."""
+RECENT_OF_ALL: Final = 1_000
+"""Crossings of all points, for points that have not seen enough yet."""
+ENOUGH: Final = 50
+KEPT_FOR: Final = timedelta(days=28)
+TRAFFIC_KEPT_FOR: Final = timedelta(weeks=WEEKS, days=2)
+
+_Known: TypeAlias = tuple[datetime, float, int]
+"""When a crossing was decided, its risk, and the strictness that rules and draws demanded."""
+
+_NO_SCORE: Final = -1.0
+_BEFORE_ALL: Final = ShiftSpan(datetime.min.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC), time())
+_LANES: Final = tuple(sorted((lane for lane in Lane if lane.strictness), key=lambda lane: -lane.strictness))
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What one domain asked for of a crossing, and which channel demanded it."""
+
+    lane: Lane
+    selected_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountedCrossing:
+    """A decided crossing, as the meter counts it.
+
+    Attributes
+    ----------
+    crossing_id, crossing_point : str
+    at : datetime
+        When it was decided.
+    risks : mapping of str to float
+        By domain, of those that were scored.
+    asked : mapping of str to Asked
+        By domain.
+    before : mapping of str to Lane, or None
+        What an earlier revision of it asked for, by domain; None where this is the first one.
+    """
+
+    crossing_id: str
+    crossing_point: str
+    at: datetime
+    risks: Mapping[str, float]
+    asked: Mapping[str, Asked]
+    before: Mapping[str, Lane] | None = None
+
+
+class _Recent:
+    """The newest risks of an agency's domains at one crossing point, kept sorted, and what was demanded beside them.
+
+    Attributes
+    ----------
+    ascending : list of float
+    demanded : list of int
+        How many were demanded by another channel than a model, by the strictness of the lane; 0 holds all others.
+    """
+
+    __slots__ = ("_ring", "ascending", "demanded")
+
+    def __init__(self, oldest_first: Iterable[_Known] = ()) -> None:
+        self._ring = deque(oldest_first)
+        self.ascending = sorted(risk for _, risk, _ in self._ring)
+        self.demanded = [sum(own == one for _, _, own in self._ring) for one in range(len(Lane))]
+
+    def add(self, known: _Known) -> None:
+        """Let a crossing in; the oldest leaves once there are enough."""
+        ring, ascending = self._ring, self.ascending
+        ring.append(known)
+        insort(ascending, known[1])
+        self.demanded[known[2]] += 1
+        if len(ring) > RECENT:
+            self._drop_oldest()
+
+    def forget_before(self, at: datetime) -> None:
+        """Drop what is too old to say what is usual."""
+        while self._ring and self._ring[0][0] < at:
+            self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
+        _, risk, demanded = self._ring.popleft()
+        del self.ascending[bisect_left(self.ascending, risk)]
+        self.demanded[demanded] -= 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """Domains of an agency at a crossing point whose risks compete for the same places.
+
+    Attributes
+    ----------
+    agency : str
+    domains : tuple of str
+    own : _Recent
+    of_all : deque
+        Of all crossing points; sorted only where it is asked for, by a point that has not seen enough yet.
+    """
+
+    agency: str
+    domains: tuple[str, ...]
+    own: _Recent
+    of_all: deque[_Known]
+
+    def recent(self) -> _Recent:
+        return self.own if len(self.own.ascending) >= ENOUGH else _Recent(self.of_all)
+
+    def risk(self, risks: Mapping[str, float]) -> float:
+        if len(self.domains) == 1:
+            return risks.get(self.domains[0], _NO_SCORE)
+        return max([risks.get(domain, _NO_SCORE) for domain in self.domains], default=_NO_SCORE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Led:
+    """A lane of an agency at a crossing point that has a budget in some shift.
+
+    Attributes
+    ----------
+    agency : str
+    lane : Lane
+    watched : _Watched
+        Domains that it leads there and that ask for the lane.
+    uncounted_above : float
+        Lowest policy threshold of a stricter lane; it counts where that lane has no budget.
+    strictness : int
+        Of the lane.
+    """
+
+    agency: str
+    lane: Lane
+    watched: _Watched
+    uncounted_above: float
+    strictness: int
+
+
+@dataclass(slots=True)
+class _Cell:
+    """A budget of the present shift."""
+
+    led: _Led
+    budget: int
+    used: int = 0
+
+
+@dataclass(slots=True)
+class _Post:
+    """The present shift at one crossing point."""
+
+    flow: Flow
+    cells: tuple[_Cell, ...]
+    seen: int = 0
+
+
+class CapacityMeter:
+    """What is left of every budget.
+
+    Parameters
+    ----------
+    policy : Policy
+        Its plan of capacity has at least one budget.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._plan = policy.capacity
+        self._traffic = Traffic(self._plan.shifts)
+        self._recent: dict[tuple[str, str, tuple[str, ...]], _Recent] = {}
+        self._of_all: dict[tuple[str, tuple[str, ...]], deque[_Known]] = {}
+        self._led: dict[str, tuple[_Led, ...]] = {}
+        self._watched: dict[str, tuple[_Watched, ...]] = {}
+        self._posts: dict[str, _Post] = {}  # of the present shift
+        self._places: dict[str, dict[str, tuple[str, Lane]]] = {}  # of the present shift, by crossing and agency
+        self._span = _BEFORE_ALL
+        self._shift = ""
+        self._newest = datetime.min.replace(tzinfo=UTC)
+
+    def states(
+        self, crossing_point: str, at: datetime, risks: Mapping[str, float], crossing_id: str
+    ) -> tuple[CapacityState, ...]:
+        """Return what is left just before a crossing is decided; nothing is counted.
+
+        Parameters
+        ----------
+        crossing_point : str
+        at : datetime
+            When it is decided. A shift that is over does not come back: an earlier instant counts as the newest one.
+        risks : mapping of str to float
+            By domain.
+        crossing_id : str
+        """
+        at = self._turn_to(at)
+        post = self._post(crossing_point)
+        if not post.cells:
+            return ()
+        coming = post.flow.coming(at.timestamp())
+        return tuple(self._states_of(post, coming, risks, crossing_id))
+
+    def _states_of(
+        self, post: _Post, coming: float, risks: Mapping[str, float], crossing_id: str
+    ) -> Iterator[CapacityState]:
+        """Yield states, of an agency's stricter lanes first: what they take needs no place in the others."""
+        agency, above = "", math.inf
+        for cell in post.cells:
+            led = cell.led
+            if led.agency != agency:
+                agency, above = led.agency, math.inf
+            above = min(above, led.uncounted_above)
+            threshold = NOTHING_LEFT
+            recent = led.watched.recent()
+            number = len(recent.ascending)
+            demanded = recent.demanded[led.strictness] / number if number else 0.0
+            share = share_to_send(cell.budget, cell.used, seen=post.seen, coming=coming, demanded=demanded)
+            if share > 0.0:
+                taken = 1.0 - bisect_left(recent.ascending, above) / number if number and above < math.inf else 0.0
+                risk = led.watched.risk(risks)
+                threshold = threshold_of(share, recent.ascending, risk=risk, crossing_id=crossing_id, taken=taken)
+            yield CapacityState(agency, led.lane, self._shift, cell.budget, cell.used, coming + 1.0, threshold)
+            above = min(above, threshold)
+
+    def take_in(self, crossing: CountedCrossing) -> None:
+        """Count a decided crossing: its traffic, its risks, and the controls that it asks for beyond earlier ones."""
+        at = self._turn_to(crossing.at)
+        if crossing.before is None:
+            self.count_traffic(crossing.crossing_point, hour_of(at))
+            self._post(crossing.crossing_point).seen += 1
+            self._learn(crossing, at)
+        self._count_places(crossing)
+
+    def give_back(self, crossing_id: str) -> None:
+        """Give the places of a crossing back that never came; those of a shift that is over are gone."""
+        for agency, (point, lane) in self._places.pop(crossing_id, {}).items():
+            self._use(point, agency, lane, -1)
+
+    def count_traffic(self, crossing_point: str, hour: int, crossings: int = 1) -> None:
+        """Count crossings of an hour since 1970, and nothing else of them."""
+        self._traffic.count(crossing_point, hour, crossings)
+
+    def learn_from(self, crossing: CountedCrossing) -> None:
+        """Take in the risks of a crossing of an earlier shift, and nothing else of it."""
+        self._learn(crossing, crossing.at)
+
+    def _learn(self, crossing: CountedCrossing, at: datetime) -> None:
+        watched_here = self._watched_at(crossing.crossing_point)
+        demanded = self._strictest(crossing, lambda own: own.selected_by != "model") if crossing.asked else {}
+        for watched in watched_here:
+            strictness = demanded[watched.agency].strictness if watched.agency in demanded else 0
+            known = (at, watched.risk(crossing.risks), strictness)
+            watched.own.add(known)
+            watched.of_all.append(known)
+
+    def _count_places(self, crossing: CountedCrossing) -> None:
+        before = {} if crossing.before is None else self._by_agency(crossing.crossing_point, crossing.before)
+        asked = self._strictest(crossing, lambda _: True)
+        places = self._places.setdefault(crossing.crossing_id, {}) if asked else {}
+        for agency, lane in asked.items():
+            if before.get(agency) is lane:
+                continue  # it has its place already
+            if agency in places:
+                self._use(places[agency][0], agency, places[agency][1], -1)
+            places[agency] = (crossing.crossing_point, lane)
+            self._use(crossing.crossing_point, agency, lane, 1)
+
+    def _strictest(self, crossing: CountedCrossing, counts: Callable[[Asked], bool]) -> dict[str, Lane]:
+        lanes = {domain: own.lane for domain, own in crossing.asked.items() if counts(own)}
+        return self._by_agency(crossing.crossing_point, lanes)
+
+    def _by_agency(self, crossing_point: str, lanes: Mapping[str, Lane]) -> dict[str, Lane]:
+        """Return the strictest lane by the agency that leads there: a crossing counts once."""
+        found: dict[str, Lane] = {}
+        for domain, lane in lanes.items():
+            if domain in self._policy.domains:
+                lead = self._policy.agencies(domain, crossing_point).lead
+                if lane.strictness > found.get(lead, Lane.GREEN).strictness:
+                    found[lead] = lane
+        return found
+
+    def _use(self, crossing_point: str, agency: str, lane: Lane, places: int) -> None:
+        for cell in self._post(crossing_point).cells:
+            if cell.led.agency == agency and cell.led.lane is lane:
+                cell.used += places
+
+    def _turn_to(self, at: datetime) -> datetime:
+        """Begin the shift of an instant, if it is a later one; return the instant, or the newest one so far."""
+        self._newest = at = max(at, self._newest)
+        if not self._span.holds(at):
+            self._begin_shift(shift_span(self._plan.shifts, at))
+        return at
+
+    def _begin_shift(self, span: ShiftSpan) -> None:
+        self._span = span
+        self._shift = span.starts_at.isoformat()
+        self._posts.clear()
+        self._places.clear()
+        for recent in self._recent.values():
+            recent.forget_before(span.starts_at - KEPT_FOR)
+        for pool in self._of_all.values():
+            while pool and pool[0][0] < span.starts_at - KEPT_FOR:
+                pool.popleft()
+        self._traffic.forget_before(hour_of(span.starts_at - TRAFFIC_KEPT_FOR))
+        self._traffic.open_shift(span)
+
+    def _post(self, crossing_point: str) -> _Post:
+        post = self._posts.get(crossing_point)
+        if post is None:
+            cells = []
+            for led in self._led_at(crossing_point):
+                budget = self._plan.budget(led.agency, led.lane, crossing_point, self._span.start)
+                if budget is not None:
+                    cells.append(_Cell(led, budget))
+            post = _Post(self._traffic.flow(crossing_point, self._span), tuple(cells))
+            self._posts[crossing_point] = post
+        return post
+
+    def _led_at(self, crossing_point: str) -> tuple[_Led, ...]:
+        led = self._led.get(crossing_point)
+        if led is None:
+            led = self._led[crossing_point] = tuple(self._find_led(crossing_point))
+        return led
+
+    def _watched_at(self, crossing_point: str) -> tuple[_Watched, ...]:
+        watched = self._watched.get(crossing_point)
+        if watched is None:
+            led = self._led_at(crossing_point)
+            watched = self._watched[crossing_point] = tuple({id(one.watched): one.watched for one in led}.values())
+        return watched
+
+    def _find_led(self, crossing_point: str) -> Iterator[_Led]:
+        led: dict[str, list[DomainPolicy]] = {}
+        for domain, own in self._policy.domains.items():
+            led.setdefault(self._policy.agencies(domain, crossing_point).lead, []).append(own)
+        starts = self._plan.shifts.starts
+        for agency in sorted(led):
+            above = math.inf
+            watched: dict[tuple[str, ...], _Watched] = {}
+            for lane in _LANES:
+                asking = [own for own in led[agency] if lane in own.thresholds]
+                if any(self._plan.budget(agency, lane, crossing_point, start) is not None for start in starts):
+                    domains = tuple(own.domain for own in asking)
+                    if domains not in watched:
+                        watched[domains] = _Watched(
+                            agency,
+                            domains,
+                            self._recent.setdefault((crossing_point, agency, domains), _Recent()),
+                            self._of_all.setdefault((agency, domains), deque(maxlen=RECENT_OF_ALL)),
+                        )
+                    yield _Led(agency, lane, watched[domains], above, lane.strictness)
+                above = min([above, *(own.thresholds[lane] for own in asking)])
