@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.api.test_overload import counted
 from tests.serving import Reply, Server, copied_home, crossing, serving
 
 
@@ -69,6 +70,21 @@ def test_more_than_can_wait_is_turned_away_at_once(small: Server) -> None:
         assert reply.json["type"] == "urn:chekara:problem:too_many_requests"
         assert int(reply.headers["retry-after"]) >= 1
     until_scored(small, crossing("calm again"))
+
+
+def test_rows_of_a_batch_that_are_turned_away_say_when_to_come_again(small: Server) -> None:
+    until_scored(small, crossing("calm before a batch"))
+    before = counted(small, "chekara_refused_total", code="too_many_requests")
+    with held_database(small.home):
+        rows = small.send("POST", "/v1/scores/batch", "system", [crossing(f"row-{n}") for n in range(20)]).json
+    assert {row["status"] for row in rows} <= {429, 503}
+    assert all(row["retry_after"] >= 1 for row in rows)
+    turned_away = sum(row["status"] == 429 for row in rows)
+    assert turned_away >= 15
+    assert counted(small, "chekara_refused_total", code="too_many_requests") == before + turned_away
+    bad = small.send("POST", "/v1/scores/batch", "system", [{"crossing_id": "bad"}]).json
+    assert "retry_after" not in bad[0], "sending it again as it is would not help"
+    until_scored(small, crossing("calm after a batch"))
 
 
 def until_scored(server: Server, body: dict[str, Any]) -> Reply:

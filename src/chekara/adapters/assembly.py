@@ -102,6 +102,8 @@ def open_house(
     *,
     clock: ClockMode = "live",
     on_group: Callable[[int, float], None] | None = None,
+    on_refused: Callable[[str], None] = lambda _code: None,
+    on_expired: Callable[[str], None] = lambda _why: None,
     example: Crossing | None = None,
 ) -> House:
     """Migrate and open the database, load champions, start the writer.
@@ -116,6 +118,8 @@ def open_house(
         ``replay`` takes receipt times from the body.
     on_group : callable, optional
         Told (requests, seconds) after every group that was scored and logged.
+    on_refused, on_expired : callable, optional
+        As in `GroupCommitWriter`.
     example : Crossing, optional
         Walked through every model before it serves, now and after each promotion; nothing of it is kept.
 
@@ -165,6 +169,8 @@ def open_house(
         queue_length=settings.limits.queue_length,
         on_group=on_group,
         on_idle=book.sign_if_due,
+        on_refused=on_refused,
+        on_expired=on_expired,
         gate=upgrade.refuse,
     )
     writer.start()

@@ -174,5 +174,6 @@ BATCH_ROW: Final[Schema] = {
         "status": {"type": "integer"},
         "decision": DECISION,
         "problem": {"type": "object"},
+        "retry_after": {"type": "integer", "description": "Of 429 and 503: in how many seconds to send the row again"},
     },
 }

@@ -11,9 +11,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from chekara.api.body import JSON, media_type_of
+from chekara.api.connected import while_connected
 from chekara.api.context import language_of
 from chekara.api.logs import log_unexpected
-from chekara.api.problems import problem_of
+from chekara.api.problems import problem_of, retry_after_seconds
 from chekara.api.strict_json import read_json
 from chekara.errors import BodyTooLargeError, ChekaraError, InvalidRequestError
 from chekara.settings import Limits
@@ -77,6 +78,8 @@ async def answer_batch(
 ) -> Response:
     """Answer every row, in order: with what ``answer`` makes of it, or with its own problem.
 
+    When the asker hangs up, rows whose turn has not come are dropped.
+
     Parameters
     ----------
     request : Request
@@ -96,12 +99,18 @@ async def answer_batch(
             log_unexpected(error, request_id)
             refused = ChekaraError("unexpected")
         problem = problem_of(refused, request_id=request_id, language=language)
-        return {"row": number, "status": refused.status, "problem": problem}
+        wait = retry_after_seconds(refused)
+        again = {} if wait is None else {"retry_after": wait}
+        return {"row": number, "status": refused.status, **again, "problem": problem}
 
-    answers: list[dict[str, Any]] = []
-    for start in range(0, len(rows), BATCH_GROUP):
-        group = enumerate(rows[start : start + BATCH_GROUP], start)
-        answers += await asyncio.gather(*(answered(number, row) for number, row in group))
+    async def answered_all() -> list[dict[str, Any]]:
+        answers: list[dict[str, Any]] = []
+        for start in range(0, len(rows), BATCH_GROUP):
+            group = enumerate(rows[start : start + BATCH_GROUP], start)
+            answers += await asyncio.gather(*(answered(number, row) for number, row in group))
+        return answers
+
+    answers = await while_connected(request, asyncio.ensure_future(answered_all()))
     if media_type_of(request) == NDJSON:
         lines = b"".join(msgspec.json.encode(row) + b"\n" for row in answers)
         return Response(lines, media_type=NDJSON, headers=_language_headers(language))

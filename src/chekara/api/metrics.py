@@ -22,6 +22,11 @@ class Metrics:
         Decisions told, by lane and log (``live``, ``test``); a repeated request counts again.
     group_size : Histogram
         Crossings committed with one fsync.
+    refused : Counter
+        Crossings and results, rows of batches included, that were refused at the door, by error code:
+        ``too_many_requests``, ``deadline_exceeded`` (no answer could come in time), ``not_ready``, ``unavailable``.
+    expired : Counter
+        Crossings and results that were taken and never served, by why: ``too_late`` or ``given_up``.
     queue_depth : Gauge
         Requests that wait for the writer.
     log_position : Gauge
@@ -48,6 +53,8 @@ class Metrics:
         self.group_size = Histogram(
             "chekara_commit_group_size", "Crossings per commit", buckets=_GROUP_SIZES, registry=self.registry
         )
+        self.refused = Counter("chekara_refused", "Refused at the door", ["code"], registry=self.registry)
+        self.expired = Counter("chekara_expired", "Taken and never served", ["why"], registry=self.registry)
         self.queue_depth = Gauge("chekara_queue_depth", "Requests that wait for the writer", registry=self.registry)
         self.log_position = Gauge("chekara_log_position", "Newest log position", ["chain"], registry=self.registry)
         self.model = Gauge(

@@ -120,6 +120,21 @@ def problem_response(
     )
 
 
+def retry_after_seconds(error: ChekaraError) -> int | None:
+    """Return in how many seconds it is worth sending the same again; None where it is not, as it was sent.
+
+    Examples
+    --------
+    >>> retry_after_seconds(TooManyRequestsError("too many wait"))
+    1
+    """
+    if isinstance(error, NotReadyError):
+        return RETRY_AFTER_NOT_READY_SECONDS
+    if isinstance(error, UnavailableError | TooManyRequestsError):
+        return max(RETRY_AFTER_SECONDS, math.ceil(error.retry_after_seconds or 0))
+    return None
+
+
 def install_problem_handlers(app: FastAPI) -> None:
     """Make every error of the application and of the framework leave as a problem document."""
 
@@ -194,10 +209,9 @@ def _worded(key: str, language: str, otherwise: str) -> str:
 def _headers_of(error: ChekaraError) -> dict[str, str]:
     if isinstance(error, UnauthenticatedError):
         return {"WWW-Authenticate": 'Bearer realm="chekara"'}
-    if isinstance(error, NotReadyError):
-        return {"Retry-After": str(RETRY_AFTER_NOT_READY_SECONDS)}
-    if isinstance(error, UnavailableError | TooManyRequestsError):
-        return {"Retry-After": str(max(RETRY_AFTER_SECONDS, math.ceil(error.retry_after_seconds or 0)))}
+    wait = retry_after_seconds(error)
+    if wait is not None:
+        return {"Retry-After": str(wait)}
     if isinstance(error, BodyTooLargeError):
         return {"Connection": "close"}  # the rest of the body is not read
     return {}

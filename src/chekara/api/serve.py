@@ -68,6 +68,8 @@ def run_server(
         settings,
         clock=clock,
         on_group=lambda crossings, _: metrics.group_size.observe(crossings),
+        on_refused=lambda code: metrics.refused.labels(code).inc(),
+        on_expired=lambda why: metrics.expired.labels(why).inc(),
         example=example_crossing(CROSSING_EXAMPLE, settings.limits),
     )
     try:
@@ -117,6 +119,9 @@ def _serve(
     serving = sorted(house.champions.serving())
     for problem in house.champions.problems():
         log.error("bundle_refused", problem=problem)
+    preparing = house.preparing()
+    if preparing is not None:
+        log.warning("not_ready", why=preparing)
     if (no_lot := house.lot_watch.problem()) is not None:
         log.warning("no_lot", problem=no_lot)
     log.info("listening", host=host, port=port, domains=serving, seconds=round(time.perf_counter() - started, 2))

@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, overload
 
-from chekara.errors import DeadlineExceededError, TooManyRequestsError, UnavailableError
+from chekara.errors import ChekaraError, DeadlineExceededError, TooManyRequestsError, UnavailableError
 from chekara.service.group import Request, ServeGroup
 from chekara.service.records import DecisionRecord, InspectionRecord, InspectionRequest, ScoreRequest
 
@@ -45,6 +45,10 @@ class GroupCommitWriter:
         Told (requests, seconds) after every group, for metrics.
     on_idle : callable, optional
         Called between groups, about once a second at least, for checkpoints.
+    on_refused : callable, optional
+        Told the code of the error with every request that is refused at the door.
+    on_expired : callable, optional
+        Told with every request whose turn never came: ``too_late`` (for its ``answer_by``) or ``given_up`` (cancelled).
     gate : callable, optional
         Called with every request; what it raises keeps the request out.
     """
@@ -57,12 +61,16 @@ class GroupCommitWriter:
         group_limit: int = 256,
         on_group: Callable[[int, float], None] | None = None,
         on_idle: Callable[[], None] | None = None,
+        on_refused: Callable[[str], None] = lambda _code: None,
+        on_expired: Callable[[str], None] = lambda _why: None,
         gate: Callable[[], None] = lambda: None,
     ) -> None:
         self._serve_group = serve
         self._group_limit = group_limit
         self._on_group = on_group
         self._on_idle = on_idle
+        self._on_refused = on_refused
+        self._on_expired = on_expired
         self._gate = gate
         self._queue_length = queue_length
         self._single: deque[_Waiting] = deque()
@@ -114,14 +122,18 @@ class GroupCommitWriter:
         UnavailableError
             The writer was stopped, or the gate is shut (NotReadyError).
         """
-        self._gate()
         one = _Waiting(request, Future())
-        with self._changed:
-            if self._is_stopped:
-                raise UnavailableError("the service is shutting down", hint="send it again")
-            self._refuse_hopeless(request, is_bulk=is_bulk)
-            (self._bulk if is_bulk else self._single).append(one)
-            self._changed.notify()
+        try:
+            self._gate()
+            with self._changed:
+                if self._is_stopped:
+                    raise UnavailableError("the service is shutting down", hint="send it again")
+                self._refuse_hopeless(request, is_bulk=is_bulk)
+                (self._bulk if is_bulk else self._single).append(one)
+                self._changed.notify()
+        except ChekaraError as refused:
+            self._on_refused(refused.code)
+            raise
         return one.answer
 
     def expected_wait(self, *, is_bulk: bool = False) -> float:
@@ -200,10 +212,12 @@ class GroupCommitWriter:
 
     def _is_in_time(self, one: _Waiting) -> bool:
         if not one.answer.set_running_or_notify_cancel():
+            self._on_expired("given_up")
             return False
         answer_by = one.request.answer_by
         if answer_by is None or time.monotonic() < answer_by:
             return True
+        self._on_expired("too_late")
         one.answer.set_exception(
             DeadlineExceededError("the request waited longer than an answer may take", hint="send it again")
         )

@@ -14,6 +14,7 @@ from chekara.api.access import requires
 from chekara.api.answers import INSPECTION_ANSWER
 from chekara.api.batch import NDJSON, answer_batch, json_response, row_value, rows_of
 from chekara.api.body import JSON, media_type_of, read_body
+from chekara.api.connected import in_time, while_connected
 from chekara.api.context import Context, context_of, language_of
 from chekara.api.openapi import (
     INSPECTION_ERRORS,
@@ -27,7 +28,6 @@ from chekara.api.openapi import (
 from chekara.api.present import present_inspection
 from chekara.api.strict_json import read_json
 from chekara.domain.actor import Actor, Permission
-from chekara.errors import DeadlineExceededError
 from chekara.service.records import InspectionRecord, InspectionRequest
 from chekara.settings import Limits
 
@@ -78,23 +78,22 @@ async def record_inspections(request: Request, actor: Annotated[Actor, MAY_RECOR
     is_lines = media_type_of(request) == NDJSON
     value = None if is_lines else read_json(body)
     if not is_lines and not isinstance(value, list):
-        record = await _record(context, actor, value, received_at)
+        record = await while_connected(request, *_submit(context, actor, value, received_at))
         return json_response(present_inspection(record), language_of(request))
 
     async def answer(row: Any) -> dict[str, Any]:
-        return {"inspection": present_inspection(await _record(context, actor, row_value(row, limits), received_at))}
+        record = await in_time(*_submit(context, actor, row_value(row, limits), received_at))
+        return {"inspection": present_inspection(record)}
 
     return await answer_batch(request, rows_of(body, media_type_of(request), limits), answer)
 
 
-async def _record(context: Context, actor: Actor, value: Any, received_at: datetime) -> InspectionRecord:
-    """Hand a result to the writer and wait until it is durable, or the time is over."""
+def _submit(
+    context: Context, actor: Actor, value: Any, received_at: datetime
+) -> tuple[asyncio.Future[InspectionRecord], float]:
+    """Hand a result to the writer; what it resolves to once it is durable, and until when somebody waits for it."""
     answer_by = time.monotonic() + context.settings.limits.answer_seconds
     is_replay = context.clock == "replay"
     inspection = context.inspection_parser.validate(value, received_at=received_at, is_replay=is_replay)
     wanted = InspectionRequest(inspection=inspection, actor=actor, received_at=received_at, answer_by=answer_by)
-    future = context.house.writer.submit(wanted)
-    try:
-        return await asyncio.wait_for(asyncio.wrap_future(future), answer_by - time.monotonic())
-    except TimeoutError:
-        raise DeadlineExceededError("no answer within the time promised") from None
+    return asyncio.wrap_future(context.house.writer.submit(wanted)), answer_by

@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
-from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from chekara.api.access import requires
 from chekara.api.answers import BATCH_ROW, DECISION
 from chekara.api.batch import NDJSON, answer_batch, json_response, row_value, rows_of
 from chekara.api.body import JSON, media_type_of, read_body
+from chekara.api.connected import in_time, while_connected
 from chekara.api.context import Context, context_of, language_of
 from chekara.api.openapi import (
     CROSSING_EXAMPLE,
@@ -28,11 +28,9 @@ from chekara.api.openapi import (
 from chekara.api.parse import ParsedScore
 from chekara.api.present import present_decision
 from chekara.domain.actor import Actor, Permission
-from chekara.errors import DeadlineExceededError
 from chekara.service.records import Chain, DecisionRecord, ScoreRequest
 from chekara.settings import Limits
 
-WATCHED_AFTER_SECONDS: Final = 0.05
 MAY_SCORE = Depends(requires(Permission.SCORE))
 
 WithContributions = Annotated[
@@ -156,47 +154,9 @@ async def _decide(
         answer_by=answer_by,
     )
     answer = asyncio.wrap_future(context.house.writer.submit(wanted, is_bulk=is_bulk))
-    record = await (_in_time(answer, answer_by) if is_bulk else _while_connected(request, answer, answer_by))
+    record = await (in_time(answer, answer_by) if is_bulk else while_connected(request, answer, answer_by))
     decision = record.decision
     chain = Chain.of(actor)
     context.metrics.decisions.labels(decision.lane.value, chain.value).inc()
     context.metrics.log_position.labels(chain.value).set(decision.position)
     return record
-
-
-async def _in_time(answer: asyncio.Future[DecisionRecord], answer_by: float) -> DecisionRecord:
-    try:
-        return await asyncio.wait_for(answer, answer_by - time.monotonic())
-    except TimeoutError:
-        raise DeadlineExceededError("no answer within the time promised") from None
-
-
-async def _while_connected(
-    request: Request, answer: asyncio.Future[DecisionRecord], answer_by: float
-) -> DecisionRecord:
-    """Wait for a decision; one whose asker hangs up before its turn is not made.
-
-    Only a request that has waited a little is watched, so that the usual one pays nothing for it.
-    """
-    done, _ = await asyncio.wait({answer}, timeout=min(WATCHED_AFTER_SECONDS, answer_by - time.monotonic()))
-    if done:
-        return answer.result()
-    hung_up = asyncio.ensure_future(_disconnected(request))
-    try:
-        either: set[asyncio.Future[Any]] = {answer, hung_up}
-        timeout = answer_by - time.monotonic()
-        await asyncio.wait(either, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-        if answer.done():
-            return answer.result()
-        answer.cancel()
-        if hung_up.done():
-            raise ClientDisconnect
-        raise DeadlineExceededError("no answer within the time promised")
-    finally:
-        hung_up.cancel()
-
-
-async def _disconnected(request: Request) -> None:
-    """Return once the client has hung up; the body has been read, so nothing else is left to receive."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
