@@ -19,6 +19,8 @@ profiles_app = typer.Typer(no_args_is_help=True, help="What is known of traders,
 app.add_typer(profiles_app, name="profiles")
 policy_app = typer.Typer(no_args_is_help=True, help="Lanes, agencies, and what holds while the service is away.")
 app.add_typer(policy_app, name="policy")
+lot_app = typer.Typer(no_args_is_help=True, help="Controls drawn at random: seeds, proof, and whether they are done.")
+app.add_typer(lot_app, name="lot")
 
 History = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of history files.")]
 
@@ -222,6 +224,62 @@ def policy_export_fallback(
         f"{said} {made['valid_until']}. Commitment of the lot's seed, to be published now:", highlight=False
     )
     typer.echo(made["lot"]["commitment"])
+
+
+Month = Annotated[str, typer.Option(metavar="YYYY-MM", help="The month, in UTC.")]
+
+
+@lot_app.command("commit")
+def lot_commit(
+    month: Month,
+    by: Annotated[str, typer.Option(metavar="NAME", help="Who commits; it stands in the log.")] = "unnamed",
+) -> None:
+    """Make the secret seed of a month and write its SHA-256 into the log: from then on the lot draws in that month."""
+    from chekara.adapters.lot_publish import commit_lot
+
+    committed = commit_lot(Settings.from_environment(), month, committed_by=by)
+    if committed.is_late:
+        open_console().print(f"{month} had begun: crossings before {committed.recorded_at:%d %B %H:%M} have no draw.")
+    typer.echo(committed.commitment)
+
+
+@lot_app.command("reveal")
+def lot_reveal(
+    month: Month,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write for an outsider; made if need be.")],
+    by: Annotated[str, typer.Option(metavar="NAME", help="Who publishes; it stands in the log.")] = "unnamed",
+) -> None:
+    """Publish the seed of a month that is over, with every draw, so that anybody can repeat them."""
+    from chekara.adapters.lot_publish import publish_lot
+
+    written = publish_lot(Settings.from_environment(), month, out, revealed_by=by)
+    open_console().print(f"Wrote {written:,} draws, their seed and the policy to {out}.", highlight=False)
+
+
+@lot_app.command("verify")
+def lot_verify(
+    directory: Annotated[
+        Path | None, typer.Argument(metavar="[DIR]", help="Folder that reveal wrote; default: the log itself.")
+    ] = None,
+) -> None:
+    """Repeat every draw whose seed is published. Exit 1 if one is not what seed and policy give."""
+    from chekara.adapters.lot_publish import verify_log_draws, verify_published
+
+    found = verify_log_draws(Settings.from_environment()) if directory is None else verify_published(directory)
+    found.show(open_console())
+    raise typer.Exit(0 if found.is_sound else 1)
+
+
+@lot_app.command("status")
+def lot_status() -> None:
+    """Show what was drawn in 28 days, what of it was done, and where too little was. Exit 1 on an alarm."""
+    from chekara.adapters.lot_publish import status_of
+    from chekara.service.lot_status import lot_alarms, show_status
+
+    policy, tallies, problem = status_of(Settings.from_environment())
+    alarms = lot_alarms(tallies, policy)
+    show_status(tallies, alarms, problem, open_console())
+    raise typer.Exit(1 if alarms or problem else 0)
 
 
 def main() -> None:

@@ -185,7 +185,16 @@ def _alarms(tally: LotTally, policy: Policy) -> Iterable[LotAlarm]:
 
 
 def show_status(tallies: Iterable[LotTally], alarms: Iterable[LotAlarm], problem: str | None, console: Console) -> None:
-    """Print the state of the lot for a person."""
+    """Print the state of the lot for a person.
+
+    Parameters
+    ----------
+    tallies : iterable of LotTally
+    alarms : iterable of LotAlarm
+    problem : str or None
+        Why nothing is drawn at present; None where the lot draws.
+    console : Console
+    """
     if problem is not None:
         console.print(f"[bold red]The lot draws nothing:[/] {problem}.")
     names = ("Domain", "Crossing point", "Lead", "Crossings", "Planned", "Drawn", "Done", "Not done", "Waiting", "Done")
