@@ -117,6 +117,7 @@ voids = _logged(
     Column("content", String(64), nullable=False),
     PrimaryKeyConstraint("chain", "crossing_id", "revision", name="pk_voids"),
     Index("ix_voids_decision", "decision_id"),
+    Index("ix_voids_newest", "chain", "position"),
 )
 decided_elsewhere = _logged(
     "decided_elsewhere",
@@ -132,6 +133,7 @@ reviews = _logged(
     Column("lane", String(8), nullable=True),
     PrimaryKeyConstraint("review_id", name="pk_reviews"),
     Index("ix_reviews_decision", "decision_id", "agency"),
+    Index("ix_reviews_newest", "agency", "chain", "position"),
 )
 inspections = _logged(
     "inspections",
