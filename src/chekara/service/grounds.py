@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 from chekara.domain.crossing import Crossing
@@ -46,12 +47,24 @@ class DrawLots(Protocol):
 class MeterCapacity(Protocol):
     """How many controls each agency has left where and when a crossing is decided."""
 
-    def states(self, crossing: Crossing, scores: Sequence[DomainScore]) -> tuple[CapacityState, ...]:
+    def states(self, crossing: Crossing, scores: Sequence[DomainScore], at: datetime) -> tuple[CapacityState, ...]:
         """Return what is left just before a crossing is decided, at most one state per agency and lane."""
         ...
 
-    def take_in(self, crossing: Crossing, decided: LaneDecision, *, is_counted_before: DecisionRecord | None) -> None:
+    def take_in(
+        self,
+        crossing: Crossing,
+        scores: Sequence[DomainScore],
+        decided: LaneDecision,
+        at: datetime,
+        *,
+        is_counted_before: DecisionRecord | None,
+    ) -> None:
         """Count a decided crossing; of a later revision, only what it asks for beyond the earlier one."""
+        ...
+
+    def give_back(self, crossing_id: str) -> None:
+        """Give back the places of a crossing that was withdrawn."""
         ...
 
     def settle(self) -> None:
@@ -72,10 +85,21 @@ def _no_draws(crossing: Crossing, features: JoinedFeatures) -> tuple[Draw, ...]:
 
 
 class _Unmetered:
-    def states(self, crossing: Crossing, scores: Sequence[DomainScore]) -> tuple[CapacityState, ...]:
+    def states(self, crossing: Crossing, scores: Sequence[DomainScore], at: datetime) -> tuple[CapacityState, ...]:
         return ()
 
-    def take_in(self, crossing: Crossing, decided: LaneDecision, *, is_counted_before: DecisionRecord | None) -> None:
+    def take_in(
+        self,
+        crossing: Crossing,
+        scores: Sequence[DomainScore],
+        decided: LaneDecision,
+        at: datetime,
+        *,
+        is_counted_before: DecisionRecord | None,
+    ) -> None:
+        return
+
+    def give_back(self, crossing_id: str) -> None:
         return
 
     def settle(self) -> None:
@@ -114,6 +138,7 @@ class GatherGrounds:
         crossing: Crossing,
         features: JoinedFeatures,
         scores: Sequence[DomainScore],
+        at: datetime,
         *,
         previous: DecisionRecord | None,
         reviews: Sequence[Review],
@@ -126,6 +151,8 @@ class GatherGrounds:
         crossing : Crossing
         features : JoinedFeatures
         scores : sequence of DomainScore
+        at : datetime
+            When it is decided.
         previous : DecisionRecord or None
             Of the newest revision so far: the lot is not drawn again, and only a person lowers a lane.
         reviews : sequence of Review
@@ -139,14 +166,26 @@ class GatherGrounds:
         return Grounds(
             rules=self.rules(crossing, features, scores),
             draws=draws,
-            capacity=self.capacity.states(crossing, scores),
+            capacity=self.capacity.states(crossing, scores, at),
             floors={} if previous is None else floors_from(previous, reviews),
             without_models=tuple(sorted(agency for agency, is_stopped in self.without_models.items() if is_stopped)),
         )
 
-    def take_in(self, crossing: Crossing, decided: LaneDecision, *, previous: DecisionRecord | None) -> None:
+    def take_in(
+        self,
+        crossing: Crossing,
+        scores: Sequence[DomainScore],
+        decided: LaneDecision,
+        at: datetime,
+        *,
+        previous: DecisionRecord | None,
+    ) -> None:
         """Count what a decision asks for; `settle` or `forget` follows the commit."""
-        self.capacity.take_in(crossing, decided, is_counted_before=previous)
+        self.capacity.take_in(crossing, scores, decided, at, is_counted_before=previous)
+
+    def give_back(self, crossing_id: str) -> None:
+        """Take back what a withdrawn crossing asked for; `settle` or `forget` follows the commit."""
+        self.capacity.give_back(crossing_id)
 
     def settle(self) -> None:
         """Keep what was counted since the last call: it is durable."""

@@ -249,6 +249,7 @@ class ScoreCrossings:
             self._profiles.fold(transaction.profiles, [void]).keep(
                 transaction.profiles, known_to=as_of, position=position
             )
+            self._grounds.give_back(crossing_id)
 
     def _stored(self, transaction: LogTransaction, chain: Chain, decision_id: str) -> Outcome:
         return transaction.decision(chain, decision_id) or NotFoundError(
@@ -293,6 +294,7 @@ class ScoreCrossings:
             fresh.crossing,
             known.features,
             scores,
+            scored_at,
             previous=previous,
             reviews=reviews,
             may_draw=one.chain is Chain.LIVE,
@@ -300,7 +302,7 @@ class ScoreCrossings:
         decided = decide(scores, self._policy, point, scored_at, grounds)
         elsewhere = decided_elsewhere_of(one.request, previous)
         if one.chain is Chain.LIVE and elsewhere is None:
-            self._grounds.take_in(fresh.crossing, decided, previous=previous)
+            self._grounds.take_in(fresh.crossing, scores, decided, scored_at, previous=previous)
         domains = {score.domain for score in scores} | {action.domain for action in decided.actions}
         record = DecisionRecord(
             decision=Decision(
