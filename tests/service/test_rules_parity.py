@@ -43,8 +43,20 @@ review_at = 2027-06-01
 """
 
 
-def policy_with(*rules: tuple[str, str], domain: str = "contraband") -> Policy:
+HARM = """
+[risk]
+half_at = 2
+[[risk.posts]]
+crossing_points = ["AK-JOL"]
+equipment = 0.5
+staff = 0.5
+detection = 0.5
+"""
+
+
+def policy_with(*rules: tuple[str, str], domain: str = "contraband", combiner: str = "rank") -> Policy:
     (name, text), *_ = policy_texts().items()
+    text = text.replace('combiner = "rank"', f'combiner = "{combiner}"') + HARM
     own = [RULE.format(number=i, lane=lane, criteria=criteria) for i, (lane, criteria) in enumerate(rules)]
     return policy_of({name: text, "risks/a.toml": RISK.format(domain=domain), "rules/a.toml": "".join(own)})
 
@@ -57,11 +69,11 @@ RULES = (
 )
 
 
-@pytest.mark.parametrize("seed", [3, 8])
-def test_a_folder_meets_the_rules_that_a_service_met(tmp_path: Path, seed: int) -> None:
+@pytest.mark.parametrize(("seed", "combiner"), [(3, "rank"), (8, "expected_harm")])
+def test_a_folder_meets_the_rules_that_a_service_met(tmp_path: Path, seed: int, combiner: str) -> None:
     history = dirty_history(tmp_path / "history", seed=seed)
     history = replace(history, crossing_points=history.crossing_points.iloc[:0])
-    champions, policy = {"revenue_fraud": leaning_model()}, policy_with(*RULES)
+    champions, policy = {"revenue_fraud": leaning_model()}, policy_with(*RULES, combiner=combiner)
     rules = MatchPolicyRules(policy)
     settings = Settings.from_environment({"CHEKARA_HOME": str(tmp_path / "home"), "CHEKARA_ENV": "dev"})
     house = small_house(
@@ -78,6 +90,11 @@ def test_a_folder_meets_the_rules_that_a_service_met(tmp_path: Path, seed: int) 
         if isinstance(outcome, DecisionRecord):
             said[outcome.decision.crossing_id, outcome.decision.revision] = outcome
     house.database.close()
+    if combiner == "expected_harm":
+        risks = {score.risk for record in said.values() for score in record.decision.domains}
+        assert len(risks) > len(said) / 2
+        assert all(score.risk_parts for record in said.values() for score in record.decision.domains)
+        assert any(record.decision.selected_by == "model" for record in said.values())
     met = {hit.rule for record in said.values() for hit in record.decision.grounds.rules}
     assert met == {"r0", "r1", "r2", "r3"}
     rows = arrow.concat_tables(score_history(history, champions, policy, rules=rules, chunk_size=17)).to_pylist()

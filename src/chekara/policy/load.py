@@ -14,8 +14,9 @@ from typing import Any
 
 from chekara.domain.vocabulary import AGENCIES, BORDER_REGIMES
 from chekara.errors import ConfigurationError
-from chekara.policy.load_plans import DEMANDING_LANES, capacity_plan, joint_plan, lot_plan
-from chekara.policy.policy import COMBINERS, Agencies, AgencyException, Control, DomainPolicy, Policy
+from chekara.policy.load_plans import DEMANDING_LANES, capacity_plan, joint_plan, lot_plan, risk_plan
+from chekara.policy.policy import Agencies, AgencyException, Control, DomainPolicy, Policy
+from chekara.policy.risk import COMBINERS
 from chekara.policy.rules_load import rule_text
 from chekara.policy.tables import Table
 
@@ -125,7 +126,18 @@ def _digest(contents: Sequence[Mapping[str, Any]]) -> str:
 def _policy(roots: Sequence[Table], digest: str) -> Policy:
     root = roots[0]
     root.only(
-        "name", "format", "combiner", "currency", "border", "agencies", "domains", "capacity", "lot", "joint", *PARTS
+        "name",
+        "format",
+        "combiner",
+        "currency",
+        "border",
+        "agencies",
+        "domains",
+        "risk",
+        "capacity",
+        "lot",
+        "joint",
+        *PARTS,
     )
     if root.get("format", int) != FORMAT:
         raise root.error("format", "unknown format of a policy file", f"this version reads format {FORMAT}")
@@ -146,6 +158,7 @@ def _policy(roots: Sequence[Table], digest: str) -> Policy:
         regimes={code: regimes.one_of(code, BORDER_REGIMES) for code in regimes.content},
         more_agencies=more,
         domains=own_domains,
+        risk_plan=risk_plan(root.table("risk"), own_domains),
         capacity=capacity,
         lot=lot_plan(root.table("lot"), own_domains, capacity.shifts),
         joint=joint_plan(root.table("joint"), own_domains),

@@ -1,9 +1,10 @@
-"""Read ``[capacity]``, ``[lot]`` and ``[joint]`` of a policy."""
+"""Read ``[risk]``, ``[capacity]``, ``[lot]`` and ``[joint]`` of a policy."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import time
+from math import inf
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from chekara.domain.vocabulary import Lane
@@ -17,10 +18,60 @@ from chekara.policy.plans import (
     Shifts,
     lead_order_of,
 )
+from chekara.policy.risk import DomainRisk, Post, RiskPlan
 from chekara.policy.tables import Table
 
 DEMANDING_LANES = (Lane.RED, Lane.YELLOW, Lane.BLUE)
 _USUAL = JointPlan()
+
+
+def risk_plan(table: Table, domains: Collection[str]) -> RiskPlan:
+    """Read ``[risk]``.
+
+    Parameters
+    ----------
+    table : Table
+    domains : collection of str
+        Of the policy.
+
+    Raises
+    ------
+    ConfigurationError
+    """
+    table.only("half_at", "unknown_amount", "domains", "posts")
+    own = table.table("domains")
+    own.only(*domains)
+    usual = RiskPlan()
+    return RiskPlan(
+        half_at=_above_zero(table, "half_at", usual.half_at),
+        unknown_amount=_above_zero(table, "unknown_amount", usual.unknown_amount),
+        domains={name: _domain_risk(own.table(name)) for name in own.content},
+        posts=tuple(_post(one, domains) for one in table.tables("posts")),
+    )
+
+
+def _domain_risk(table: Table) -> DomainRisk:
+    table.only("amount", "impact")
+    amount = _above_zero(table, "amount", 1.0) if "amount" in table.content else None
+    return DomainRisk(amount, _above_zero(table, "impact", 1.0))
+
+
+def _post(table: Table, domains: Collection[str]) -> Post:
+    table.only("crossing_points", "domains", "equipment", "staff", "detection")
+    return Post(
+        crossing_points=frozenset(table.words("crossing_points", ())),
+        domains=frozenset(table.some_of("domains", domains, ())),
+        equipment=table.share("equipment"),
+        staff=table.share("staff"),
+        detection=table.share("detection"),
+    )
+
+
+def _above_zero(table: Table, key: str, default: float) -> float:
+    value = float(table.get(key, float, default))
+    if not 0.0 < value < inf:
+        raise table.error(key, "must be above zero")
+    return value
 
 
 def capacity_plan(table: Table, agencies: Collection[str]) -> CapacityPlan:

@@ -5,19 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeVar
-
-import numpy as np
-import numpy.typing as npt
+from typing import overload
 
 from chekara.domain.vocabulary import AGENCIES, COORDINATOR, Lane
 from chekara.errors import ConfigurationError
 from chekara.policy.plans import CapacityPlan, JointPlan, LotPlan
+from chekara.policy.risk import Floats, RiskPlan, Texts
 from chekara.policy.rules import RuleText
-
-COMBINERS = ("rank",)
-
-Number = TypeVar("Number", float, npt.NDArray[np.float64])
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +132,7 @@ class Policy:
     name, digest : str
         The digest is over its content, not its layout or comments.
     combiner : str
-        How ``risk`` is made of a score; ``rank`` takes the rank as it is.
+        How ``risk`` is made of a score: ``rank`` takes the rank as it is, ``expected_harm`` follows ``risk_plan``.
     currency : str
         Reporting currency of the history's amounts, ISO 4217: what pages call them.
     default_regime : str
@@ -148,6 +142,7 @@ class Policy:
     more_agencies : tuple of str
         Agencies that a country adds.
     domains : mapping of str to DomainPolicy
+    risk_plan : RiskPlan
     capacity : CapacityPlan
         Shifts, and how many controls agencies can do.
     lot : LotPlan
@@ -164,6 +159,7 @@ class Policy:
     regimes: Mapping[str, str]
     more_agencies: tuple[str, ...]
     domains: Mapping[str, DomainPolicy]
+    risk_plan: RiskPlan
     capacity: CapacityPlan
     lot: LotPlan
     joint: JointPlan
@@ -219,14 +215,44 @@ class Policy:
             name for name, other in self.domains.items() if all(other.is_always_seen_by(lead) for lead in leads)
         )
 
-    def risk(self, *, rank: Number, probability: Number) -> Number:
-        """Combine a domain's score to a risk in [0, 1].
+    @overload
+    def risk(
+        self, domain: str, crossing_point: str, *, rank: float, probability: float, expected_amount: float | None
+    ) -> tuple[float, Mapping[str, float]]: ...
+    @overload
+    def risk(
+        self, domain: str, crossing_point: Texts, *, rank: Floats, probability: Floats, expected_amount: Floats
+    ) -> tuple[Floats, Mapping[str, Floats]]: ...
+    def risk(
+        self,
+        domain: str,
+        crossing_point: str | Texts,
+        *,
+        rank: float | Floats,
+        probability: float | Floats,
+        expected_amount: float | Floats | None,
+    ) -> tuple[float | Floats, Mapping[str, float] | Mapping[str, Floats]]:
+        """Combine a domain's score to a risk in [0, 1], of one crossing or of many at once.
 
         Parameters
         ----------
-        rank : float or ndarray
+        domain : str
+        crossing_point : str or ndarray of shape (n,)
+        rank : float or ndarray of shape (n,)
             Share of recent crossings with a lower margin, in [0, 1].
-        probability : float or ndarray
-            Calibrated, in (0, 1). The combiner ``rank`` does not read it.
+        probability : float or ndarray of shape (n,)
+            Calibrated, in (0, 1).
+        expected_amount : float, None or ndarray of shape (n,)
+            What a hit would bring; None or NaN where nothing is known of it.
+
+        Returns
+        -------
+        risk : float or ndarray of shape (n,)
+            It never falls where rank and probability rise.
+        parts : mapping of str to float or ndarray
+            What it was combined of; empty for the combiner ``rank``, which takes the rank as it is.
         """
-        return rank
+        if self.combiner == "rank":
+            return rank, {}
+        parts = self.risk_plan.parts(domain, crossing_point, probability, expected_amount)  # type: ignore[arg-type]
+        return parts.pop("risk"), parts

@@ -342,13 +342,16 @@ class ScoreCrossings:
         self, domain: str, point: str, champion: Champion, found: Prediction, *, enters: bool
     ) -> DomainScore:
         rank = self._ranks.rank(champion, found.margin, enters=enters)
+        risk, risk_parts = self._policy.risk(
+            domain, point, rank=rank, probability=found.probability, expected_amount=found.expected_amount
+        )
         return DomainScore(
             domain=domain,
             agency=self._policy.agencies(domain, point).lead,
             probability=found.probability,
             interval=found.interval,
             rank=rank,
-            risk=self._policy.risk(rank=rank, probability=found.probability),
+            risk=risk,
             item_no=found.item_no,
             model=champion.identity,
             base_value=found.base_value,
@@ -356,6 +359,7 @@ class ScoreCrossings:
             contributions=found.contributions,
             reasons=found.reasons,
             expected_amount=found.expected_amount,
+            risk_parts=risk_parts,
         )
 
     def _warnings(self, fresh: _Fresh, known: Known) -> tuple[Notice, ...]:

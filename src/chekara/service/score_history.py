@@ -27,6 +27,7 @@ from chekara.features.declared import CROSSING_INDEX
 from chekara.features.profiles import ProfileStream
 from chekara.policy.decide import strictest_lanes
 from chekara.policy.policy import Policy
+from chekara.policy.risk import Texts
 from chekara.service.champions import Champion, Floats
 from chekara.service.match_rules import MatchPolicyRules
 from chekara.service.predict import REASONS, explain_rows, score_highest
@@ -160,10 +161,10 @@ class _Part:
     ----------
     margin, probability : ndarray of shape (n_scorings,)
         NaN where the domain does not apply.
+    expected_amount : ndarray of shape (n_scorings,)
+        Currency; NaN where it does not, or nothing is known of amounts.
     item_no : ndarray of shape (n_reported,)
         NaN where it does not.
-    expected_amount : ndarray of shape (n_reported,)
-        Currency; NaN where it does not, or nothing is known of amounts.
     reasons : pyarrow.ListArray of length n_reported
     """
 
@@ -180,6 +181,7 @@ class _Chunk:
 
     scorings: slice
     header: Mapping[str, Array]
+    crossing_points: Texts
     parts: Mapping[str, Future[_Part]]
     rules: Future[npt.NDArray[np.int8]] | None  # strictest lane that rules demand of each scoring
 
@@ -236,7 +238,7 @@ def _begin(
     header = {"crossing_id": items.text("crossing_id")[first], "revision": items.number("revision")[first]}
     parts = {domain: pool.submit(_score, champion, items, index, reported) for domain, champion in champions.items()}
     demanded = pool.submit(rules.strictest, items, starts) if len(rules) else None
-    return _Chunk(scorings, header, parts, demanded)
+    return _Chunk(scorings, header, items.text("crossing_point")[starts[:-1]], parts, demanded)
 
 
 def _score(champion: Champion, items: ItemColumns, index: Ints, reported: Mask) -> _Part:
@@ -244,12 +246,13 @@ def _score(champion: Champion, items: ItemColumns, index: Ints, reported: Mask) 
     margin, probability = (np.full(len(reported), np.nan) for _ in range(2))
     margin[found.crossings] = found.margins
     probability[found.crossings] = champion.calibration.probability(found.margins)
+    amount = np.full(len(reported), np.nan)
+    amount[found.crossings] = champion.expected_amount(found.table, found.rows)
     told = reported[found.crossings]
     rows = found.rows[told]
     is_told = np.isfinite(margin[reported])
-    item_no, amount = (np.full(len(is_told), np.nan) for _ in range(2))
+    item_no = np.full(len(is_told), np.nan)
     item_no[is_told] = items.number("item_no")[rows]
-    amount[is_told] = champion.expected_amount(found.table, rows)
     own = ItemColumns({name: column[rows] for name, column in items.values.items()}, len(rows))
     reasons = reason_lists(
         champion.names, found.table.take(rows), explain_rows(champion, found.X[rows]), champion.usual(own), REASONS
@@ -280,7 +283,7 @@ class _Ranking:
         reported = self._plan.is_reported[chunk.scorings]
         parts = {domain: future.result() for domain, future in chunk.parts.items()}
         ranks = {domain: self._rank(domain, part.margin, chunk.scorings) for domain, part in parts.items()}
-        risks = {d: self._policy.risk(rank=ranks[d], probability=parts[d].probability) for d in parts}
+        risks = {domain: self._risk(domain, part, ranks[domain], chunk) for domain, part in parts.items()}
         lanes = strictest_lanes(risks, self._policy)
         if chunk.rules is not None:
             lanes = np.maximum(lanes, chunk.rules.result())
@@ -297,9 +300,19 @@ class _Ranking:
             columns[f"rank_{domain}"] = arrow.array(ranks[domain][reported], from_pandas=True)
             columns[f"reasons_{domain}"] = part.reasons
             columns[f"item_no_{domain}"] = _whole(part.item_no)
-            columns[f"expected_amount_{domain}"] = arrow.array(part.expected_amount, from_pandas=True)
+            columns[f"expected_amount_{domain}"] = arrow.array(part.expected_amount[reported], from_pandas=True)
         schema = score_schema(parts)
         return arrow.table([columns[name] for name in schema.names], schema=schema)
+
+    def _risk(self, domain: str, part: _Part, rank: Floats, chunk: _Chunk) -> Floats:
+        risk, _ = self._policy.risk(
+            domain,
+            chunk.crossing_points,
+            rank=rank,
+            probability=part.probability,
+            expected_amount=part.expected_amount,
+        )
+        return risk
 
     def _rank(self, domain: str, margin: Floats, scorings: slice) -> Floats:
         scored = np.isfinite(margin)
