@@ -17,6 +17,7 @@ from sqlalchemy.dialects import sqlite
 
 from chekara.adapters import tables
 from chekara.adapters.database import as_unavailable
+from chekara.features.profile_keys import OWN_MASK
 from chekara.features.profile_kinds import KINDS
 from chekara.features.profile_live import ResultEvent, StateKey
 from chekara.service.chain import canonical_json, instant_from, instant_text
@@ -31,9 +32,9 @@ MAKING: Final = "making:"
 """Stands before a layout's digest, in place of ``sha256:``, while a shelf is being made."""
 _WHOLE: Final = "sha256:"
 
-# Mixed into the key of a state: an importer and a carrier with one key are two states.
+# Mixed into the key of a state: an importer and a carrier with one key are two states. Where a key lies stays.
 _SALTS: Final[Mapping[str, int]] = {
-    kind.name: int.from_bytes(hashlib.blake2b(kind.name.encode(), digest_size=8).digest(), "big", signed=True)
+    kind.name: int.from_bytes(hashlib.blake2b(kind.name.encode(), digest_size=8).digest(), "big") & int(OWN_MASK)
     for kind in KINDS
 }
 

@@ -80,6 +80,11 @@ def _as_it_is(text: str) -> str | None:
     return text
 
 
+OWN_BITS = 40
+"""Bits of a key that are its own; those before them say where it lies among others."""
+OWN_MASK = np.int64((1 << OWN_BITS) - 1)
+
+
 def key_of(field: str, text: str) -> int:
     """Return the key of one entity: signed, 64 bits, never 0.
 
@@ -105,6 +110,7 @@ _FIRST = np.array([FIELDS.index(fields[0]) if fields else 0 for fields in _FIELD
 _SECOND = np.array([FIELDS.index(fields[-1]) if fields else 0 for fields in _FIELDS_OF_KIND])
 _IS_PAIR = np.array([len(fields) == 2 for fields in _FIELDS_OF_KIND])
 _IS_ONE = np.array([len(fields) == 0 for fields in _FIELDS_OF_KIND])
+_HOME = np.array([FIELDS.index(kind.fields[kind.home]) for kind in KINDS if len(kind.fields) == 2])
 
 
 def keys_of_kinds(keys: Ints) -> Ints:
@@ -118,11 +124,15 @@ def keys_of_kinds(keys: Ints) -> Ints:
     Returns
     -------
     ndarray of shape (n_kinds, n_lines), int64
-        In the order of `KINDS`; `MISSING` where a line has no key of the kind.
+        In the order of `KINDS`; `MISSING` where a line has no key of the kind. A pair begins with the bits of the field
+        that it lies beside (`ProfileKind.home`): a crossing then touches a third of the pages of a store in the order
+        of keys. The `OWN_BITS` at the end tell apart what begins alike.
     """
     out: Ints = keys.T[_FIRST]
     left, right = out[_IS_PAIR], keys.T[_SECOND[_IS_PAIR]]
-    out[_IS_PAIR] = np.where((left == MISSING) | (right == MISSING), MISSING, _mixed(left, right))
+    pairs = (keys.T[_HOME] & ~OWN_MASK) | (_mixed(left, right) & OWN_MASK)
+    pairs[pairs == MISSING] = _ONE_KEY
+    out[_IS_PAIR] = np.where((left == MISSING) | (right == MISSING), MISSING, pairs)
     out[_IS_ONE] = _ONE_KEY
     return out
 
@@ -134,5 +144,4 @@ def _mixed(left: Ints, right: Ints) -> Ints:
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
     mixed ^= mixed >> np.uint64(31)
-    out = mixed.astype(np.int64)
-    return np.where(out == MISSING, _ONE_KEY, out)
+    return mixed.astype(np.int64)

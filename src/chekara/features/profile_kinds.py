@@ -47,6 +47,8 @@ class ProfileKind:
         kinds relative to what is usual for the goods.
     is_weighed : bool
         Whether the weighbridge tells of it.
+    home : int
+        Which of its two fields it lies beside in the store: what a goods line touches together should lie together.
     """
 
     name: str
@@ -55,6 +57,7 @@ class ProfileKind:
     parent: str | None
     is_goods: bool = False
     is_weighed: bool = False
+    home: int = 0
 
     @property
     def is_pair(self) -> bool:
@@ -84,7 +87,7 @@ KINDS: tuple[ProfileKind, ...] = (
     ProfileKind("declarant_x_origin", ("declarant", "origin"), "item", "declarant"),
     ProfileKind("declarant_x_hs4", ("declarant", "hs4"), "item", "declarant"),
     ProfileKind("importer_x_carrier", ("importer", "carrier"), "item", "importer"),
-    ProfileKind("exporter_x_importer", ("exporter", "importer"), "item", "exporter"),
+    ProfileKind("exporter_x_importer", ("exporter", "importer"), "item", "exporter", home=1),
     ProfileKind("exporter_x_hs4", ("exporter", "hs4"), "item", "exporter"),
     ProfileKind("hs4_x_origin", ("hs4", "origin"), "item", "hs4"),
     ProfileKind("carrier_x_vehicle", ("carrier", "vehicle"), "crossing", "carrier"),

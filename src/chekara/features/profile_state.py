@@ -97,8 +97,8 @@ class ProfileLayout:
     @property
     def digest(self) -> str:
         """Name of the layout, ``sha256:...``."""
-        kinds = [(k.name, k.fields, k.level) for k in KINDS]
-        content = json.dumps([1, self.domains, kinds, HALF_LIVES_DAYS, str(_EPOCH)], separators=(",", ":"))
+        kinds = [(k.name, k.fields, k.level, k.home) for k in KINDS]
+        content = json.dumps([2, self.domains, kinds, HALF_LIVES_DAYS, str(_EPOCH)], separators=(",", ":"))
         return f"sha256:{hashlib.sha256(content.encode()).hexdigest()}"
 
 
