@@ -23,21 +23,28 @@ from chekara.adapters.chain_writer import ChainWriter
 from chekara.adapters.checkpoints import begin_checkpoints, checkpoint_file
 from chekara.adapters.key_files import load_checkpoint_key
 from chekara.adapters.lot_seeds import LotBook, ServingSeeds
+from chekara.adapters.policies import SqlPolicies
 from chekara.adapters.promotions import SqlPromotions
 from chekara.adapters.referrals import SqlReferrals
 from chekara.adapters.retention import Retention
 from chekara.adapters.tables import guards
+from chekara.adapters.watch_lists import SqlWatchLists, WatchOrder
 from chekara.domain.decision import DecidedElsewhere, ModelIdentity
 from chekara.domain.vocabulary import Lane, ReviewAction, Role
 from chekara.errors import AuditError, ConfigurationError, NotFoundError
+from chekara.policy.load import policy_texts
+from chekara.policy.rules import RuleText
 from chekara.service.audit import AuditReport
 from chekara.service.chain import entry_hash, payload_digest
 from chekara.service.due_events import RecordDueEvents
 from chekara.service.grounds import GatherGrounds
 from chekara.service.lot import DrawFromSeeds
+from chekara.service.match_rules import MatchPolicyRules
+from chekara.service.promote_policy import PromotePolicy
 from chekara.service.records import Chain, Promotion
 from chekara.service.review import ReviewRequest
-from tests.small_house import START, SmallHouse, actor, crossing, request, result, sent, small_house
+from tests.adapters.test_rule_results import CAPPED
+from tests.small_house import START, TOKENS, SmallHouse, actor, crossing, request, result, sent, small_house
 
 N_DECISIONS = 6
 
@@ -121,6 +128,7 @@ def test_the_database_refuses_changes_in_every_table(house: SmallHouse, statemen
     retention(house).remove_payloads(Chain.LIVE, [1], reason="a test", removed_by="nobody")
     draw_a_crossing(house)
     act_jointly(house)
+    rule_a_crossing(house)
     for table in (tables.log, tables.payloads, *tables.ROW_TABLES):
         with house.database.engine.connect() as connection:
             assert connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one() > 0
@@ -143,6 +151,26 @@ def draw_a_crossing(house: SmallHouse) -> None:
     drawing.database.close()
     LotBook(house.database, house.settings).reveal("2026-05", revealed_by="a test")
     house.checkpoints().sign()  # entries of last May would wait for a signature too long
+
+
+def rule_a_crossing(house: SmallHouse) -> None:
+    """Promote a policy, watch a vehicle, have a crossing meet a rule."""
+    texts = policy_texts()
+    PromotePolicy(SqlPolicies(house.database))(texts, proposed_by="P", approved_by="A", reason="a test")
+    order = WatchOrder(
+        name="stolen",
+        column="vehicle_id",
+        raw_ids=("V1",),
+        ends_at=datetime.now(UTC) + timedelta(days=1),
+        agency="customs",
+        added_by="a test",
+        reason="a test",
+    )
+    SqlWatchLists(house.database).add(order, TOKENS)
+    rules = MatchPolicyRules(replace(house.policy, rules=RuleText(rules=(CAPPED,))))
+    ruled = small_house(house.settings.home, grounds=GatherGrounds(rules=rules))
+    assert ruled.score_one(crossing("ruled")).decision.grounds.rules
+    ruled.database.close()
 
 
 def act_jointly(house: SmallHouse) -> None:

@@ -69,7 +69,21 @@ def _decision(payload: Plain) -> Rows:
     viewers = [identity | {"agency": agency, "strictness": lane.strictness} for agency in sorted(_agencies_of(payload))]
     elsewhere = {"decided_elsewhere": [identity]} if payload.get("decided_elsewhere") is not None else {}
     draws = {"lot_draws": drawn} if (drawn := _lot_draws(payload)) else {}
-    return {"decisions": [row], "decision_domains": domains, "decision_agencies": viewers} | elsewhere | draws
+    met = {"rule_hits": hits} if (hits := _rule_hits(payload)) else {}
+    return {"decisions": [row], "decision_domains": domains, "decision_agencies": viewers} | elsewhere | draws | met
+
+
+def _rule_hits(payload: Plain) -> list[Row]:
+    return [
+        {
+            "decision_id": payload["decision_id"],
+            "rule": hit["rule"],
+            "domain": hit["domain"],
+            "crossing_id": payload["crossing"]["crossing_id"],
+            "scored_at": payload["scored_at"],
+        }
+        for hit in payload["grounds"].get("rules", ())
+    ]
 
 
 def _lot_draws(payload: Plain) -> list[Row]:
@@ -133,6 +147,11 @@ def _promotion(payload: Plain) -> Rows:
     return {"promotions": [row | {"model_digest": payload["model"]["digest"]}]}
 
 
+def _watch_list(payload: Plain) -> Rows:
+    row = {"list_name": payload["name"], "entity_column": payload["column"], "ends_at": payload["ends_at"]}
+    return {"watch_entries": [row | {"token": token} for token in payload["tokens"]]}
+
+
 def _retention(payload: Plain) -> Rows:
     return {
         "retention": [
@@ -158,4 +177,6 @@ _MAKERS: Mapping[str, Callable[[Plain], Rows]] = {
     "retention": _retention,
     "lot_commitment": _only("lot_commitments", "period", "commitment"),
     "lot_reveal": _only("lot_reveals", "period"),
+    "policy_promotion": _only("policy_promotions", "promotion_id", "policy_digest"),
+    "watch_list": _watch_list,
 }

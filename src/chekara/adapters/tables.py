@@ -246,6 +246,31 @@ event_agencies = _logged(
     Column("agency", String(64), nullable=False),
     PrimaryKeyConstraint("agency", "chain", "position", name="pk_event_agencies"),
 )
+policy_promotions = _logged(
+    "policy_promotions",
+    Column("promotion_id", String(36), nullable=False),
+    Column("policy_digest", String(71), nullable=False),
+    PrimaryKeyConstraint("promotion_id", name="pk_policy_promotions"),
+    Index("ix_policy_promotions_digest", "policy_digest"),
+)
+watch_entries = _logged(
+    "watch_entries",
+    Column("list_name", String(64), nullable=False),
+    Column("entity_column", String(64), nullable=False),
+    Column("token", String(512), nullable=False),
+    Column("ends_at", String(27), nullable=False),
+    PrimaryKeyConstraint("chain", "position", "token", name="pk_watch_entries"),
+)
+rule_hits = _logged(
+    "rule_hits",
+    Column("decision_id", String(36), nullable=False),
+    Column("rule", String(64), nullable=False),
+    Column("domain", String(64), nullable=False),
+    Column("crossing_id", String(512), nullable=False),
+    Column("scored_at", String(27), nullable=False),
+    PrimaryKeyConstraint("decision_id", "rule", name="pk_rule_hits"),
+    Index("ix_rule_hits_rule", "rule", "chain", "scored_at"),
+)
 
 # What each log entry also writes, in the order that foreign keys allow.
 ROW_TABLES: tuple[Table, ...] = (
@@ -268,6 +293,9 @@ ROW_TABLES: tuple[Table, ...] = (
     delays,
     releases,
     event_agencies,
+    policy_promotions,
+    watch_entries,
+    rule_hits,
 )
 
 name_lists = Table(

@@ -336,8 +336,9 @@ def plain_grounds(grounds: Grounds) -> Plain:
     {'without_models': ('customs',)}
     """
     plain = {name: value for name, value in _fields(grounds).items() if value}
-    if grounds.draws:
-        plain["draws"] = [_fields(draw) for draw in grounds.draws]  # read again for the rows beside the log
+    for name in ("draws", "rules"):
+        if name in plain:
+            plain[name] = [_fields(one) for one in plain[name]]  # read again for the rows beside the log
     return plain
 
 
