@@ -20,21 +20,25 @@ from chekara.adapters.label_cipher import AesLabelCipher
 from chekara.adapters.loaded_histories import LoadedHistories
 from chekara.adapters.lot_seeds import LotBook, ServingSeeds
 from chekara.adapters.lot_watch import LotWatch
+from chekara.adapters.policies import policy_that_serves, serving_policy
 from chekara.adapters.profile_load import catch_up, is_of_other_layout
 from chekara.adapters.profile_store import TransactionProfiles, serving_shelf
 from chekara.adapters.profile_upgrade import ProfileUpgrade
 from chekara.adapters.promotions import SqlPromotions
+from chekara.adapters.rule_results import RuleResults
+from chekara.adapters.watch_lists import SqlWatchLists
 from chekara.adapters.write_probe import WriteProbe
 from chekara.data.identity import EntityTokens, load_entity_secret
 from chekara.domain.crossing import Crossing
 from chekara.errors import UnavailableError
-from chekara.policy import Policy, load_policy
+from chekara.policy import Policy
 from chekara.service.audit import AuditReport, verify_log
 from chekara.service.champions import Champion, Champions
 from chekara.service.grounds import GatherGrounds
 from chekara.service.group import WriteGroup
 from chekara.service.inspect import RecordInspections
 from chekara.service.lot import DrawFromSeeds
+from chekara.service.match_rules import MatchPolicyRules
 from chekara.service.profiles import FoldEvents
 from chekara.service.promote import PromoteModel
 from chekara.service.ranks import RankWindows
@@ -130,11 +134,11 @@ def open_house(
     LogUnavailableError
         The database does not answer.
     """
-    policy = load_policy(settings.policy_path)
     cipher = AesLabelCipher(load_label_key(settings))
     tokens = EntityTokens(load_entity_secret(settings))
     checkpoint_key = load_checkpoint_key(settings)
     database = open_database(settings)
+    policy = policy_that_serves(settings, database)
     book = CheckpointBook(checkpoint_file(settings.home), database, checkpoint_key)
     log = SqlDecisionLog(database, cipher)
     profiles = FoldEvents(tuple(policy.domains))
@@ -153,6 +157,8 @@ def open_house(
         take_up_models()
     lots = LotBook(database, settings)
     seeds = ServingSeeds(lots)
+    results = RuleResults(database, policy.rules.rules)
+    rules = MatchPolicyRules(policy, lists=SqlWatchLists(database), suspended=results.suspended)
     score = ScoreCrossings(
         champions=champions,
         policy=policy,
@@ -160,7 +166,7 @@ def open_house(
         cipher=cipher,
         ranks=ranks,
         profiles=profiles,
-        grounds=GatherGrounds(lots=DrawFromSeeds(policy, seeds.of)),
+        grounds=GatherGrounds(rules=rules, lots=DrawFromSeeds(policy, seeds.of), laid=rules.laid),
         clock=clock,
     )
     record = RecordInspections(policy=policy, cipher=cipher, profiles=profiles, clock=clock)
@@ -283,7 +289,7 @@ def promotion_desk(settings: Settings) -> PromotionDesk:
     ConfigurationError
         The policy is wrong.
     """
-    return PromotionDesk(settings, load_policy(settings.policy_path))
+    return PromotionDesk(settings, serving_policy(settings))
 
 
 def verify_log_of(settings: Settings, clock: Clock = now) -> AuditReport:
