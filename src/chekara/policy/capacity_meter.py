@@ -7,34 +7,24 @@ meter begun from a log says the same as one that never stopped.
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, insort
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from typing import Final, TypeAlias
+from typing import Final
 
 from chekara.domain.selection import CapacityState
 from chekara.domain.vocabulary import Lane
 from chekara.policy.capacity import NOTHING_LEFT, share_to_send, threshold_of
+from chekara.policy.capacity_recent import Led, RecentRisks
 from chekara.policy.capacity_shifts import ShiftSpan, shift_span
 from chekara.policy.capacity_traffic import WEEKS, Flow, Traffic, hour_of
-from chekara.policy.policy import DomainPolicy, Policy
+from chekara.policy.policy import Policy
 
-RECENT: Final = 500
-"""Crossings of one crossing point whose risks say what is usual there now."""
-RECENT_OF_ALL: Final = 1_000
-"""Crossings of all points, for points that have not seen enough yet."""
-ENOUGH: Final = 50
 KEPT_FOR: Final = timedelta(days=28)
 TRAFFIC_KEPT_FOR: Final = timedelta(weeks=WEEKS, days=2)
 
-_Known: TypeAlias = tuple[datetime, float, int]
-"""When a crossing was decided, its risk, and the strictness that rules and draws demanded."""
-
-_NO_SCORE: Final = -1.0
 _BEFORE_ALL: Final = ShiftSpan(datetime.min.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC), time())
-_LANES: Final = tuple(sorted((lane for lane in Lane if lane.strictness), key=lambda lane: -lane.strictness))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,98 +60,11 @@ class CountedCrossing:
     before: Mapping[str, Lane] | None = None
 
 
-class _Recent:
-    """The newest risks of an agency's domains at one crossing point, kept sorted, and what was demanded beside them.
-
-    Attributes
-    ----------
-    ascending : list of float
-    demanded : list of int
-        How many were demanded by another channel than a model, by the strictness of the lane; 0 holds all others.
-    """
-
-    __slots__ = ("_ring", "ascending", "demanded")
-
-    def __init__(self, oldest_first: Iterable[_Known] = ()) -> None:
-        self._ring = deque(oldest_first)
-        self.ascending = sorted(risk for _, risk, _ in self._ring)
-        self.demanded = [sum(own == one for _, _, own in self._ring) for one in range(len(Lane))]
-
-    def add(self, known: _Known) -> None:
-        """Let a crossing in; the oldest leaves once there are enough."""
-        ring, ascending = self._ring, self.ascending
-        ring.append(known)
-        insort(ascending, known[1])
-        self.demanded[known[2]] += 1
-        if len(ring) > RECENT:
-            self._drop_oldest()
-
-    def forget_before(self, at: datetime) -> None:
-        """Drop what is too old to say what is usual."""
-        while self._ring and self._ring[0][0] < at:
-            self._drop_oldest()
-
-    def _drop_oldest(self) -> None:
-        _, risk, demanded = self._ring.popleft()
-        del self.ascending[bisect_left(self.ascending, risk)]
-        self.demanded[demanded] -= 1
-
-
-@dataclass(frozen=True, slots=True)
-class _Watched:
-    """Domains of an agency at a crossing point whose risks compete for the same places.
-
-    Attributes
-    ----------
-    agency : str
-    domains : tuple of str
-    own : _Recent
-    of_all : deque
-        Of all crossing points; sorted only where it is asked for, by a point that has not seen enough yet.
-    """
-
-    agency: str
-    domains: tuple[str, ...]
-    own: _Recent
-    of_all: deque[_Known]
-
-    def recent(self) -> _Recent:
-        return self.own if len(self.own.ascending) >= ENOUGH else _Recent(self.of_all)
-
-    def risk(self, risks: Mapping[str, float]) -> float:
-        if len(self.domains) == 1:
-            return risks.get(self.domains[0], _NO_SCORE)
-        return max([risks.get(domain, _NO_SCORE) for domain in self.domains], default=_NO_SCORE)
-
-
-@dataclass(frozen=True, slots=True)
-class _Led:
-    """A lane of an agency at a crossing point that has a budget in some shift.
-
-    Attributes
-    ----------
-    agency : str
-    lane : Lane
-    watched : _Watched
-        Domains that it leads there and that ask for the lane.
-    uncounted_above : float
-        Lowest policy threshold of a stricter lane; it counts where that lane has no budget.
-    strictness : int
-        Of the lane.
-    """
-
-    agency: str
-    lane: Lane
-    watched: _Watched
-    uncounted_above: float
-    strictness: int
-
-
 @dataclass(slots=True)
 class _Cell:
     """A budget of the present shift."""
 
-    led: _Led
+    led: Led
     budget: int
     used: int = 0
 
@@ -173,6 +76,31 @@ class _Post:
     flow: Flow
     cells: tuple[_Cell, ...]
     seen: int = 0
+    coming: float = math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How one budget of the present shift stands, as of the newest crossing of its crossing point.
+
+    Attributes
+    ----------
+    crossing_point, agency : str
+    lane : Lane
+    budget, used : int
+    seen : int
+        Crossings of the shift so far.
+    coming : float
+        Crossings still to come, in expectation; NaN where nobody has asked yet.
+    """
+
+    crossing_point: str
+    agency: str
+    lane: Lane
+    budget: int
+    used: int
+    seen: int
+    coming: float
 
 
 class CapacityMeter:
@@ -188,10 +116,7 @@ class CapacityMeter:
         self._policy = policy
         self._plan = policy.capacity
         self._traffic = Traffic(self._plan.shifts)
-        self._recent: dict[tuple[str, str, tuple[str, ...]], _Recent] = {}
-        self._of_all: dict[tuple[str, tuple[str, ...]], deque[_Known]] = {}
-        self._led: dict[str, tuple[_Led, ...]] = {}
-        self._watched: dict[str, tuple[_Watched, ...]] = {}
+        self._risks = RecentRisks(policy)
         self._posts: dict[str, _Post] = {}  # of the present shift
         self._places: dict[str, dict[str, tuple[str, Lane]]] = {}  # of the present shift, by crossing and agency
         self._span = _BEFORE_ALL
@@ -216,7 +141,7 @@ class CapacityMeter:
         post = self._post(crossing_point)
         if not post.cells:
             return ()
-        coming = post.flow.coming(at.timestamp())
+        coming = post.coming = post.flow.coming(at.timestamp())
         return tuple(self._states_of(post, coming, risks, crossing_id))
 
     def _states_of(
@@ -241,11 +166,19 @@ class CapacityMeter:
             yield CapacityState(agency, led.lane, self._shift, cell.budget, cell.used, coming + 1.0, threshold)
             above = min(above, threshold)
 
-    def take_in(self, crossing: CountedCrossing) -> None:
-        """Count a decided crossing: its traffic, its risks, and the controls that it asks for beyond earlier ones."""
+    def take_in(self, crossing: CountedCrossing, *, is_traffic_counted: bool = False) -> None:
+        """Count a decided crossing: its traffic, its risks, and the controls that it asks for beyond earlier ones.
+
+        Parameters
+        ----------
+        crossing : CountedCrossing
+        is_traffic_counted : bool
+            Its hour holds it already: `count_traffic` was told of all.
+        """
         at = self._turn_to(crossing.at)
         if crossing.before is None:
-            self.count_traffic(crossing.crossing_point, hour_of(at))
+            if not is_traffic_counted:
+                self.count_traffic(crossing.crossing_point, hour_of(at))
             self._post(crossing.crossing_point).seen += 1
             self._learn(crossing, at)
         self._count_places(crossing)
@@ -254,6 +187,14 @@ class CapacityMeter:
         """Give the places of a crossing back that never came; those of a shift that is over are gone."""
         for agency, (point, lane) in self._places.pop(crossing_id, {}).items():
             self._use(point, agency, lane, -1)
+
+    def standing(self) -> tuple[Standing, ...]:
+        """Return how every budget of the present shift stands, at the crossing points that had a crossing in it."""
+        return tuple(
+            Standing(point, cell.led.agency, cell.led.lane, cell.budget, cell.used, post.seen, post.coming)
+            for point, post in tuple(self._posts.items())
+            for cell in post.cells
+        )
 
     def count_traffic(self, crossing_point: str, hour: int, crossings: int = 1) -> None:
         """Count crossings of an hour since 1970, and nothing else of them."""
@@ -264,7 +205,7 @@ class CapacityMeter:
         self._learn(crossing, crossing.at)
 
     def _learn(self, crossing: CountedCrossing, at: datetime) -> None:
-        watched_here = self._watched_at(crossing.crossing_point)
+        watched_here = self._risks.watched_at(crossing.crossing_point)
         demanded = self._strictest(crossing, lambda own: own.selected_by != "model") if crossing.asked else {}
         for watched in watched_here:
             strictness = demanded[watched.agency].strictness if watched.agency in demanded else 0
@@ -315,11 +256,7 @@ class CapacityMeter:
         self._shift = span.starts_at.isoformat()
         self._posts.clear()
         self._places.clear()
-        for recent in self._recent.values():
-            recent.forget_before(span.starts_at - KEPT_FOR)
-        for pool in self._of_all.values():
-            while pool and pool[0][0] < span.starts_at - KEPT_FOR:
-                pool.popleft()
+        self._risks.forget_before(span.starts_at - KEPT_FOR)
         self._traffic.forget_before(hour_of(span.starts_at - TRAFFIC_KEPT_FOR))
         self._traffic.open_shift(span)
 
@@ -327,45 +264,10 @@ class CapacityMeter:
         post = self._posts.get(crossing_point)
         if post is None:
             cells = []
-            for led in self._led_at(crossing_point):
+            for led in self._risks.led_at(crossing_point):
                 budget = self._plan.budget(led.agency, led.lane, crossing_point, self._span.start)
                 if budget is not None:
                     cells.append(_Cell(led, budget))
             post = _Post(self._traffic.flow(crossing_point, self._span), tuple(cells))
             self._posts[crossing_point] = post
         return post
-
-    def _led_at(self, crossing_point: str) -> tuple[_Led, ...]:
-        led = self._led.get(crossing_point)
-        if led is None:
-            led = self._led[crossing_point] = tuple(self._find_led(crossing_point))
-        return led
-
-    def _watched_at(self, crossing_point: str) -> tuple[_Watched, ...]:
-        watched = self._watched.get(crossing_point)
-        if watched is None:
-            led = self._led_at(crossing_point)
-            watched = self._watched[crossing_point] = tuple({id(one.watched): one.watched for one in led}.values())
-        return watched
-
-    def _find_led(self, crossing_point: str) -> Iterator[_Led]:
-        led: dict[str, list[DomainPolicy]] = {}
-        for domain, own in self._policy.domains.items():
-            led.setdefault(self._policy.agencies(domain, crossing_point).lead, []).append(own)
-        starts = self._plan.shifts.starts
-        for agency in sorted(led):
-            above = math.inf
-            watched: dict[tuple[str, ...], _Watched] = {}
-            for lane in _LANES:
-                asking = [own for own in led[agency] if lane in own.thresholds]
-                if any(self._plan.budget(agency, lane, crossing_point, start) is not None for start in starts):
-                    domains = tuple(own.domain for own in asking)
-                    if domains not in watched:
-                        watched[domains] = _Watched(
-                            agency,
-                            domains,
-                            self._recent.setdefault((crossing_point, agency, domains), _Recent()),
-                            self._of_all.setdefault((agency, domains), deque(maxlen=RECENT_OF_ALL)),
-                        )
-                    yield _Led(agency, lane, watched[domains], above, lane.strictness)
-                above = min([above, *(own.thresholds[lane] for own in asking)])
