@@ -11,6 +11,7 @@ from pathlib import Path
 from chekara.adapters.accounts import Accounts
 from chekara.adapters.audit_source import SqlAuditSource
 from chekara.adapters.bundle_store import BundleStore, ServingChampions
+from chekara.adapters.capacity_log import SqlCapacityLog
 from chekara.adapters.chain_writer import Clock, now
 from chekara.adapters.checkpoints import CheckpointBook, checkpoint_file, read_checkpoints, signed_after
 from chekara.adapters.database import Database, open_database
@@ -33,6 +34,7 @@ from chekara.domain.crossing import Crossing
 from chekara.errors import UnavailableError
 from chekara.policy import Policy
 from chekara.service.audit import AuditReport, verify_log
+from chekara.service.capacity import MeterFromLog
 from chekara.service.champions import Champion, Champions
 from chekara.service.grounds import GatherGrounds
 from chekara.service.group import WriteGroup
@@ -71,6 +73,8 @@ class House:
         Seeds of the lot, committed and published.
     lot_watch : LotWatch
         Why nothing is drawn, and whether what is drawn is done.
+    capacity : MeterFromLog
+        What is left of every agency's budget in the present shift.
     preparing : callable
         Why nothing can be scored yet, with progress, or None.
     unwritable : callable
@@ -93,6 +97,7 @@ class House:
     policy: Policy
     lots: LotBook
     lot_watch: LotWatch
+    capacity: MeterFromLog
     preparing: Callable[[], str | None]
     unwritable: Callable[[], str | None]
     bundle_folder: Callable[[str], Path]
@@ -159,6 +164,9 @@ def open_house(
     seeds = ServingSeeds(lots)
     results = RuleResults(database, policy.rules.rules)
     rules = MatchPolicyRules(policy, lists=SqlWatchLists(database), suspended=results.suspended)
+    capacity = MeterFromLog(policy, SqlCapacityLog(database))
+    if clock == "live":
+        capacity.begin(now())  # a replayed clock tells its time with the first crossing
     score = ScoreCrossings(
         champions=champions,
         policy=policy,
@@ -166,7 +174,7 @@ def open_house(
         cipher=cipher,
         ranks=ranks,
         profiles=profiles,
-        grounds=GatherGrounds(rules=rules, lots=DrawFromSeeds(policy, seeds.of), laid=rules.laid),
+        grounds=GatherGrounds(rules=rules, lots=DrawFromSeeds(policy, seeds.of), laid=rules.laid, capacity=capacity),
         clock=clock,
     )
     record = RecordInspections(policy=policy, cipher=cipher, profiles=profiles, clock=clock)
@@ -208,6 +216,7 @@ def open_house(
         policy=policy,
         lots=lots,
         lot_watch=LotWatch(database, policy, seeds),
+        capacity=capacity,
         preparing=upgrade.waits_for,
         unwritable=unwritable,
         bundle_folder=store.folder,

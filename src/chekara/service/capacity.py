@@ -65,7 +65,7 @@ class MeterFromLog:
     Parameters
     ----------
     policy : Policy
-        With at least one budget.
+        Without budgets nothing is counted, and nothing read.
     log : CapacityLog
     """
 
@@ -74,6 +74,7 @@ class MeterFromLog:
         self._log = log
         self._begun: CapacityMeter | None = None
         self._has_pending = False
+        self._has_budgets = bool(policy.capacity.budgets)
 
     def begin(self, at: datetime) -> None:
         """Begin from the log, so that the first crossing does not wait for it.
@@ -83,6 +84,8 @@ class MeterFromLog:
         LogUnavailableError
             The database does not answer.
         """
+        if not self._has_budgets:
+            return
         newest_at = self._log.newest_at()
         meter = CapacityMeter(self._policy)
         span = shift_span(self._policy.capacity.shifts, at if newest_at is None else max(at, newest_at))
@@ -100,6 +103,8 @@ class MeterFromLog:
 
     def states(self, crossing: Crossing, scores: Sequence[DomainScore], at: datetime) -> tuple[CapacityState, ...]:
         """Return what is left just before a crossing is decided, at most one state per agency and lane."""
+        if not self._has_budgets:
+            return ()
         risks = {score.domain: score.risk for score in scores}
         return self._meter(at).states(_point(crossing), at, risks, crossing.crossing_id)
 
@@ -113,6 +118,8 @@ class MeterFromLog:
         is_counted_before: DecisionRecord | None,
     ) -> None:
         """Count a decided crossing; of a later revision, only what it asks for beyond the earlier one."""
+        if not self._has_budgets:
+            return
         meter = self._meter(at)
         self._has_pending = True
         meter.take_in(
@@ -128,6 +135,8 @@ class MeterFromLog:
 
     def give_back(self, crossing_id: str) -> None:
         """Give back the places of a crossing that was withdrawn."""
+        if not self._has_budgets:
+            return
         meter = self._meter(_LONG_AGO)
         self._has_pending = True
         meter.give_back(crossing_id)
