@@ -36,8 +36,9 @@ bench: .venv/.ready ## what it costs: kernel and profile engine beside peers, li
 	@$(PYTHON) -m benchmarks.live_profiles --states 0 200000 --groups 100
 	@$(PYTHON) -m benchmarks.score_folder --domain revenue_fraud --domain contraband
 
-load: .venv/.ready ## ten minutes at 70 % of saturation: fails on an error, on memory that grows, on answers that slow down
+load: .venv/.ready ## ten minutes at 70 % of saturation, then a minute at four times: fails on errors, lost decisions, memory that grows, late answers
 	@$(PYTHON) -m benchmarks.sustained
+	@$(PYTHON) -m benchmarks.storm
 
 quality: .venv/.ready ## rank all traffic of a later period on worlds with known truth, beside peers and the ceiling
 	@.venv/bin/chekara simulate var/quality/shipped --months 18 --per-day 370 --seed 7

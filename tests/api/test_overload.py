@@ -1,21 +1,15 @@
-"""Too much at once, slow senders and askers who hang up, against a real server process."""
+"""Slow senders and askers who hang up, against a real server process."""
 
 from __future__ import annotations
 
-import http.client
 import json
 import socket
 import sqlite3
 import threading
 import time
-from collections import Counter
 from pathlib import Path
 
-from chekara.adapters.assembly import verify_log_of
 from tests.serving import Server, crossing, serving
-
-STORM_SECONDS = 4.0
-ASKERS = 48
 
 
 def raw_request(server: Server, body: bytes, declared: int | None = None, path: str = "/v1/scores") -> bytes:
@@ -82,43 +76,3 @@ def test_a_body_that_does_not_come_is_answered_in_time(server: Server) -> None:
     assert answer.startswith(b"HTTP/1.1 503")
     assert b"retry-after" in answer.lower()
     assert 1.5 < time.monotonic() - began < 4.0
-
-
-def test_a_storm_is_turned_away_early_and_everything_answered_is_in_the_log_once(home: Path) -> None:
-    found: list[tuple[str, int, float, str | None]] = []
-
-    def ask(server: Server, number: int, until: float) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
-        headers = {"Authorization": f"Bearer {server.keys['system']}", "Content-Type": "application/json"}
-        count = 0
-        while time.monotonic() < until:
-            name = f"storm-{number}-{count}"
-            began = time.monotonic()
-            connection.request("POST", "/v1/scores?contributions=false", json.dumps(crossing(name)), headers)
-            answer = connection.getresponse()
-            answer.read()
-            found.append((name, answer.status, time.monotonic() - began, answer.getheader("Retry-After")))
-            count += 1
-        connection.close()
-
-    with serving(home, CHEKARA_LIMIT_QUEUE_LENGTH="8") as server:
-        until = time.monotonic() + STORM_SECONDS
-        askers = [threading.Thread(target=ask, args=(server, number, until)) for number in range(ASKERS)]
-        for asker in askers:
-            asker.start()
-        for asker in askers:
-            asker.join()
-        after = server.score(crossing("after-the-storm"))
-        assert after.status == 200, "back to normal at once"
-        settings = server.settings
-    statuses = Counter(status for _, status, _, _ in found)
-    assert set(statuses) <= {200, 429, 503}, statuses
-    assert statuses[200] > 0
-    assert statuses[429] > 0
-    assert all(told is not None and int(told) >= 1 for _, status, _, told in found if status != 200)
-    took = sorted(seconds for _, status, seconds, _ in found if status == 200)
-    assert took[int(len(took) * 0.99) - 1] < 2.5
-    answered = [name for name, status, _, _ in found if status == 200]
-    logged = Counter(scored(home))
-    assert all(logged[name] == 1 for name in answered)
-    assert verify_log_of(settings).is_intact

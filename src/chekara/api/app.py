@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from chekara.adapters.assembly import House
 from chekara.api.access import KeyRing
+from chekara.api.admission import Admission
 from chekara.api.context import Context
 from chekara.api.envelope import RequestEnvelope
 from chekara.api.metrics import Metrics
@@ -73,5 +74,5 @@ def build_app(
     app.include_router(models_router(settings.limits))
     app.include_router(health.router)
     install_problem_handlers(app)
-    app.add_middleware(RequestEnvelope, metrics=counted)
+    app.add_middleware(RequestEnvelope, metrics=counted, admission=Admission(settings.limits.answer_seconds))
     return app

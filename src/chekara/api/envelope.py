@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http
 import re
 import time
 import uuid
@@ -13,10 +14,11 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chekara import messages
+from chekara.api.admission import GUARDED_PATHS, Admission
 from chekara.api.logs import log_unexpected
 from chekara.api.metrics import Metrics
 from chekara.api.problems import problem_response
-from chekara.errors import ChekaraError
+from chekara.errors import ChekaraError, TooManyRequestsError
 
 log = structlog.get_logger("chekara.request")
 
@@ -36,11 +38,14 @@ class RequestEnvelope:
     ----------
     app : ASGIApp
     metrics : Metrics
+    admission : Admission
+        Turns away what could not be answered in time.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, admission: Admission) -> None:
         self._app = app
         self._metrics = metrics
+        self._admission = admission
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection event."""
@@ -49,19 +54,34 @@ class RequestEnvelope:
             return
         request = _Observed(scope, send)
         try:
-            await self._app(scope, receive, request.send)
+            if scope["method"] == "POST" and scope["path"] in GUARDED_PATHS:
+                await self._serve_if_in_time(scope, receive, request)
+            else:
+                await self._app(scope, receive, request.send)
         except ClientDisconnect:
             request.status = CLIENT_GONE
         except Exception as error:  # noqa: BLE001  # process edge: the service lives on, the asker gets a 500 problem
             log_unexpected(error, request.id)
             if request.status is None:
-                await self._fail(scope, receive, request)
+                await self._fail(scope, receive, request, ChekaraError("unexpected"))
         finally:
             self._record(scope, request)
 
-    async def _fail(self, scope: Scope, receive: Receive, request: _Observed) -> None:
+    async def _serve_if_in_time(self, scope: Scope, receive: Receive, request: _Observed) -> None:
+        try:
+            self._admission.enter()
+        except TooManyRequestsError as error:
+            self._metrics.refused.labels(error.code).inc()
+            await self._fail(scope, receive, request, error)
+            return
+        try:
+            await self._app(scope, receive, request.send)
+        finally:
+            self._admission.leave(is_served=request.status == http.HTTPStatus.OK)
+
+    async def _fail(self, scope: Scope, receive: Receive, request: _Observed, error: ChekaraError) -> None:
         language = messages.negotiate(Headers(scope=scope).get("accept-language"))
-        response = problem_response(ChekaraError("unexpected"), request_id=request.id, language=language)
+        response = problem_response(error, request_id=request.id, language=language)
         await response(scope, receive, request.send)
 
     def _record(self, scope: Scope, request: _Observed) -> None:

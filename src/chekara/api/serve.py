@@ -28,6 +28,7 @@ from chekara.web.routes import mount_pages
 DRAIN_SECONDS: Final = 10
 KEEP_ALIVE_SECONDS: Final = 30
 WAITING_CONNECTIONS: Final = 1024
+TAKEN_AT_ONCE: Final = 16
 
 log = structlog.get_logger("chekara.serve")
 
@@ -140,7 +141,8 @@ def _serve(
     # uvicorn raises the signal again once it has drained; the house must still be closed after that.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _ignore)
-    uvicorn.Server(config).run(sockets=[listener])
+    # uvloop takes one new connection a turn from each: of one alone, many who come at once wait where nobody sees them.
+    uvicorn.Server(config).run(sockets=[listener, *(listener.dup() for _ in range(TAKEN_AT_ONCE - 1))])
 
 
 def _ignore(_number: int, _frame: FrameType | None) -> None:
