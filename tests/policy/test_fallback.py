@@ -27,6 +27,7 @@ from chekara.errors import ConfigurationError, NotReadyError
 from chekara.explain.evidence import Count
 from chekara.policy import load_policy
 from chekara.policy.fallback import FallbackTerms, RiskTable, fallback_document, seed_from
+from chekara.policy.lot import ALL_DOMAINS, FALLBACK_ARM, is_drawn
 from tests.serving import environment_of, settings_of
 
 PAGE = (Path(__file__).parents[2] / "docs" / "fallback.md").read_text("utf-8")
@@ -151,7 +152,7 @@ def test_the_lot_draws_its_share_and_says_the_same_again() -> None:
     expected = [
         n
         for n in map(str, range(20_000))
-        if hashlib.sha256(ZEROS + n.encode()).hexdigest()[:16] < f"{int(0.05 * 2**64):016x}"
+        if is_drawn(ZEROS, arm=FALLBACK_ARM, domain=ALL_DOMAINS, crossing_id=n, propensity=0.05)
     ]
     assert drawn == expected
     assert abs(len(drawn) - 1000) < 5 * math.sqrt(950), "five standard deviations"

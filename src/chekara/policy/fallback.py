@@ -8,7 +8,6 @@ seed; whoever holds the seed's SHA-256 from before can tell that it was not chos
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -22,10 +21,10 @@ from chekara.domain.decision import ModelIdentity
 from chekara.domain.vocabulary import Lane
 from chekara.errors import ConfigurationError
 from chekara.evaluation.calibration import wilson_interval
+from chekara.policy.lot import SEED_BYTES, commitment_of
 from chekara.policy.policy import Policy
 
-FORMAT = "chekara-fallback/1"
-SEED_BYTES = 32
+FORMAT = "chekara-fallback/2"
 MOST_DAYS = 366
 FEWEST_INSPECTED = 50
 """A criterion of fewer inspections is no rule: what was found could be chance."""
@@ -170,7 +169,7 @@ def fallback_document(
         "lot": {
             "propensity": terms.lot,
             "seed": terms.seed.hex(),
-            "commitment": f"sha256:{hashlib.sha256(terms.seed).hexdigest()}",
+            "commitment": commitment_of(terms.seed),
             "lane": _LOT_LANE.value,
             "basis": "random",
             "actions": [_action(policy, domain, _LOT_LANE, terms.crossing_point) for domain in served],
