@@ -21,7 +21,7 @@ from chekara.adapters.label_cipher import AesLabelCipher
 from chekara.adapters.loaded_histories import LoadedHistories
 from chekara.adapters.lot_seeds import LotBook, ServingSeeds
 from chekara.adapters.lot_watch import LotWatch
-from chekara.adapters.policies import policy_that_serves, serving_policy
+from chekara.adapters.policies import SqlPolicies, policy_that_serves, serving_policy
 from chekara.adapters.profile_load import catch_up, is_of_other_layout
 from chekara.adapters.profile_store import TransactionProfiles, serving_shelf
 from chekara.adapters.profile_upgrade import ProfileUpgrade
@@ -31,8 +31,8 @@ from chekara.adapters.watch_lists import SqlWatchLists
 from chekara.adapters.write_probe import WriteProbe
 from chekara.data.identity import EntityTokens, load_entity_secret
 from chekara.domain.crossing import Crossing
-from chekara.errors import UnavailableError
-from chekara.policy import Policy
+from chekara.errors import ConfigurationError, UnavailableError
+from chekara.policy import Policy, load_policy
 from chekara.service.audit import AuditReport, verify_log
 from chekara.service.capacity import MeterFromLog
 from chekara.service.champions import Champion, Champions
@@ -319,6 +319,23 @@ def verify_log_of(settings: Settings, clock: Clock = now) -> AuditReport:
     try:
         key = load_checkpoint_public_key(settings)
         checkpoints = read_checkpoints(checkpoint_file(settings.home), key)
-        return verify_log(SqlAuditSource(database, key), checkpoints, now=clock())
+        policies = _policies(settings, database)
+        return verify_log(SqlAuditSource(database, key), checkpoints, now=clock(), policy=policies)
     finally:
         database.close()
+
+
+def _policies(settings: Settings, database: Database) -> Callable[[str], Policy | None]:
+    promoted = SqlPolicies(database)
+
+    def by_digest(digest: str) -> Policy | None:
+        try:
+            found = promoted.by_digest(digest)
+            if found is None and settings.policy_path is not None:
+                named = load_policy(settings.policy_path)
+                found = named if named.digest == digest else None
+        except ConfigurationError:  # its text is of another version, or gone: an audit goes on without it
+            return None
+        return found
+
+    return by_digest

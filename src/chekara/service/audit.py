@@ -15,6 +15,7 @@ from rich.table import Table
 
 from chekara.errors import AuditError
 from chekara.service.chain import GENESIS, entry_hash, instant_from, payload_digest
+from chekara.service.derive_lanes import DerivedLanes, DeriveLanes, PolicyByDigest
 from chekara.service.payload import parsed
 
 ANSWERED_KINDS = ("decision", "void", "review", "inspection")
@@ -39,7 +40,8 @@ class AuditFinding:
     code : str
         Stable reason: ``edited_entry``, ``broken_link``, ``missing_entries``, ``edited_payload``, ``missing_payload``,
         ``edited_rows``, ``stray_rows``, ``cut_tail``, ``rewritten``, ``no_checkpoint``, ``unsigned_tail``,
-        ``unsigned_checkpoint``, ``missing_checkpoint``, ``unsigned_retention``, ``missing_guard``.
+        ``unsigned_checkpoint``, ``missing_checkpoint``, ``unsigned_retention``, ``missing_guard``,
+        ``other_lane``.
     chain : str
         Empty where it is not about one chain.
     position : int or None
@@ -87,6 +89,8 @@ class AuditReport:
         Newest entries that no checkpoint vouches for yet.
     notes : tuple of AuditNote
         What was done to the log knowingly.
+    lanes : DerivedLanes
+        Of how many decisions the lane was derived again from what is stored with it.
     """
 
     entries: int
@@ -94,6 +98,7 @@ class AuditReport:
     findings: tuple[AuditFinding, ...]
     unsigned_tail: int = 0
     notes: tuple[AuditNote, ...] = ()
+    lanes: DerivedLanes = field(default_factory=DerivedLanes)
 
     @property
     def is_intact(self) -> bool:
@@ -103,6 +108,8 @@ class AuditReport:
     def show(self, console: Console) -> None:
         """Print the report for a person."""
         console.print(f"{self.entries} log entries read, {self.checkpoints} signed checkpoints compared.")
+        for sentence in self.lanes.sentences():
+            console.print(sentence)
         if self.unsigned_tail:
             console.print(
                 f"The newest {self.unsigned_tail} entries are in no checkpoint yet; the next one covers them."
@@ -284,8 +291,14 @@ def _hash_of(entry: AuditedEntry) -> str | None:
         return None
 
 
-def verify_log(source: AuditSource, checkpoints: Sequence[Checkpoint], *, now: datetime) -> AuditReport:
-    """Check chains, payloads, rows and checkpoints.
+def verify_log(
+    source: AuditSource,
+    checkpoints: Sequence[Checkpoint],
+    *,
+    now: datetime,
+    policy: PolicyByDigest = lambda _digest: None,
+) -> AuditReport:
+    """Check chains, payloads, rows and checkpoints, and derive every lane again.
 
     Parameters
     ----------
@@ -294,6 +307,8 @@ def verify_log(source: AuditSource, checkpoints: Sequence[Checkpoint], *, now: d
         In the order of their file.
     now : datetime
         The present instant; it tells how long entries have waited for a checkpoint.
+    policy : callable, optional
+        From a policy digest to the policy, or None where its text is not here.
 
     Returns
     -------
@@ -308,12 +323,14 @@ def verify_log(source: AuditSource, checkpoints: Sequence[Checkpoint], *, now: d
     chains: dict[str, _ChainCheck] = {}
     findings: list[AuditFinding] = []
     notes: list[AuditNote] = []
+    lanes, derive = DerivedLanes(), DeriveLanes(policy)
     entries = 0
     for entry in source.entries():
         if entry.chain not in chains:
             chains[entry.chain] = _ChainCheck(entry.chain, frozenset(signed.get(entry.chain, ())))
         findings += chains[entry.chain].findings(entry)
         notes += _notes(entry)
+        findings += _lane_findings(entry, derive, lanes)
         entries += 1
     findings += _checkpoint_findings(checkpoints, chains)
     findings += _waiting_findings(chains, now, has_checkpoints=bool(signed))
@@ -322,7 +339,16 @@ def verify_log(source: AuditSource, checkpoints: Sequence[Checkpoint], *, now: d
     for guard in sorted(source.missing_guards()):
         findings.append(AuditFinding("missing_guard", "", None, f"The trigger {guard} was taken away or changed."))
     tail = sum(check.unsigned for check in chains.values())
-    return AuditReport(entries, len(checkpoints), tuple(findings), tail, tuple(notes))
+    return AuditReport(entries, len(checkpoints), tuple(findings), tail, tuple(notes), lanes)
+
+
+def _lane_findings(entry: AuditedEntry, derive: DeriveLanes, lanes: DerivedLanes) -> Iterator[AuditFinding]:
+    """Derive the lane of an entry again; one whose payload was changed is a finding already, and is not counted."""
+    if entry.kind != "decision" or entry.payload is None or payload_digest(entry.payload) != entry.payload_digest:
+        return
+    if not lanes.count(derive.of_payload(entry.payload)):
+        sentence = "Its lane does not follow from the scores, the grounds and the policy that are stored with it."
+        yield AuditFinding("other_lane", entry.chain, entry.position, sentence)
 
 
 def _visible(sentence: str) -> str:

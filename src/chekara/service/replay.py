@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chekara.domain.decision import DomainScore
+from chekara.domain.decision import Decision, DomainScore
 from chekara.features.build import FeatureTable, items_from_crossings
 from chekara.features.catalogue import ItemColumns, laid_columns
+from chekara.policy.policy import Policy
 from chekara.service.champions import Champion
+from chekara.service.derive_lanes import PolicyByDigest, lane_differences
 from chekara.service.predict import highest_rows
 from chekara.service.records import DecisionRecord, Scoring
 
@@ -25,7 +27,8 @@ class Difference:
     ----------
     domain : str
     what : str
-        ``margin``, ``probability``, ``interval``, ``base_value``, ``expected_amount``, ``item_no``,
+        ``lane``, ``selections`` (of no domain), ``risk``, ``margin``, ``probability``, ``interval``, ``base_value``,
+        ``expected_amount``, ``item_no``,
         ``contribution <feature>`` or ``feature <feature>``.
     """
 
@@ -53,7 +56,12 @@ class Replay:
         return not self.differences
 
 
-def replay_decision(record: DecisionRecord, scoring: Scoring, champion: Callable[[str], Champion]) -> Replay:
+def replay_decision(
+    record: DecisionRecord,
+    scoring: Scoring,
+    champion: Callable[[str], Champion],
+    policy: PolicyByDigest | None = None,
+) -> Replay:
     """Score a stored decision again.
 
     The stored features go through the stored model; and the features themselves are computed again from the stored
@@ -65,6 +73,9 @@ def replay_decision(record: DecisionRecord, scoring: Scoring, champion: Callable
     scoring : Scoring
     champion : callable
         From a model digest to the model.
+    policy : callable, optional
+        From a policy digest to the policy, or None where it is not known: risks and lane are derived again, too, from
+        stored scores and grounds.
 
     Returns
     -------
@@ -83,7 +94,26 @@ def replay_decision(record: DecisionRecord, scoring: Scoring, champion: Callable
         features = scoring.features.table(again.names, again.kinds)
         differences += (Difference(score.domain, what) for what in _score_differences(record, score, model, features))
         differences += (Difference(score.domain, what) for what in _feature_differences(again, features))
-    return Replay(record.decision.decision_id, tuple(differences))
+    own = record.decision
+    if policy is not None and (serving := policy(own.policy_digest)) is not None:
+        differences += (Difference("", what) for what in lane_differences(own, serving))
+        differences += (
+            Difference(score.domain, "risk") for score in own.domains if _has_other_risk(own, score, serving)
+        )
+    return Replay(own.decision_id, tuple(differences))
+
+
+def _has_other_risk(decision: Decision, score: DomainScore, policy: Policy) -> bool:
+    if score.domain not in policy.domains:
+        return True
+    risk, _ = policy.risk(
+        score.domain,
+        decision.crossing_point,
+        rank=score.rank,
+        probability=score.probability,
+        expected_amount=score.expected_amount,
+    )
+    return not abs(risk - score.risk) <= TOLERANCE
 
 
 def _score_differences(
