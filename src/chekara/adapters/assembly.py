@@ -40,7 +40,7 @@ from chekara.service.grounds import GatherGrounds
 from chekara.service.group import WriteGroup
 from chekara.service.inspect import RecordInspections
 from chekara.service.lot import DrawFromSeeds
-from chekara.service.match_rules import MatchPolicyRules
+from chekara.service.match_rules import FindAreas, MatchPolicyRules
 from chekara.service.profiles import FoldEvents
 from chekara.service.promote import PromoteModel
 from chekara.service.ranks import RankWindows
@@ -162,6 +162,7 @@ def open_house(
         take_up_models()
     lots = LotBook(database, settings)
     seeds = ServingSeeds(lots)
+    draw = DrawFromSeeds(policy, seeds.of, FindAreas(policy))
     results = RuleResults(database, policy.rules.rules)
     rules = MatchPolicyRules(policy, lists=SqlWatchLists(database), suspended=results.suspended)
     capacity = MeterFromLog(policy, SqlCapacityLog(database))
@@ -174,7 +175,7 @@ def open_house(
         cipher=cipher,
         ranks=ranks,
         profiles=profiles,
-        grounds=GatherGrounds(rules=rules, lots=DrawFromSeeds(policy, seeds.of), laid=rules.laid, capacity=capacity),
+        grounds=GatherGrounds(rules=rules, lots=draw, laid=rules.laid, capacity=capacity),
         clock=clock,
     )
     record = RecordInspections(policy=policy, cipher=cipher, profiles=profiles, clock=clock)

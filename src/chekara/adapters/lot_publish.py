@@ -10,7 +10,6 @@ import csv
 import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,10 +20,12 @@ from chekara.adapters.checkpoints import signed_after
 from chekara.adapters.database import Database, open_database
 from chekara.adapters.lot_seeds import Committed, LotBook, ServingSeeds
 from chekara.adapters.lot_watch import LotWatch
+from chekara.adapters.policies import SqlPolicies, policy_that_serves
 from chekara.domain.selection import Draw
 from chekara.domain.vocabulary import Lane
 from chekara.errors import ConfigurationError
 from chekara.policy import Policy, load_policy
+from chekara.policy.load import policy_texts
 from chekara.policy.lot import LotSeed, checked_period, commitment_of, period_of
 from chekara.service.chain import instant_from, instant_text
 from chekara.service.lot_status import LotTally
@@ -86,9 +87,9 @@ def status_of(settings: Settings) -> tuple[Policy, tuple[LotTally, ...], str | N
     LogUnavailableError
         The database does not answer.
     """
-    policy = load_policy(settings.policy_path)
     database = open_database(settings)
     try:
+        policy = policy_that_serves(settings, database)
         watch = LotWatch(database, policy, ServingSeeds(LotBook(database, settings)))
         return policy, watch.status(), watch.problem()
     finally:
@@ -121,14 +122,14 @@ def publish_lot(settings: Settings, period: str, out: Path, *, revealed_by: str,
         The database does not answer.
     """
     checked_period(period, where="--month")
-    policy = load_policy(settings.policy_path)
     database = open_database(settings)
     try:
+        text, digest = _policy_text(settings, database)
         book = open_book(settings, database) if book is None else book
         seed = book.reveal(period, revealed_by=revealed_by)
         committed = book.commitments()[period]
         with database.reading() as connection:
-            return _write(out, seed, committed, policy, settings, crossing_draws(connection, period))
+            return _write(out, seed, committed, text, digest, crossing_draws(connection, period))
     finally:
         database.close()
 
@@ -137,8 +138,8 @@ def _write(
     out: Path,
     seed: LotSeed,
     committed: Committed,
-    policy: Policy,
-    settings: Settings,
+    policy_text: str,
+    policy_digest: str,
     records: Iterator[CrossingDraws],
 ) -> int:
     about = {
@@ -148,14 +149,12 @@ def _write(
         "commitment": seed.commitment,
         "committed_at": instant_text(committed.recorded_at),
         "position": committed.position,
-        "policy": policy.digest,
+        "policy": policy_digest,
     }
-    shipped = files("chekara.policy").joinpath("default.toml")
     written = 0
     try:
         out.mkdir(parents=True, exist_ok=True)
-        text = shipped.read_text("utf-8") if settings.policy_path is None else settings.policy_path.read_text("utf-8")
-        (out / "policy.toml").write_text(text, "utf-8")
+        (out / "policy.toml").write_text(policy_text, "utf-8")
         with (out / "draws.csv").open("w", encoding="utf-8", newline="") as stream:
             writer = csv.DictWriter(stream, _FIELDS, lineterminator="\n")
             writer.writeheader()
@@ -167,6 +166,15 @@ def _write(
     except OSError as error:
         raise ConfigurationError(f"the folder cannot be written: {error.strerror}", where="--out") from None
     return written
+
+
+def _policy_text(settings: Settings, database: Database) -> tuple[str, str]:
+    """Return the main file of the policy that serves, where its lot stands, and the digest of the whole policy."""
+    policy, newest = policy_that_serves(settings, database), SqlPolicies(database).newest()
+    if settings.policy_path is not None and settings.is_dev:
+        return next(iter(policy_texts(settings.policy_path).values())), policy.digest
+    texts = policy_texts(None) if newest is None else newest.texts
+    return next(iter(texts.values())), policy.digest
 
 
 def _rows(record: CrossingDraws) -> Iterator[dict[str, Any]]:
@@ -203,11 +211,12 @@ def verify_published(directory: Path) -> LotVerification:
         raise ConfigurationError(
             detail, where=directory.name, hint="it holds lot.json, draws.csv, policy.toml"
         ) from None
-    policy = load_policy(directory / "policy.toml")
-    if format_ != FORMAT or commitment_of(seed.seed) != seed.commitment or policy.digest != digest:
-        detail = "seed, commitment, policy or format do not belong together"
+    if format_ != FORMAT or commitment_of(seed.seed) != seed.commitment:
+        detail = "seed, commitment or format do not belong together"
         raise ConfigurationError(detail, where=str(directory / "lot.json"))
-    return verify_lot(records, {seed.commitment: committed}, {}, policy)
+    policy = load_policy(directory / "policy.toml")
+    known = {seed.commitment: committed}
+    return verify_lot(records, known, {}, lambda asked: policy if asked == digest else None)
 
 
 def _published(path: Path) -> Iterator[CrossingDraws]:
@@ -243,15 +252,22 @@ def verify_log_draws(settings: Settings) -> LotVerification:
     LogUnavailableError
         The database does not answer.
     """
-    policy = load_policy(settings.policy_path)
     database = open_database(settings)
     try:
+        serving, register = policy_that_serves(settings, database), SqlPolicies(database)
+        policies: dict[str, Policy | None] = {serving.digest: serving}
         book = LotBook(database, settings)
         committed = book.commitments()
         seeds = _committed_seeds(book.revealed(), committed)
         pending = {one.commitment: one.position for one in committed.values() if one.commitment not in seeds}
+
+        def policy_of(digest: str) -> Policy | None:
+            if digest not in policies:
+                policies[digest] = register.by_digest(digest)
+            return policies[digest]
+
         with database.reading() as connection:
-            return verify_lot(crossing_draws(connection, None), seeds, pending, policy)
+            return verify_lot(crossing_draws(connection, None), seeds, pending, policy_of)
     finally:
         database.close()
 

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from chekara.domain.selection import Draw
+from chekara.domain.vocabulary import Lane
 from chekara.errors import ConfigurationError
 from chekara.policy.plans import LotPlan, Shifts
 
@@ -92,13 +93,29 @@ def draw_lots(
         By name of the domain; none for a propensity of 0.
     """
     shift = shifts.shift_at(known_at)
-    found = []
-    for domain in sorted(plan.domains):
-        propensity = plan.propensity_at(domain, crossing_point, shift)
-        if propensity > 0:
-            drawn = is_drawn(seed.seed, arm=LOT_ARM, domain=domain, crossing_id=crossing_id, propensity=propensity)
-            found.append(Draw(LOT_ARM, domain, propensity, drawn, plan.lane, seed.commitment))
-    return tuple(found)
+    shares = {domain: plan.propensity_at(domain, crossing_point, shift) for domain in sorted(plan.domains)}
+    return tuple(
+        draw_arm(seed, arm=LOT_ARM, domain=domain, crossing_id=crossing_id, propensity=propensity, lane=plan.lane)
+        for domain, propensity in shares.items()
+        if propensity > 0
+    )
+
+
+def draw_arm(seed: LotSeed, *, arm: str, domain: str, crossing_id: str, propensity: float, lane: Lane) -> Draw:
+    """Draw for one crossing and domain under a named arm: the lot, a priority control area, another exploration.
+
+    Parameters
+    ----------
+    seed : LotSeed
+    arm, domain, crossing_id : str
+        As in `is_drawn`.
+    propensity : float
+        However the arm came to it, it is stored with the draw; in [0, 1].
+    lane : Lane
+        What a draw demands.
+    """
+    drawn = is_drawn(seed.seed, arm=arm, domain=domain, crossing_id=crossing_id, propensity=propensity)
+    return Draw(arm, domain, propensity, drawn, lane, seed.commitment)
 
 
 def commitment_of(seed: bytes) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -79,7 +79,7 @@ class LotVerification:
     unopened : int
         Draws of seeds that are not published yet.
     other_policies : int
-        Draws under another policy than the one at hand: repeated with the propensity that they state.
+        Draws under a policy whose text is not at hand: repeated with the propensity that they state.
     findings : tuple of LotFinding
     """
 
@@ -116,7 +116,10 @@ class LotVerification:
 
 
 def verify_lot(
-    records: Iterable[CrossingDraws], seeds: Mapping[str, CommittedSeed], pending: Mapping[str, int], policy: Policy
+    records: Iterable[CrossingDraws],
+    seeds: Mapping[str, CommittedSeed],
+    pending: Mapping[str, int],
+    policy_of: Callable[[str], Policy | None],
 ) -> LotVerification:
     """Repeat draws.
 
@@ -128,8 +131,8 @@ def verify_lot(
         Published seeds, by commitment.
     pending : mapping of str to int
         Position of every commitment whose seed is not published.
-    policy : Policy
-        Propensities are derived from it where a decision was made under it.
+    policy_of : callable
+        The policy of a digest; None where its text is not at hand. Propensities of the lot are derived from it.
     """
     crossings = draws = drawn = unopened = other = 0
     findings: list[LotFinding] = []
@@ -144,13 +147,14 @@ def verify_lot(
         drawn += sum(draw.is_drawn for draw in one.draws)
         draws += len(one.draws)
         unopened += sum(draw.commitment in pending for draw in one.draws)
-        other += len(one.draws) if one.policy_digest != policy.digest else 0
+        policy = policy_of(one.policy_digest)
+        other += len(one.draws) if policy is None else 0
         findings += _findings(one, seeds, pending, policy)
     return LotVerification(crossings, draws, drawn, unopened, other, tuple(findings))
 
 
 def _findings(
-    one: CrossingDraws, seeds: Mapping[str, CommittedSeed], pending: Mapping[str, int], policy: Policy
+    one: CrossingDraws, seeds: Mapping[str, CommittedSeed], pending: Mapping[str, int], policy: Policy | None
 ) -> Iterator[LotFinding]:
     for draw in one.draws:
         name = f"{draw.arm} of {one.crossing_id} for {draw.domain}"
@@ -160,7 +164,7 @@ def _findings(
             yield LotFinding("not_committed", one.position, f"{name}: its seed was not committed before.")
         elif known is not None:
             yield from _repeated(one, draw, known.seed, name)
-    if one.policy_digest == policy.digest:
+    if policy is not None:
         yield from _unlike_policy(one, seeds, policy)
 
 
