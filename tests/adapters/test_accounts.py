@@ -112,7 +112,10 @@ def test_a_country_adds_agencies_in_its_policy(settings: Settings, tmp_path: Pat
     shipped = Path(load_policy.__globals__["__file__"]).with_name("default.toml").read_text("utf-8")
     policy = tmp_path / "national.toml"
     policy.write_text(shipped.replace("more = []", 'more = ["tax_service"]'), "utf-8")
-    national = Settings.from_environment({"CHEKARA_HOME": str(settings.home), "CHEKARA_POLICY": str(policy)})
+    variables = {"CHEKARA_HOME": str(settings.home), "CHEKARA_POLICY": str(policy)}
+    with pytest.raises(ConfigurationError, match="promoted"):
+        add_key(Settings.from_environment(variables), agency="tax_service", role="analyst")
+    national = Settings.from_environment(variables | {"CHEKARA_ENV": "dev"})
     assert add_key(national, agency="tax_service", role="analyst")
 
 

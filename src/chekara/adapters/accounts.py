@@ -14,12 +14,13 @@ from sqlalchemy.dialects import sqlite
 from chekara.adapters.chain_writer import ChainWriter, Clock, now
 from chekara.adapters.checkpoints import signed_after
 from chekara.adapters.database import Database, open_database
+from chekara.adapters.policies import policy_that_serves
 from chekara.adapters.readable import readable
 from chekara.adapters.tables import ended_sessions, key_revocations, keys
 from chekara.domain.actor import SCOPES, Actor
 from chekara.domain.vocabulary import Role
 from chekara.errors import ConfigurationError, NotFoundError, UnauthenticatedError
-from chekara.policy import Policy, load_policy
+from chekara.policy import Policy
 from chekara.service.chain import instant_text
 from chekara.service.records import Chain
 from chekara.settings import Settings
@@ -229,7 +230,7 @@ def actor_of_key(settings: Settings, key: str) -> Actor:
     """
     database = open_database(settings)
     try:
-        return Accounts(database, load_policy(settings.policy_path)).actor_for_key(key)
+        return Accounts(database, policy_that_serves(settings, database)).actor_for_key(key)
     finally:
         database.close()
 
@@ -260,9 +261,9 @@ def add_key(
     LogUnavailableError
         The key could not be recorded.
     """
-    policy = load_policy(settings.policy_path)
     database = open_database(settings)
     try:
+        policy = policy_that_serves(settings, database)
         with signed_after(settings, database):
             accounts = Accounts(database, policy)
             return accounts.add(agency=agency, role=role, holder=holder, scopes=scopes, is_test=is_test)

@@ -14,13 +14,14 @@ from typing import Any
 from chekara.adapters.chain_writer import now
 from chekara.adapters.database import open_database
 from chekara.adapters.key_files import load_checkpoint_key
+from chekara.adapters.policies import serving_policy
 from chekara.adapters.reading import load_serving
 from chekara.domain.decision import Reason
 from chekara.errors import ConfigurationError, NotReadyError
 from chekara.explain.evidence import CategoryEvidence
 from chekara.explain.reasons import sentence
 from chekara.modelling.model import Model
-from chekara.policy import Policy, load_policy
+from chekara.policy import Policy
 from chekara.policy.fallback import FallbackTerms, RiskTable, Tally, fallback_document, signed_bytes
 from chekara.settings import Settings
 
@@ -57,7 +58,7 @@ def export_fallback(
     """
     if out.is_dir() or not out.absolute().parent.is_dir():
         raise ConfigurationError("no such folder to write to", where=_WHERE, hint="name a file in a folder that exists")
-    policy, key = load_policy(settings.policy_path), load_checkpoint_key(settings)
+    policy, key = serving_policy(settings), load_checkpoint_key(settings)
     tables = {domain: risk_table(model) for domain, model in _champions(settings, policy).items()}
     document = fallback_document(policy, tables, terms, made_at=made_at or now(), tell=tell)
     document["signature"] = base64.b64encode(key.sign(signed_bytes(document))).decode()

@@ -87,6 +87,8 @@ class SqlPolicies:
         if digest is not None:
             query = query.where(t.c.policy_digest == digest)
         with self._database.reading() as connection:
+            if not connection.dialect.has_table(connection, t.name):  # an earlier version's, which is only read
+                return None
             body = connection.execute(query.order_by(t.c.position.desc()).limit(1)).scalar_one_or_none()
         return None if body is None else _promotion_from(parsed(body))
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from chekara.adapters.database import Database, open_database
 from chekara.adapters.loaded_histories import LoadedHistories
 from chekara.adapters.log_events import count_events, log_events
+from chekara.adapters.policies import serving_policy
 from chekara.adapters.profile_fill import EVENTS_AT_ONCE, Filled, Progress, ShelfFiller, fold_next
 from chekara.adapters.profile_store import other_shelf, serving_shelf
 from chekara.data.identity import EntityTokens, load_entity_secret
@@ -200,7 +201,9 @@ def catch_up(database: Database, fold: FoldEvents) -> int:
 
 
 def _fold_of(settings: Settings) -> FoldEvents:
-    return FoldEvents(tuple(load_policy(settings.policy_path).domains))
+    # Profiles are made ahead for a policy that is yet to be promoted, too.
+    named = settings.policy_path
+    return FoldEvents(tuple((serving_policy(settings) if named is None else load_policy(named)).domains))
 
 
 def _tell_nobody(_what: str, _done: int, _of: int) -> None:

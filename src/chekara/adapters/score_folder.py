@@ -10,13 +10,18 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from chekara.adapters.database import Database
+from chekara.adapters.policies import policy_that_serves
 from chekara.adapters.reading import load_serving, open_to_read
 from chekara.adapters.score_files import check_target, write_scores
+from chekara.adapters.watch_lists import SqlWatchLists
 from chekara.data.history_screen import show_history
+from chekara.data.identity import EntityTokens, load_entity_secret
 from chekara.data.sources import load_history
 from chekara.domain.vocabulary import Lane
 from chekara.modelling.model import Model
-from chekara.policy import Policy, load_policy
+from chekara.policy import Policy
+from chekara.service.match_rules import MatchPolicyRules
 from chekara.service.score_history import score_history, score_schema
 from chekara.settings import Settings
 
@@ -46,9 +51,11 @@ def score_folder(settings: Settings, directory: Path, out: Path, *, since: datet
         The history cannot be read, or holds no usable crossing.
     """
     check_target(out)
-    policy = load_policy(settings.policy_path)
-    champions = _show_champions(settings, policy, console)
-    history = load_history(directory)
+    database = open_to_read(settings)
+    policy = policy_that_serves(settings, database)
+    rules, tokens = rules_of(settings, database, policy)
+    champions = _show_champions(settings, database, policy, console)
+    history = load_history(directory, tokens=tokens)
     show_history(history, console)
     lanes: dict[str, int] = dict.fromkeys(Lane, 0)
     columns = (TextColumn("scoring"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
@@ -58,6 +65,7 @@ def score_folder(settings: Settings, directory: Path, out: Path, *, since: datet
             history,
             champions,
             policy,
+            rules=rules,
             since=since,
             progress=lambda done, total: bars.update(task, completed=done, total=total),
         )
@@ -66,9 +74,26 @@ def score_folder(settings: Settings, directory: Path, out: Path, *, since: datet
     console.print(f"Wrote {n_rows:,} crossings to {out}: {shares}.", highlight=False)
 
 
-def _show_champions(settings: Settings, policy: Policy, console: Console) -> Mapping[str, Model]:
+def rules_of(settings: Settings, database: Database, policy: Policy) -> tuple[MatchPolicyRules, EntityTokens | None]:
+    """Return a policy's rules as they are matched with a history, and what its ids have to be turned into.
+
+    Watch lists hold tokens, as they stand now: where a rule names one, the history's ids become tokens, too.
+
+    Parameters
+    ----------
+    settings : Settings
+    database : Database
+    policy : Policy
+    """
+    if all(rule.watch_list is None for rule in policy.rules.rules):
+        return MatchPolicyRules(policy), None
+    lists = dict(SqlWatchLists(database))
+    return MatchPolicyRules(policy, lists=lists), EntityTokens(load_entity_secret(settings))
+
+
+def _show_champions(settings: Settings, database: Database, policy: Policy, console: Console) -> Mapping[str, Model]:
     """Load what serves, and say which domains are left out and why."""
-    found, problems = load_serving(open_to_read(settings), settings, policy)
+    found, problems = load_serving(database, settings, policy)
     for domain, model in found.items():
         console.print(f"{domain}: version {model.identity.version}, {model.identity.digest}", highlight=False)
     for problem in problems:
