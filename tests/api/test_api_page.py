@@ -42,7 +42,7 @@ def run(server: Server, command: str, **variables: str) -> Reply:
 def test_examples_in_the_order_of_the_page(server: Server) -> None:
     keys = {"URL": server.url, "KEY": server.keys["system_with_reasons"], "ANALYST_KEY": server.keys["analyst"]}
     keys["APPROVER_KEY"] = server.keys["approver"]
-    first, correction, batch, backfill, result, listing, review, promote, roll_back = CURLS
+    first, correction, batch, backfill, result, listing, review, events, referrals, answer, promote, roll_back = CURLS
     scored = run(server, first, **keys)
     assert scored.status == 200, scored.body
     assert scored.json["domains"][0]["reasons"][0]["text"]
@@ -58,6 +58,14 @@ def test_examples_in_the_order_of_the_page(server: Server) -> None:
     assert "decisions" in run(server, listing, **keys).json
     reviewed = run(server, review, DECISION=corrected.json["decision_id"], **keys)
     assert reviewed.status == 201, reviewed.body
+    assert run(server, events, **keys).json["next_after"] > 0
+    assert "referrals" in run(server, referrals, **keys).json
+    refer = {"action": "refer", "to": "internal_affairs", "reason": "Frame number looks altered"}
+    server.send("POST", f"/v1/decisions/{corrected.json['decision_id']}/reviews", "analyst", refer)
+    referral = run(server, referrals, **keys).json["referrals"][0]
+    other = server.keys["analyst:internal_affairs"]
+    accepted = run(server, answer, REFERRAL=referral["referral_id"], OTHER_KEY=other, **keys)
+    assert (accepted.status, accepted.json["state"]) == (200, "accepted"), accepted.body
     (digest,) = (bundle.name for bundle in server.settings.bundles_path.iterdir())
     promoted = run(server, promote, DIGEST=digest, **keys)
     assert (promoted.status, promoted.json["serves"]) == (200, True), promoted.body
@@ -72,6 +80,9 @@ def test_the_table_of_who_may_do_what_is_the_permission_table() -> None:
         "POST /v1/scores": Permission.SCORE,
         "GET /v1/decisions": Permission.READ_DECISION,
         "POST /v1/decisions/{id}/reviews": Permission.REVIEW,
+        "POST /v1/referrals/{id}": Permission.REVIEW,
+        "GET /v1/referrals": Permission.READ_REFERRALS,
+        "GET /v1/events": Permission.READ_EVENTS,
         "POST /v1/inspections": Permission.RECORD_INSPECTION,
         "GET /v1/models": Permission.READ_MODELS,
         "POST /v1/models/{domain}/promote": Permission.PROMOTE_MODEL,

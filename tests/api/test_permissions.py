@@ -16,6 +16,9 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("GET", "/v1/decisions"): {"system", "inspector", "analyst", "supervisor", "auditor"},
     ("POST", "/v1/decisions/{id}/reviews"): {"analyst", "supervisor"},
     ("POST", "/v1/inspections"): {"system", "inspector", "analyst"},
+    ("GET", "/v1/events"): {"system", "analyst", "supervisor"},
+    ("GET", "/v1/referrals"): {"system", "analyst", "supervisor", "auditor"},
+    ("POST", "/v1/referrals/{id}"): {"analyst", "supervisor"},
     ("GET", "/v1/models"): {"data_scientist", "approver"},
     ("POST", "/v1/models/revenue_fraud/promote"): {"approver"},
     ("POST", "/v1/models/revenue_fraud/rollback"): {"approver"},
@@ -39,8 +42,9 @@ def send(server: Server, method: str, path: str, key: str | None, decision_id: s
 @pytest.mark.parametrize(("method", "path"), MATRIX, ids=lambda part: part)
 def test_role_by_route(server: Server, decision_id: str, method: str, path: str, role: str) -> None:
     status = send(server, method, path, role, decision_id)
-    # Who may move a model is let in as far as the body, which is a review's.
-    assert status in ({422 if "/models/" in path else 200, 201} if role in MATRIX[method, path] else {403})
+    # Who may move a model or answer a referral is let in as far as the body, which is a review's.
+    has_other_body = "/models/" in path or "/referrals/" in path
+    assert status in ({422 if has_other_body else 200, 201} if role in MATRIX[method, path] else {403})
 
 
 @pytest.mark.parametrize(("method", "path"), MATRIX, ids=lambda part: part)

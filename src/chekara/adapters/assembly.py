@@ -16,6 +16,7 @@ from chekara.adapters.chain_writer import Clock, now
 from chekara.adapters.checkpoints import CheckpointBook, checkpoint_file, read_checkpoints, signed_after
 from chekara.adapters.database import Database, open_database
 from chekara.adapters.decision_log import SqlDecisionLog
+from chekara.adapters.joint_action import JointAction, joint_action
 from chekara.adapters.key_files import load_checkpoint_key, load_checkpoint_public_key, load_label_key
 from chekara.adapters.label_cipher import AesLabelCipher
 from chekara.adapters.loaded_histories import LoadedHistories
@@ -66,6 +67,8 @@ class House:
         ``submit(ScoreRequest)``, ``submit(InspectionRequest)``.
     read : ReadDecisions
     review : RecordReview
+    joint : JointAction
+        Referrals, delays, events.
     champions : Champions
         Which models serve; empty: not ready.
     policy : Policy
@@ -93,6 +96,7 @@ class House:
     writer: GroupCommitWriter
     read: ReadDecisions
     review: RecordReview
+    joint: JointAction
     champions: Champions
     policy: Policy
     lots: LotBook
@@ -189,6 +193,8 @@ def open_house(
         gate=upgrade.refuse,
     )
     writer.start()
+    joint = joint_action(database, log, policy, clock)
+    joint.clock.start()
 
     probe, refresh = WriteProbe(database), champions.refresh
 
@@ -201,6 +207,7 @@ def open_house(
     def close() -> None:
         upgrade.stop()
         champions.stop_watching()
+        joint.clock.stop()
         probe.close()
         writer.stop()
         try:
@@ -212,7 +219,8 @@ def open_house(
         accounts=Accounts(database, policy),
         writer=writer,
         read=ReadDecisions(log, policy),
-        review=RecordReview(log=log, policy=policy),
+        review=joint.review,
+        joint=joint,
         champions=champions,
         policy=policy,
         lots=lots,

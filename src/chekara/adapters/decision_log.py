@@ -20,7 +20,7 @@ from chekara.adapters.profile_store import TransactionProfiles, serving_shelf
 from chekara.adapters.referrals import TransactionReferrals
 from chekara.domain.actor import Actor
 from chekara.domain.review import Review
-from chekara.service.chain import instant_text
+from chekara.service.chain import instant_from, instant_text
 from chekara.service.name_lists import expand_names, shorten_names
 from chekara.service.payload import (
     Plain,
@@ -111,6 +111,14 @@ class SqlDecisionLog:
         """Return the results of a crossing, each inspection in its newest revision, in log order."""
         with self._database.reading() as connection:
             return _Reader(connection, self._cipher).results(chain, crossing_id)
+
+    def newest_scored_at(self) -> datetime | None:
+        """Return when the newest live decision was scored, by its own clock; None where there is none."""
+        t = tables.decisions
+        query = select(t.c.scored_at).where(t.c.chain == Chain.LIVE.value).order_by(t.c.position.desc()).limit(1)
+        with self._database.reading() as connection:
+            newest = connection.execute(query).scalar()
+        return None if newest is None else instant_from(newest)
 
     def ranked_margins(self, model_digest: str, limit: int) -> Floats:
         """Return the newest margins that count in a model's rank window, oldest first; float64 of shape (n,)."""

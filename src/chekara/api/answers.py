@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from chekara.api.elsewhere import FIELD as ELSEWHERE
+from chekara.domain.referral import REFERRAL_RESULTS, ReferralState
 from chekara.domain.vocabulary import INFORMED, JOINED, LEAD, Lane, ReviewAction
+from chekara.service.events import EventKind
 
 Schema = dict[str, Any]
 
@@ -93,6 +95,45 @@ INSPECTION_ANSWER: Final[Schema] = {
         },
     ],
 }
+ACTIONS: Final[Schema] = {
+    "type": "array",
+    "items": object_of(
+        agency=STRING,
+        role={"enum": [LEAD, JOINED, INFORMED]},
+        domain=STRING,
+        control=STRING,
+        due_at=INSTANT,
+        instruction=STRING,
+    ),
+}
+REFERRAL: Final[Schema] = {
+    "title": "Referral",
+    "type": "object",
+    "required": ["referral_id", "decision_id", "crossing_id", "from", "to", "domain", "reason", "state", "due_at"],
+    "properties": {
+        "referral_id": STRING,
+        "decision_id": STRING,
+        "crossing_id": STRING,
+        "crossing_point": STRING,
+        "from": {"type": "string", "description": "The agency that asks"},
+        "to": {"type": "string", "description": "The agency that is asked now"},
+        "asked_first": {"type": "string", "description": "Where it was re-routed: the agency that did not answer"},
+        "domain": STRING,
+        "reason": STRING,
+        "opened_by": STRING,
+        "opened_at": INSTANT,
+        "state": {"enum": [*ReferralState]},
+        "due_at": {**INSTANT, "description": "Until when it is to be answered or, once accepted, reported back"},
+        "is_overdue": {"type": "boolean"},
+        "rerouted_at": INSTANT,
+        "accepted_at": INSTANT,
+        "declined_at": INSTANT,
+        "closed_at": INSTANT,
+        "answer": {"type": "string", "description": "Why it was accepted or declined, or what was done"},
+        "answered_by": STRING,
+        "result": {"enum": [*REFERRAL_RESULTS]},
+    },
+}
 DECISION: Final[Schema] = {
     "title": "Decision",
     "type": "object",
@@ -104,17 +145,7 @@ DECISION: Final[Schema] = {
         "scored_at": INSTANT,
         "lane": LANE,
         "selected_by": {"type": ["string", "null"]},
-        "actions": {
-            "type": "array",
-            "items": object_of(
-                agency=STRING,
-                role={"enum": [LEAD, JOINED, INFORMED]},
-                domain=STRING,
-                control=STRING,
-                due_at=INSTANT,
-                instruction=STRING,
-            ),
-        },
+        "actions": ACTIONS,
         "control_id": {"type": "string", "description": "Of the one joint control that the actions are parts of"},
         "domains": {"type": "array", "items": _DOMAIN},
         "rules": {
@@ -133,6 +164,8 @@ DECISION: Final[Schema] = {
         ELSEWHERE: object_of(required=False, lane=LANE, at=INSTANT, by=STRING, basis=STRING, propensity=SHARE),
         "clock": {"enum": ["replay"], "description": "Only where the time of receipt was taken from the body"},
         "results": {"type": "array", "items": _RESULT, "description": "What controls found, when read by id"},
+        "referrals": {"type": "array", "items": REFERRAL, "description": "Your agency's part, when read by id"},
+        "delayed": object_of(required=False, agency=STRING, until=INSTANT, held_by=STRING, released_at=INSTANT),
         "superseded_by": {"type": "string", "description": "Decision of the newest higher revision, when read by id"},
     },
 }
@@ -177,3 +210,34 @@ BATCH_ROW: Final[Schema] = {
         "retry_after": {"type": "integer", "description": "Of 429 and 503: in how many seconds to send the row again"},
     },
 }
+REFERRALS: Final = object_of(
+    referrals={"type": "array", "items": REFERRAL},
+    next_cursor={"type": ["string", "null"], "description": "Give it back as ?cursor= to read on"},
+)
+EVENTS: Final = object_of(
+    events={
+        "type": "array",
+        "items": {
+            "type": "object",
+            "required": ["position", "event", "at"],
+            "properties": {
+                "position": {"type": "integer", "minimum": 1},
+                "event": {"enum": [*get_args(EventKind)]},
+                "at": INSTANT,
+                "decision_id": STRING,
+                "crossing_id": STRING,
+                "revision": {"type": "integer", "minimum": 0},
+                "crossing_point": STRING,
+                "lane": LANE,
+                "control_id": STRING,
+                "actions": ACTIONS,
+                "another_agency": {"type": "boolean", "description": "One that is hidden from you wants the crossing"},
+                "reason": STRING,
+                "referral": REFERRAL,
+                "delayed_by": STRING,
+                "until": INSTANT,
+            },
+        },
+    },
+    next_after={"type": "integer", "minimum": 0, "description": "Give it back as ?after= to read on"},
+)

@@ -15,10 +15,11 @@ from chekara.api.metrics import Metrics
 from chekara.api.parse import ReviewParser, ScoreParser
 from chekara.api.parse_inspection import InspectionParser
 from chekara.api.problems import install_problem_handlers
-from chekara.api.routes import health
+from chekara.api.routes import events, health
 from chekara.api.routes.decisions import decisions_router
 from chekara.api.routes.inspections import inspections_router
 from chekara.api.routes.models import models_router
+from chekara.api.routes.referrals import referrals_router
 from chekara.api.routes.scores import scores_router
 from chekara.service.records import ClockMode
 from chekara.settings import Settings
@@ -71,6 +72,8 @@ def build_app(
     app.include_router(scores_router(settings.limits))
     app.include_router(decisions_router(settings.limits))
     app.include_router(inspections_router(settings.limits))
+    app.include_router(referrals_router(settings.limits))
+    app.include_router(events.router)
     app.include_router(models_router(settings.limits))
     app.include_router(health.router)
     install_problem_handlers(app)

@@ -23,6 +23,7 @@ _UNSAFE: Final = re.compile(f"[{UNSAFE_CHARACTERS}\ud800-\udfff]")
 _INSTANT: Final = re.compile(
     r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(?P<offset>[Zz]|[+-]\d{2}:?\d{2})?", re.ASCII
 )
+_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
@@ -175,6 +176,17 @@ def _integer_check(column: Column) -> Check:
         return int(number) if lowest <= number <= highest else OUT_OF_RANGE
 
     return check
+
+
+def may_be_id(text: str) -> bool:
+    """Whether a part of a path can be an id of ours; nothing else reaches a database.
+
+    Examples
+    --------
+    >>> may_be_id("0b7c-4d"), may_be_id("' OR 1")
+    (True, False)
+    """
+    return _ID.fullmatch(text) is not None
 
 
 def check_number(value: Any) -> Value | Refusal:

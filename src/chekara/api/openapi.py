@@ -218,14 +218,25 @@ def review_body_schema(limits: Limits) -> Schema:
             "lane": {"enum": [*Lane, None], "description": "The lane chosen; only for override"},
             "to": {"type": ["string", "null"], "description": "The agency asked; only for refer"},
             "until": {"type": ["string", "null"], "format": "date-time", "description": "Only for delay"},
+            "domain": {
+                "type": ["string", "null"],
+                "description": "What is referred; only for refer",
+            },
             "reason": {"type": "string", "minLength": 1, "maxLength": limits.text_characters},
         },
     }
 
 
-def promotion_body_schema(columns: Iterable[Column], limits: Limits) -> Schema:
-    """Write the body of a promotion or a rollback as JSON Schema."""
-    return _object_schema(columns, limits, takes_extensions=False) | {"title": "PromotionRequest"}
+def body_schema(title: str, columns: Iterable[Column], limits: Limits) -> Schema:
+    """Write a body of plain columns as JSON Schema.
+
+    Parameters
+    ----------
+    title : str
+    columns : iterable of Column
+    limits : Limits
+    """
+    return _object_schema(columns, limits, takes_extensions=False) | {"title": title}
 
 
 def _object_schema(columns: Iterable[Column], limits: Limits, *, takes_extensions: bool = True) -> Schema:

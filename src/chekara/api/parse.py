@@ -81,6 +81,7 @@ class ParsedReview:
     lane: Lane | None
     refer_to: str | None
     until: datetime | None
+    domain: str | None
     reason: str
 
 
@@ -222,11 +223,15 @@ class ReviewParser:
 
     def __init__(self, limits: Limits) -> None:
         text = limits.text_characters
+        code = r"[a-z][a-z0-9_]{0,63}"
         columns = (
             Column(name="action", kind="code", required=True, values=tuple(ReviewAction), description="What was done"),
             Column(name="lane", kind="code", values=tuple(Lane), description="The lane chosen, for override"),
-            Column(name="to", kind="code", pattern=r"[a-z][a-z0-9_]{0,63}", description="The agency asked, for refer"),
+            Column(name="to", kind="code", pattern=code, description="The agency asked, for refer"),
             Column(name="until", kind="instant", description="Until when release is delayed, for delay"),
+            Column(
+                name="domain", kind="code", pattern=r"[a-z][a-z0-9_]{0,63}", description="What is referred, for refer"
+            ),
             Column(name="reason", kind="string", required=True, description="Why, in the officer's words"),
         )
         self._section = Section(columns, text, takes_extensions=False)
@@ -246,6 +251,7 @@ class ReviewParser:
             lane=None if lane is None else Lane(lane),
             refer_to=fields.get("to"),
             until=fields.get("until"),
+            domain=fields.get("domain"),
             reason=fields["reason"],
         )
 

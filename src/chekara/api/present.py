@@ -63,10 +63,10 @@ def present_decision(
         "decision_id": decision.decision_id,
         "crossing_id": decision.crossing_id,
         "revision": decision.revision,
-        "scored_at": _instant(decision.scored_at),
+        "scored_at": present_instant(decision.scored_at),
         "lane": decision.lane.value,
         "selected_by": decision.selected_by if may_know_selection(actor, reviews) else WITHHELD,
-        "actions": [_action(action, language) for action in own_actions(record, actor)],
+        "actions": present_actions(own_actions(record, actor), language),
         "domains": [
             _domain(score, actor, language, with_contributions, _item(record, score))
             for score in own_scores(record, actor)
@@ -84,6 +84,21 @@ def present_decision(
     return body
 
 
+def present_actions(actions: Iterable[Action], language: str) -> list[dict[str, Any]]:
+    """Write what agencies are asked to do, in one language."""
+    return [
+        {
+            "agency": action.agency,
+            "role": action.role,
+            "domain": action.domain,
+            "control": messages.text(action.control, language),
+            "due_at": present_instant(action.due_at),
+            "instruction": instruction(action, language),
+        }
+        for action in actions
+    ]
+
+
 def present_review(review: Review) -> dict[str, Any]:
     """Write a review as it was recorded; fields that its action does not use are left out."""
     body = {
@@ -94,9 +109,9 @@ def present_review(review: Review) -> dict[str, Any]:
         "action": review.action.value,
         "lane": None if review.lane is None else review.lane.value,
         "to": review.refer_to,
-        "until": None if review.until is None else _instant(review.until),
+        "until": None if review.until is None else present_instant(review.until),
         "reason": review.reason,
-        "reviewed_at": _instant(review.reviewed_at),
+        "reviewed_at": present_instant(review.reviewed_at),
     }
     return {name: value for name, value in body.items() if value is not None}
 
@@ -109,7 +124,7 @@ def present_inspection(record: InspectionRecord) -> dict[str, Any]:
         "revision": inspection.revision,
         "crossing_id": inspection.crossing_id,
         "domain": inspection.domain,
-        "known_at": _instant(inspection.known_at),
+        "known_at": present_instant(inspection.known_at),
     }
 
 
@@ -119,7 +134,7 @@ def present_result(record: InspectionRecord) -> dict[str, Any]:
     shown = {name: inspection.details[name] for name in _SHOWN_OF_RESULT if name in inspection.details}
     return {
         **present_inspection(record),
-        "inspected_at": _instant(inspection.inspected_at),
+        "inspected_at": present_instant(inspection.inspected_at),
         "found": inspection.found,
         **shown,
     }
@@ -128,22 +143,11 @@ def present_result(record: InspectionRecord) -> dict[str, Any]:
 def _elsewhere(elsewhere: DecidedElsewhere, *, knows_basis: bool) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "lane": elsewhere.lane.value,
-        "at": _instant(elsewhere.at),
+        "at": present_instant(elsewhere.at),
         "by": elsewhere.by,
         "basis": elsewhere.basis if knows_basis else WITHHELD,
     }
     return shown | ({"propensity": elsewhere.propensity} if knows_basis and elsewhere.propensity is not None else {})
-
-
-def _action(action: Action, language: str) -> dict[str, Any]:
-    return {
-        "agency": action.agency,
-        "role": action.role,
-        "domain": action.domain,
-        "control": messages.text(action.control, language),
-        "due_at": _instant(action.due_at),
-        "instruction": instruction(action, language),
-    }
 
 
 def _rule(hit: RuleHit, actor: Actor, language: str) -> dict[str, Any]:
@@ -216,5 +220,6 @@ def _finite(value: float | str | None) -> float | str | None:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _instant(moment: datetime) -> str:
+def present_instant(moment: datetime) -> str:
+    """Write an instant in UTC with milliseconds."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

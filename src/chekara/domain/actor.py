@@ -17,6 +17,7 @@ class Permission(StrEnum):
     READ_REASONS = "read_reasons"
     READ_SELECTION = "read_selection"
     READ_EVENTS = "read_events"
+    READ_REFERRALS = "read_referrals"
     RECORD_INSPECTION = "record_inspection"
     REVIEW = "review"
     READ_MODELS = "read_models"
@@ -56,7 +57,13 @@ class Actor:
 # The whole table on one screen. A later issue adds rows, never a second table.
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.SYSTEM: frozenset(
-        {Permission.SCORE, Permission.READ_DECISION, Permission.READ_EVENTS, Permission.RECORD_INSPECTION}
+        {
+            Permission.SCORE,
+            Permission.READ_DECISION,
+            Permission.READ_EVENTS,
+            Permission.READ_REFERRALS,
+            Permission.RECORD_INSPECTION,
+        }
     ),
     Role.INSPECTOR: frozenset({Permission.READ_DECISION, Permission.RECORD_INSPECTION, Permission.SIGN_IN}),
     Role.ANALYST: frozenset(
@@ -64,6 +71,7 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
             Permission.READ_DECISION,
             Permission.READ_REASONS,
             Permission.READ_EVENTS,
+            Permission.READ_REFERRALS,
             Permission.RECORD_INSPECTION,
             Permission.REVIEW,
             Permission.SIGN_IN,
@@ -74,6 +82,7 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
             Permission.READ_DECISION,
             Permission.READ_REASONS,
             Permission.READ_EVENTS,
+            Permission.READ_REFERRALS,
             Permission.REVIEW,
             Permission.SET_MODE,
             Permission.SIGN_IN,
@@ -81,7 +90,9 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     ),
     Role.DATA_SCIENTIST: frozenset({Permission.READ_MODELS, Permission.PROPOSE_MODEL, Permission.READ_SELECTION}),
     Role.APPROVER: frozenset({Permission.READ_MODELS, Permission.PROMOTE_MODEL}),
-    Role.AUDITOR: frozenset({Permission.READ_DECISION, Permission.READ_REASONS, Permission.READ_SELECTION}),
+    Role.AUDITOR: frozenset(
+        {Permission.READ_DECISION, Permission.READ_REASONS, Permission.READ_REFERRALS, Permission.READ_SELECTION}
+    ),
     Role.ADMIN: frozenset({Permission.READ_METRICS}),
 }
 

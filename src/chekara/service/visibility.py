@@ -73,7 +73,12 @@ def own_warnings(record: DecisionRecord, actor: Actor) -> tuple[Notice, ...]:
     seen = record.domains_seen_by(actor)
     hidden = {score.domain for score in record.decision.domains} - seen
     own = tuple(notice for notice in record.decision.warnings if notice.domain not in hidden)
+    return (*own, Notice("another_agency")) if is_wanted_by_another(record, actor) else own
+
+
+def is_wanted_by_another(record: DecisionRecord, actor: Actor) -> bool:
+    """Whether a domain that the reader may not see asks for a control; not of a crossing that has left."""
     if record.decision.decided_elsewhere is not None:
-        return own
-    is_wanted_by_another = any(a.lane is not Lane.GREEN and a.domain not in seen for a in record.decision.actions)
-    return (*own, Notice("another_agency")) if is_wanted_by_another else own
+        return False
+    seen = record.domains_seen_by(actor)
+    return any(action.lane is not Lane.GREEN and action.domain not in seen for action in record.decision.actions)

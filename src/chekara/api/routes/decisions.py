@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.concurrency import run_in_threadpool
@@ -15,7 +15,7 @@ from chekara.api.answers import DECISION, DECISIONS, REVIEW
 from chekara.api.batch import json_response
 from chekara.api.body import read_body
 from chekara.api.context import Context, context_of, language_of
-from chekara.api.fields import BAD_INSTANT, Refusal, check_instant, text_check
+from chekara.api.fields import BAD_INSTANT, Refusal, check_instant, may_be_id, text_check
 from chekara.api.openapi import (
     READ_ERRORS,
     REVIEW_ERRORS,
@@ -26,19 +26,19 @@ from chekara.api.openapi import (
     review_body_schema,
 )
 from chekara.api.present import present_decision, present_result, present_review
+from chekara.api.present_joint import present_delay, present_referral
 from chekara.api.routes.scores import WithContributions
 from chekara.api.section import Findings
 from chekara.domain.actor import Actor, Permission
 from chekara.domain.review import Review
 from chekara.domain.vocabulary import Lane
 from chekara.errors import NotFoundError
-from chekara.service.records import DecisionFilter, DecisionRecord, InspectionRecord
+from chekara.service.records import DecisionFilter, DecisionRecord
 from chekara.service.review import ReviewRequest
 from chekara.service.visibility import tells_selection_after_review
 from chekara.settings import Limits
 
 MAY_READ = Depends(requires(Permission.READ_DECISION))
-_DECISION_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 MAY_REVIEW = Depends(requires(Permission.REVIEW))
 
 
@@ -104,18 +104,15 @@ async def read_decision(
     """
     context = context_of(request)
 
-    def read() -> tuple[DecisionRecord, tuple[Review, ...], tuple[InspectionRecord, ...]]:
-        record = context.house.read.decision(actor, _plain_id(decision_id))
-        return record, _reviews(context, actor, record), context.house.read.results(actor, record)
-
-    record, reviews, results = await run_in_threadpool(read)
     language = language_of(request)
-    shown = present_decision(record, actor, language, with_contributions=with_contributions, reviews=reviews)
-    if results:
-        shown["results"] = [present_result(result) for result in results]
-    if record.superseded_by is not None:
-        shown["superseded_by"] = record.superseded_by
-    return json_response(shown, language)
+
+    def read() -> dict[str, Any]:
+        record = context.house.read.decision(actor, _plain_id(decision_id))
+        reviews = _reviews(context, actor, record)
+        shown = present_decision(record, actor, language, with_contributions=with_contributions, reviews=reviews)
+        return shown | _since_then(context, actor, record)
+
+    return json_response(await run_in_threadpool(read), language)
 
 
 async def list_decisions(
@@ -174,6 +171,8 @@ async def list_decisions(
 async def record_review(request: Request, decision_id: str, actor: Annotated[Actor, MAY_REVIEW]) -> Response:
     """Record a review of (decision, own agency). Persons only, always with a reason; the newest one counts.
 
+    ``refer`` opens a referral to the agency under ``to``; ``delay`` has the crossing released at its instant.
+
     Parameters
     ----------
     request : Request
@@ -190,11 +189,26 @@ async def record_review(request: Request, decision_id: str, actor: Annotated[Act
         lane=parsed.lane,
         refer_to=parsed.refer_to,
         until=parsed.until,
+        domain=parsed.domain,
     )
     review = await run_in_threadpool(context.house.review, actor, wanted)
     response = json_response(present_review(review), language_of(request))
     response.status_code = 201
     return response
+
+
+def _since_then(context: Context, actor: Actor, record: DecisionRecord) -> dict[str, Any]:
+    """Tell what happened to a crossing since it was decided; what did not is left out."""
+    joint = context.house.joint
+    referrals = joint.referrals.of_decision(actor, record)
+    delay = joint.delays(record, context.house.read.reviews(actor, record.decision.decision_id))
+    told = {
+        "results": [present_result(result) for result in context.house.read.results(actor, record)],
+        "referrals": [present_referral(referral, joint.referrals.now) for referral in referrals],
+        "delayed": None if delay is None else present_delay(delay),
+        "superseded_by": record.superseded_by,
+    }
+    return {name: value for name, value in told.items() if value}
 
 
 def _reviews(context: Context, actor: Actor, record: DecisionRecord) -> tuple[Review, ...]:
@@ -206,7 +220,7 @@ def _reviews(context: Context, actor: Actor, record: DecisionRecord) -> tuple[Re
 
 def _plain_id(decision_id: str) -> str:
     """Refuse what can be no id of ours before it reaches a database."""
-    if _DECISION_ID.fullmatch(decision_id) is None:
+    if not may_be_id(decision_id):
         raise NotFoundError("there is no such decision that you may see")
     return decision_id
 

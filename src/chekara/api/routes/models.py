@@ -17,11 +17,11 @@ from chekara.api.openapi import (
     BODY_ERRORS,
     KEY_ERRORS,
     ErrorClass,
+    body_schema,
     described,
     json_answer,
     json_body,
     problem_responses,
-    promotion_body_schema,
 )
 from chekara.api.section import NOT_AN_OBJECT, Findings, Section
 from chekara.api.strict_json import read_json
@@ -112,7 +112,7 @@ def models_router(limits: Limits) -> APIRouter:
             summary="Let a bundle serve" if name == "promote" else "Let the model before serve again",
             description=described(handler),
             responses={**json_answer(PROMOTION, "The promotion"), **problem_responses(PROMOTION_ERRORS)},
-            openapi_extra=json_body(promotion_body_schema(columns, limits), sent),
+            openapi_extra=json_body(body_schema("PromotionRequest", columns, limits), sent),
         )
     return router
 
