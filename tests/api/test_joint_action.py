@@ -162,6 +162,14 @@ def test_of_accept_and_decline_at_once_one_wins(server: Server) -> None:
     assert sorted(statuses) == [200, *[409] * 5]
 
 
+def test_metrics_tell_who_has_what_in_hand(server: Server) -> None:
+    referred(server, scored(server))
+    lines = server.send("GET", "/metrics").body.decode().splitlines()
+    told = dict(line.rsplit(" ", 1) for line in lines if line.startswith("chekara_referral"))
+    assert float(told['chekara_referrals_waiting{agency="internal_affairs"}']) >= 1
+    assert 0 <= float(told['chekara_referral_overdue_share{agency="internal_affairs"}']) <= 1
+
+
 def test_events_come_to_those_whom_they_concern(server: Server) -> None:
     others = {key: head(server, key) for key in ("system", "system:internal_affairs", "system:agriculture")}
     decision = scored(server)

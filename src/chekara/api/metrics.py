@@ -39,6 +39,16 @@ class Metrics:
         1 while the lot draws: a seed is committed for this month.
     lot_alarm : Gauge
         1 for each alarm of the lot (code, domain, crossing point): too few of its draws are done.
+    without_models : Gauge
+        1 for each agency that has stopped the models.
+    capacity_budget, capacity_used, capacity_expected : Gauge
+        Controls of the present shift, those asked for, and crossings still to come, by agency, crossing point and lane.
+    referral_overdue_share : Gauge
+        Share of an agency's deadlines of referrals, of the last thirty days, that it missed, in [0, 1].
+    referral_deadlines : Gauge
+        Of how many deadlines that is a share.
+    referrals_waiting : Gauge
+        Referrals that an agency has in hand now.
     """
 
     def __init__(self) -> None:
@@ -67,6 +77,26 @@ class Metrics:
             "Too few draws of the lot are done",
             ["code", "domain", "crossing_point"],
             registry=self.registry,
+        )
+        self.referral_overdue_share = Gauge(
+            "chekara_referral_overdue_share", "Share of deadlines missed", ["agency"], registry=self.registry
+        )
+        self.referral_deadlines = Gauge(
+            "chekara_referral_deadlines", "Deadlines kept or missed", ["agency"], registry=self.registry
+        )
+        self.referrals_waiting = Gauge(
+            "chekara_referrals_waiting", "Referrals in hand", ["agency"], registry=self.registry
+        )
+        self.without_models = Gauge(
+            "chekara_agency_without_models", "Agencies that have stopped the models", ["agency"], registry=self.registry
+        )
+        place = ["agency", "crossing_point", "lane"]
+        self.capacity_budget = Gauge(
+            "chekara_capacity_budget", "Controls of the present shift", place, registry=self.registry
+        )
+        self.capacity_used = Gauge("chekara_capacity_used", "Controls asked for", place, registry=self.registry)
+        self.capacity_expected = Gauge(
+            "chekara_capacity_expected", "Crossings still to come in the shift", place, registry=self.registry
         )
 
     def exposition(self) -> bytes:

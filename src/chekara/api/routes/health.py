@@ -33,7 +33,8 @@ async def healthz() -> dict[str, str]:
 async def readyz(request: Request) -> Response:
     """Tell whether crossings can be scored: a verified and warm model serves, and the log takes writes.
 
-    A warning ``no_lot`` says that nothing is drawn at random, and why. Not ready is 503 with the problem ``not_ready``
+    A warning ``no_lot`` says that nothing is drawn at random, and why; ``models_stopped`` which agencies have stopped
+    the models. Not ready is 503 with the problem ``not_ready``
     and the reason; while profiles are made for this version or policy, with how far that has come.
     """
     context = context_of(request)
@@ -41,8 +42,13 @@ async def readyz(request: Request) -> Response:
     if error is not None:
         raise error
     body: dict[str, object] = {"status": "ready", "domains": sorted(context.house.champions.serving())}
+    warnings = []
     if (no_lot := await run_in_threadpool(context.house.lot_watch.problem)) is not None:
-        body["warnings"] = [{"code": "no_lot", "message": no_lot}]
+        warnings.append({"code": "no_lot", "message": no_lot})
+    if stopped := context.house.set_mode.without_models():
+        warnings.append({"code": "models_stopped", "message": f"rules and the lot alone ask for {', '.join(stopped)}"})
+    if warnings:
+        body["warnings"] = warnings
     return JSONResponse(body)
 
 
@@ -77,7 +83,9 @@ async def metrics(
     context = context_of(request)
     context.metrics.ready.set(1 if await _why_not_ready(context) is None else 0)
     _refresh(context)
+    _refresh_capacity(context)
     await run_in_threadpool(_refresh_lot, context)
+    await run_in_threadpool(_refresh_referrals, context)
     return Response(context.metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
 
 
@@ -90,6 +98,20 @@ def _refresh(context: Context) -> None:
         context.metrics.model.labels(domain, champion.identity.version, champion.identity.digest).set(1)
 
 
+def _refresh_capacity(context: Context) -> None:
+    house, metrics = context.house, context.metrics
+    metrics.without_models.clear()
+    for agency in house.set_mode.without_models():
+        metrics.without_models.labels(agency).set(1)
+    for gauge in (metrics.capacity_budget, metrics.capacity_used, metrics.capacity_expected):
+        gauge.clear()
+    for one in house.capacity.standing():
+        place = (one.agency, one.crossing_point, one.lane)
+        metrics.capacity_budget.labels(*place).set(one.budget)
+        metrics.capacity_used.labels(*place).set(one.used)
+        metrics.capacity_expected.labels(*place).set(one.coming)
+
+
 def _refresh_lot(context: Context) -> None:
     watch, metrics = context.house.lot_watch, context.metrics
     try:
@@ -100,6 +122,20 @@ def _refresh_lot(context: Context) -> None:
     metrics.lot_alarm.clear()
     for alarm in alarms:
         metrics.lot_alarm.labels(alarm.code, alarm.domain, alarm.crossing_point).set(1)
+
+
+def _refresh_referrals(context: Context) -> None:
+    metrics = context.metrics
+    try:
+        shares = context.house.joint.overdue()
+    except LogUnavailableError:
+        return  # as for the lot
+    for gauge in (metrics.referral_overdue_share, metrics.referral_deadlines, metrics.referrals_waiting):
+        gauge.clear()
+    for one in shares:
+        metrics.referral_overdue_share.labels(one.agency).set(one.share)
+        metrics.referral_deadlines.labels(one.agency).set(one.duties)
+        metrics.referrals_waiting.labels(one.agency).set(one.waiting)
 
 
 def _is_from_this_machine(request: Request) -> bool:
