@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -30,11 +30,14 @@ from chekara.modelling.spec import ModelSpec
 from chekara.programs import open_console, run_program
 from chekara.settings import Settings
 from training._backtest_report import headline, picture_domain, summarise, write_page
+from training._backtest_revealed import REVEALED, RevealOrder, run_revealed
 from training._backtest_store import WeekStore
 from training._backtest_week import CALIBRATE_EVERY, WEEK, Judges, WeeklyModel
-from training._closed_loop import run_closed_loop
+from training._closed_loop import LoopOrder, run_closed_loop
+from training._closed_loop_life import WORLDS, WorldName
 from training._history import just_after_newest
 from training._screen import Screen
+from training._strategies import STRATEGIES, find_strategy
 from training.train import MODELS, load_specs
 
 _MOST_WEEKS = 520
@@ -101,8 +104,20 @@ def backtest(
     closed_loop: Annotated[
         bool, typer.Option("--closed-loop", help="Instead: simulated borders that react to who is selected.")
     ] = False,
-    months: Annotated[int, typer.Option(min=1, help="Months of each simulated border.")] = 9,
-    per_day: Annotated[int, typer.Option(min=1, help="Crossings a day at each simulated border.")] = 120,
+    reveal: Annotated[
+        bool, typer.Option("--reveal", help="Instead: replay an inspected history, revealing only what is selected.")
+    ] = False,
+    world: Annotated[
+        list[str] | None, typer.Option(help="Of a closed loop: steady, drifting, evasive; default all.")
+    ] = None,
+    strategy: Annotated[
+        list[str] | None, typer.Option(help="Of a closed loop or --reveal; may be repeated; default all.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Of a closed loop or --reveal: how many, from --seed on.")] = 3,
+    per_day: Annotated[int, typer.Option(min=1, help="Of a closed loop: crossings a day.")] = 300,
+    warm_up: Annotated[int, typer.Option(min=1, help="Of a closed loop: weeks of habit before strategies.")] = 13,
+    rounds: Annotated[int, typer.Option(min=1, help="Of a closed loop or --reveal: trees of each model.")] = 30,
+    jobs: Annotated[int, typer.Option(min=1, help="Of a closed loop: processes at once.")] = 2,
 ) -> None:
     """Replay the last weeks of a history: train every week on what was known, select from the next, count."""
     settings, screen = Settings.from_environment(), Screen(open_console())
@@ -110,13 +125,27 @@ def backtest(
     specs = load_specs(models, domain or [])
     folder = out or settings.home / ("closed-loop" if closed_loop else "backtest")
     if closed_loop:
-        run_closed_loop(specs, folder, settings, screen, months=months, per_day=per_day, seed=seed)
+        order = LoopOrder(
+            worlds=parse_worlds(world or []),
+            strategies=tuple(find_strategy(name).name for name in strategy or STRATEGIES),
+            seeds=tuple(range(seed, seed + seeds)),
+            per_day=per_day,
+            warm_up=warm_up,
+            weeks=weeks,
+            rounds=rounds,
+        )
+        run_closed_loop(specs, folder, settings, screen, order, jobs=jobs)
         return
     if data is None:
         raise ConfigurationError("a history to replay is needed", where="--data", hint="or give --closed-loop")
     history = load_history(data)
     screen.show_history(history)
-    order = BacktestOrder(
+    if reveal:
+        chosen = tuple(find_strategy(name).name for name in strategy or REVEALED)
+        shown = RevealOrder(strategies=chosen, seeds=tuple(range(seed, seed + seeds)), share=max(shares), rounds=rounds)
+        run_revealed(history, specs, out or settings.home / "revealed", settings, screen, shown)
+        return
+    replay = BacktestOrder(
         history=history,
         weeks=weeks,
         shares=shares,
@@ -125,15 +154,15 @@ def backtest(
         truth=read_truth(data / "truth.parquet"),
         bayes=read_truth(data / "bayes.parquet"),
     )
-    store = WeekStore(folder, _key_of(order, specs))
+    store = WeekStore(folder, _key_of(replay, specs))
     skipped = {}
     for spec in specs:
         screen.start_domain(spec.title)
-        reason = judge_domain(spec, order, store, screen)
+        reason = judge_domain(spec, replay, store, screen)
         if reason is not None:
             skipped[spec.domain] = reason
             screen.show_skipped(spec.domain, reason)
-    _finish(order, [spec.domain for spec in specs], store, skipped, folder, settings, screen)
+    _finish(replay, [spec.domain for spec in specs], store, skipped, folder, settings, screen)
 
 
 def parse_budgets(text: str) -> tuple[float, ...]:
@@ -156,6 +185,19 @@ def parse_budgets(text: str) -> tuple[float, ...]:
     if not percents or not all(0 < percent <= 100 for percent in percents):
         raise ConfigurationError("not a list of percentages", where="--budgets", hint="for example 1,2,5,10")
     return tuple(sorted({percent / 100 for percent in percents}))
+
+
+def parse_worlds(names: Sequence[str]) -> tuple[WorldName, ...]:
+    """Read names of worlds; all of them where none is given.
+
+    Raises
+    ------
+    ConfigurationError
+        There is no such world.
+    """
+    if not set(names) <= set(WORLDS):
+        raise ConfigurationError("no such world", where="--world", hint=f"choose from {', '.join(WORLDS)}")
+    return tuple(name for name in WORLDS if not names or name in names)
 
 
 def read_truth(path: Path) -> pd.DataFrame | None:

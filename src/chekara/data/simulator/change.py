@@ -34,11 +34,15 @@ class Unrest:
         Weeks from one change to the next.
     turnover : float
         Share of cheats, crews and smugglers that each change replaces, in [0, 1].
+    evades : bool
+        Whether those who begin are those whom nobody suspects: authorised and old firms, without a single cheap
+        price, and crews at the posts of the union.
     """
 
     first_week: int
     every_weeks: int = 4
     turnover: float = 0.2
+    evades: bool = False
 
     def number(self, week: int) -> int | None:
         """Return which change happens at the beginning of a week, from 0; None where there is none.
@@ -97,12 +101,12 @@ def change_world(
         return actors
     share = unrest.turnover
     trick = _NEW_TRICKS[number % len(_NEW_TRICKS)]
-    rings = _moved(world, actors.rings, state, "ring", share, rng)
-    gangs = _moved(world, actors.gangs, state, "gang", share, rng)
-    networks = _moved(world, actors.networks, state, "network", share, rng)
+    rings = _moved(world, actors.rings, state, "ring", unrest, rng)
+    gangs = _moved(world, actors.gangs, state, "gang", unrest, rng)
+    networks = _moved(world, actors.networks, state, "network", unrest, rng)
     changed = replace(
         actors,
-        importers=_other_cheats(world, actors.importers, share, trick, 7 * week, rng),
+        importers=_other_cheats(world, actors.importers, unrest, trick, 7 * week, rng),
         exporter_rate=_passed_on(actors.exporter_rate, share, np.flatnonzero(actors.exporter_rate <= 0), rng),
         rings=rings[0],
         gangs=gangs[0],
@@ -130,7 +134,7 @@ def _passed_on(values: Floats, share: float, free: Ints, rng: np.random.Generato
 
 
 def _other_cheats(
-    world: World, importers: Importers, share: float, trick: int, today: int, rng: np.random.Generator
+    world: World, importers: Importers, unrest: Unrest, trick: int, today: int, rng: np.random.Generator
 ) -> Importers:
     """Let some cheats become honest, and as many others begin, by another trick."""
     harm = world.file["harms"]["revenue_fraud"]
@@ -138,20 +142,24 @@ def _other_cheats(
     volumes = np.quantile(importers.share, [0.6, 0.98])
     middling = (importers.share >= volumes[0]) & (importers.share <= volumes[1])
     is_cheat = importers.cheat_rate > _CHEATS_FROM
-    old = _some(np.flatnonzero(is_cheat & trades), share, rng)
-    new = rng.permutation(np.flatnonzero(~is_cheat & trades & middling))[: len(old)]
+    old = _some(np.flatnonzero(is_cheat & trades), unrest.turnover, rng)
+    new = rng.permutation(np.flatnonzero(~is_cheat & trades & middling))
+    if unrest.evades:
+        trust = importers.is_authorised[new] * 1e6 - importers.registered_day[new]
+        new = new[np.argsort(-trust, kind="stable")]
+    new = new[: len(old)]
     rate, kinds = importers.cheat_rate.copy(), importers.kind_share.copy()
     rate[old] = harm["honest_rate"]
     rate[new] = between(harm["cheats"]["rate"], len(new), rng)
     tricks = np.zeros((len(new), kinds.shape[1], kinds.shape[2]))
-    tricks[..., trick] = _TRICK_SHARE
-    tricks[..., _UNDERVALUATION] += 1 - _TRICK_SHARE
+    tricks[..., trick] = 1.0 if unrest.evades else _TRICK_SHARE
+    tricks[..., _UNDERVALUATION] = 1.0 - tricks[..., trick]
     if trick == _FALSE_ORIGIN:
         # Where there is no duty to save, nobody needs another origin.
         origin, goods = importers.origin[new], importers.goods[new]
         pointless = world.is_free_origin[origin] | (world.goods.duty_rate[goods] == 0)
         tricks[pointless] = 0.0
-        tricks[pointless, _UNDERVALUATION] = 1.0
+        tricks[pointless, _WRONG_MASS if unrest.evades else _UNDERVALUATION] = 1.0
     kinds[new] = tricks
     cheats_in = importers.cheats_in.copy()
     cheats_in[new] = True
@@ -159,14 +167,17 @@ def _other_cheats(
 
 
 def _moved(
-    world: World, crews: Crews, state: State, name: str, share: float, rng: np.random.Generator
+    world: World, crews: Crews, state: State, name: str, unrest: Unrest, rng: np.random.Generator
 ) -> tuple[Crews, Ints]:
     """Let some crews work at other posts, by day instead of by night, and the other way in; also which ones."""
-    which = _some(np.arange(len(crews.rate)), share, rng)
+    which = _some(np.arange(len(crews.rate)), unrest.turnover, rng)
     road = np.flatnonzero((world.posts.mode == "road") & (world.posts.from_month == 0))
+    union = road[world.posts.border_regime[road] == "union"]
+    road = union if unrest.evades and len(union) else road
     options, is_night, enters = crews.options.copy(), crews.is_night.copy(), crews.enters.copy()
     for crew in which:
-        other = road[~np.isin(road, options[crew])]
+        unused = road[~np.isin(road, options[crew])]
+        other = unused if len(unused) else road
         options[crew] = rng.permutation(other)[np.arange(options.shape[1]) % len(other)]
         state.post[name][crew] = options[crew, 0]
         state.heat[name][crew] = 0.0
