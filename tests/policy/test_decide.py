@@ -13,7 +13,7 @@ from chekara.domain.decision import DomainScore, ModelIdentity
 from chekara.domain.selection import CapacityState, Draw, Floor, Grounds, RuleHit
 from chekara.domain.vocabulary import Lane
 from chekara.errors import ConfigurationError
-from chekara.policy import decide, load_policy, strictest_lanes
+from chekara.policy import decide, lanes_by_domain, load_policy
 
 POLICY = load_policy()
 AT = datetime(2026, 11, 24, tzinfo=UTC)
@@ -62,15 +62,15 @@ def test_the_strictest_domain_sets_the_lane(risk: dict[str, float], floor: dict[
 def test_lanes_of_many_are_the_lanes_of_each(many: list[dict[str, float]]) -> None:
     columns = {d: np.array([one.get(d, np.nan) for one in many]) for d in DOMAINS}
     each = [decide([score(d, r) for d, r in one.items()], POLICY, "P", AT).lane.strictness for one in many]
-    assert strictest_lanes(columns, POLICY).tolist() == each
+    assert np.max(list(lanes_by_domain(columns, POLICY).values()), axis=0).tolist() == each
 
 
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_a_lane_of_many_begins_at_its_threshold(domain: str) -> None:
     for lane, threshold in POLICY.domains[domain].thresholds.items():
         around = np.array([np.nextafter(threshold, 0), threshold])
-        assert strictest_lanes({domain: around}, POLICY).tolist()[1] == lane.strictness
-        assert strictest_lanes({domain: around}, POLICY).tolist()[0] < lane.strictness
+        assert lanes_by_domain({domain: around}, POLICY)[domain].tolist()[1] == lane.strictness
+        assert lanes_by_domain({domain: around}, POLICY)[domain].tolist()[0] < lane.strictness
 
 
 @given(risks)

@@ -86,19 +86,19 @@ def decide(
     return LaneDecision(wanted[0].lane, wanted[0].selected_by, actions, selections)
 
 
-def strictest_lanes(risks: Mapping[str, npt.NDArray[np.float64]], policy: Policy) -> npt.NDArray[np.int8]:
-    """Map the risks of many crossings to the lane that `decide` gives each of them, without floors.
+def lanes_by_domain(risks: Mapping[str, npt.NDArray[np.float64]], policy: Policy) -> dict[str, npt.NDArray[np.int8]]:
+    """Map the risks of many crossings to the lanes that `decide` gives them, where nothing else speaks for any.
 
     Parameters
     ----------
     risks : mapping of str to ndarray of shape (n,)
-        By domain, at least one; NaN where a crossing has no score in it.
+        By domain; NaN where a crossing has no score in it.
     policy : Policy
 
     Returns
     -------
-    ndarray of shape (n,), int8
-        ``Lane.strictness``: 0 for green to 3 for red.
+    dict of str to ndarray of shape (n,), int8
+        By domain: ``Lane.strictness``, 0 for green to 3 for red.
 
     Raises
     ------
@@ -108,14 +108,15 @@ def strictest_lanes(risks: Mapping[str, npt.NDArray[np.float64]], policy: Policy
     Examples
     --------
     >>> from chekara.policy import load_policy
-    >>> strictest_lanes({"contraband": np.array([0.2, 0.96, 1.0, np.nan])}, load_policy()).tolist()
+    >>> lanes_by_domain({"contraband": np.array([0.2, 0.96, 1.0, np.nan])}, load_policy())["contraband"].tolist()
     [0, 2, 3, 0]
     """
-    strictest = np.zeros(len(next(iter(risks.values()))), dtype=np.int8)
+    found: dict[str, npt.NDArray[np.int8]] = {}
     for domain, risk in risks.items():
+        lanes = found[domain] = np.zeros(len(risk), dtype=np.int8)
         for lane, threshold in policy.domain(domain).thresholds.items():
-            np.maximum(strictest, np.int8(lane.strictness), out=strictest, where=risk >= threshold)
-    return strictest
+            np.maximum(lanes, np.int8(lane.strictness), out=lanes, where=risk >= threshold)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

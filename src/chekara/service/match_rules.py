@@ -86,11 +86,6 @@ class MatchPolicyRules:
         for (header, lines), at in zip(self._rows.of_items(items, starts), known_at, strict=True):
             yield self._book.hits(header, lines, at.replace(tzinfo=UTC))
 
-    def strictest(self, items: ItemColumns, starts: npt.NDArray[np.int64]) -> npt.NDArray[np.int8]:
-        """Return the strictest lane that rules demand of each crossing, as ``Lane.strictness``; see `of_items`."""
-        demanded = (max((hit.lane.strictness for hit in hits), default=0) for hits in self.of_items(items, starts))
-        return np.fromiter(demanded, dtype=np.int8, count=len(starts) - 1)
-
 
 class FindAreas:
     """The priority control areas that a crossing lies in.

@@ -8,10 +8,11 @@ live store, its rank windows and its profiles are not touched.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -25,10 +26,10 @@ from chekara.features.build import items_from_frame
 from chekara.features.catalogue import Array, ItemColumns, laid_columns
 from chekara.features.declared import CROSSING_INDEX
 from chekara.features.profiles import ProfileStream
-from chekara.policy.decide import strictest_lanes
 from chekara.policy.policy import Policy
 from chekara.policy.risk import Texts
 from chekara.service.champions import Champion, Floats
+from chekara.service.lane_history import LaneHistory, ScoredChunk, Strictness, strictest_of
 from chekara.service.match_rules import MatchPolicyRules
 from chekara.service.predict import REASONS, explain_rows, score_highest
 from chekara.service.rank_stream import RankStream
@@ -114,9 +115,76 @@ def score_history(
     if history.crossings.empty:
         raise HistoryError("no usable crossing", where="crossings", hint="run `chekara check DIR`")
     plan = plan_scores(history, since)
-    rules = MatchPolicyRules(policy) if rules is None else rules
-    beside = profiles_of(history, plan, champions, policy, rules.laid)
-    return _tables(history, dict(champions), policy, rules, plan, beside, progress, chunk_size, threads)
+    lanes = LaneHistory(policy, plan.n_crossings, rules)
+    ranking = _Ranking(champions, lanes, plan)
+    beside = profiles_of(history, plan, champions, policy, lanes.rules.laid)
+    begin = partial(_begin, history, dict(champions), (lanes,), plan, beside, tells=True)
+    return map(ranking.table, _chunks(begin, plan, progress, chunk_size, threads))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyLanes:
+    """Crossings of a history and their lanes under several policies.
+
+    Attributes
+    ----------
+    crossing_id, crossing_point : ndarray of shape (n,)
+    known_at : ndarray of shape (n,), datetime64[us]
+        UTC.
+    lanes : tuple of mapping of str to ndarray of shape (n,)
+        Per policy, by domain: ``Lane.strictness``.
+    """
+
+    crossing_id: Texts
+    crossing_point: Texts
+    known_at: Array
+    lanes: tuple[Mapping[str, Strictness], ...]
+
+
+def lanes_of_history(
+    history: History,
+    champions: Mapping[str, Champion],
+    policies: Sequence[tuple[Policy, MatchPolicyRules]],
+    *,
+    since: datetime | None = None,
+    progress: Progress | None = None,
+    chunk_size: int = CHUNK,
+    threads: int = 2,
+) -> Iterator[PolicyLanes]:
+    """Give every crossing of a history its lanes as they would have gone live under each of several policies.
+
+    Parameters
+    ----------
+    history : History
+    champions : mapping of str to Champion
+        By domain; they score once, whatever the policies.
+    policies : sequence of (Policy, MatchPolicyRules)
+        At least one; each with its rules as they are matched here.
+    since, progress, chunk_size, threads : as in `score_history`
+
+    Yields
+    ------
+    PolicyLanes
+        Crossings in the order of scoring.
+    """
+    plan = plan_scores(history, since)
+    lanes = tuple(LaneHistory(policy, plan.n_crossings, rules) for policy, rules in policies)
+    ranking = _Ranking(champions, lanes[0], plan)
+    more = tuple(name for _, rules in policies for name in rules.laid)
+    beside = profiles_of(history, plan, champions, policies[0][0], more)
+    begin = partial(_begin, history, dict(champions), lanes, plan, beside, tells=False)
+    for chunk in _chunks(begin, plan, progress, chunk_size, threads):
+        reported, scored = plan.is_reported[chunk.scorings], ranking.scored(chunk)
+        each = [
+            {domain: own[reported] for domain, own in one.lanes(scored, demanded.result()).items()}
+            for one, demanded in zip(lanes, chunk.demanded, strict=True)
+        ]
+        yield PolicyLanes(
+            crossing_id=chunk.header["crossing_id"],
+            crossing_point=chunk.crossing_points[reported],
+            known_at=chunk.header["known_at"],
+            lanes=tuple(each),
+        )
 
 
 def profiles_of(
@@ -165,7 +233,7 @@ class _Part:
         Currency; NaN where it does not, or nothing is known of amounts.
     item_no : ndarray of shape (n_reported,)
         NaN where it does not.
-    reasons : pyarrow.ListArray of length n_reported
+    reasons : pyarrow.ListArray of length n_reported, or None
     """
 
     margin: Floats
@@ -183,33 +251,28 @@ class _Chunk:
     header: Mapping[str, Array]
     crossing_points: Texts
     parts: Mapping[str, Future[_Part]]
-    rules: Future[npt.NDArray[np.int8]] | None  # strictest lane that rules demand of each scoring
+    demanded: tuple[Future[dict[str, Strictness]], ...]  # what rules demand, per policy
 
 
-def _tables(
-    history: History,
-    champions: Mapping[str, Champion],
-    policy: Policy,
-    rules: MatchPolicyRules,
+def _chunks(
+    begin: Callable[[slice, ThreadPoolExecutor], _Chunk],
     plan: ScorePlan,
-    beside: Columns,
     progress: Progress | None,
     chunk_size: int,
     threads: int,
-) -> Iterator[Any]:
-    ranking = _Ranking(champions, policy, plan)
+) -> Iterator[_Chunk]:
     under_way: deque[_Chunk] = deque()
     with ThreadPoolExecutor(threads, thread_name_prefix="chekara-score") as pool:
         try:
             for scorings in plan.chunks(chunk_size):
-                under_way.append(_begin(history, champions, rules, plan, scorings, beside, pool))
+                under_way.append(begin(scorings, pool))
                 # The next chunk is laid out while this one is scored: no thread waits for another at its end.
                 if len(under_way) == 2:
-                    yield ranking.table(under_way.popleft())
+                    yield under_way.popleft()
                     if progress is not None:
                         progress(scorings.start, len(plan))
             while under_way:
-                yield ranking.table(under_way.popleft())
+                yield under_way.popleft()
             if progress is not None:
                 progress(len(plan), len(plan))
         finally:
@@ -219,11 +282,13 @@ def _tables(
 def _begin(
     history: History,
     champions: Mapping[str, Champion],
-    rules: MatchPolicyRules,
+    lanes: Sequence[LaneHistory],
     plan: ScorePlan,
-    scorings: slice,
     beside: Columns,
+    scorings: slice,
     pool: ThreadPoolExecutor,
+    *,
+    tells: bool,
 ) -> _Chunk:
     lines = plan.lines(scorings)
     items = items_from_frame(history.crossings.iloc[lines])
@@ -235,30 +300,36 @@ def _begin(
         champion.features(items)  # once for all, while the threads are in kernels; they find them computed
     reported = plan.is_reported[scorings]
     first = starts[:-1][reported]
-    header = {"crossing_id": items.text("crossing_id")[first], "revision": items.number("revision")[first]}
-    parts = {domain: pool.submit(_score, champion, items, index, reported) for domain, champion in champions.items()}
-    demanded = pool.submit(rules.strictest, items, starts) if len(rules) else None
+    header = {
+        "crossing_id": items.text("crossing_id")[first],
+        "revision": items.number("revision")[first],
+        "known_at": items.instant("known_at")[first],
+    }
+    parts = {
+        domain: pool.submit(_score, champion, items, index, reported, tells=tells)
+        for domain, champion in champions.items()
+    }
+    demanded = tuple(pool.submit(own.demanded, items, starts) for own in lanes)
     return _Chunk(scorings, header, items.text("crossing_point")[starts[:-1]], parts, demanded)
 
 
-def _score(champion: Champion, items: ItemColumns, index: Ints, reported: Mask) -> _Part:
+def _score(champion: Champion, items: ItemColumns, index: Ints, reported: Mask, *, tells: bool) -> _Part:
     found = score_highest(champion, items, index, len(reported))
-    margin, probability = (np.full(len(reported), np.nan) for _ in range(2))
+    margin, probability, amount = (np.full(len(reported), np.nan) for _ in range(3))
     margin[found.crossings] = found.margins
     probability[found.crossings] = champion.calibration.probability(found.margins)
-    amount = np.full(len(reported), np.nan)
     amount[found.crossings] = champion.expected_amount(found.table, found.rows)
     told = reported[found.crossings]
     rows = found.rows[told]
     is_told = np.isfinite(margin[reported])
-    item_no = np.full(len(is_told), np.nan)
+    item_no, reasons = np.full(len(is_told), np.nan), None
     item_no[is_told] = items.number("item_no")[rows]
-    own = ItemColumns({name: column[rows] for name, column in items.values.items()}, len(rows))
-    reasons = reason_lists(
-        champion.names, found.table.take(rows), explain_rows(champion, found.X[rows]), champion.usual(own), REASONS
-    )
-    told_of_item = {"item_no": item_no, "expected_amount": amount, "reasons": _spread(reasons, is_told)}
-    return _Part(margin=margin, probability=probability, **told_of_item)
+    if tells:
+        own = ItemColumns({name: column[rows] for name, column in items.values.items()}, len(rows))
+        contributions, usual = explain_rows(champion, found.X[rows]), champion.usual(own)
+        lists = reason_lists(champion.names, found.table.take(rows), contributions, usual, REASONS)
+        reasons = _spread(lists, is_told)
+    return _Part(margin=margin, probability=probability, item_no=item_no, expected_amount=amount, reasons=reasons)
 
 
 def _spread(lists: Any, is_there: npt.NDArray[np.bool_]) -> Any:
@@ -270,25 +341,29 @@ def _spread(lists: Any, is_there: npt.NDArray[np.bool_]) -> Any:
 class _Ranking:
     """Ranks and lanes, which stand on all scorings before: one chunk after the other."""
 
-    def __init__(self, champions: Mapping[str, Champion], policy: Policy, plan: ScorePlan) -> None:
+    def __init__(self, champions: Mapping[str, Champion], lanes: LaneHistory, plan: ScorePlan) -> None:
         self._streams = {domain: RankStream(begun_with(champion)) for domain, champion in champions.items()}
-        self._policy = policy
+        self._lanes = lanes
         self._plan = plan
-        # No lane is lowered: a revision keeps the strictest one that was asked for before it.
-        self._strictest = np.zeros(plan.n_crossings, dtype=np.int8)
+
+    def scored(self, chunk: _Chunk) -> ScoredChunk:
+        """Wait for a chunk and rank it."""
+        parts = {domain: future.result() for domain, future in chunk.parts.items()}
+        return ScoredChunk(
+            crossing=self._plan.crossing[chunk.scorings],
+            crossing_points=chunk.crossing_points,
+            rank={domain: self._rank(domain, part.margin, chunk.scorings) for domain, part in parts.items()},
+            probability={domain: part.probability for domain, part in parts.items()},
+            expected_amount={domain: part.expected_amount for domain, part in parts.items()},
+        )
 
     def table(self, chunk: _Chunk) -> Any:
         """Wait for a chunk, rank it and lay out what is reported of it."""
-        crossing = self._plan.crossing[chunk.scorings]
+        scored = self.scored(chunk)
         reported = self._plan.is_reported[chunk.scorings]
         parts = {domain: future.result() for domain, future in chunk.parts.items()}
-        ranks = {domain: self._rank(domain, part.margin, chunk.scorings) for domain, part in parts.items()}
-        risks = {domain: self._risk(domain, part, ranks[domain], chunk) for domain, part in parts.items()}
-        lanes = strictest_lanes(risks, self._policy)
-        if chunk.rules is not None:
-            lanes = np.maximum(lanes, chunk.rules.result())
-        np.maximum.at(self._strictest, crossing, lanes)
-        told = _LANES[self._strictest[crossing[reported]]]
+        lanes = self._lanes.lanes(scored, chunk.demanded[0].result())
+        told = _LANES[strictest_of(lanes, len(reported))[reported]]
         columns: dict[str, Any] = {
             "crossing_id": arrow.array(chunk.header["crossing_id"]),
             "lane": arrow.array(told, type=arrow.string()),
@@ -297,22 +372,12 @@ class _Ranking:
         for domain, part in parts.items():
             columns[f"p_{domain}"] = arrow.array(part.probability[reported], from_pandas=True)
             columns[f"margin_{domain}"] = arrow.array(part.margin[reported], from_pandas=True)
-            columns[f"rank_{domain}"] = arrow.array(ranks[domain][reported], from_pandas=True)
+            columns[f"rank_{domain}"] = arrow.array(scored.rank[domain][reported], from_pandas=True)
             columns[f"reasons_{domain}"] = part.reasons
             columns[f"item_no_{domain}"] = _whole(part.item_no)
             columns[f"expected_amount_{domain}"] = arrow.array(part.expected_amount[reported], from_pandas=True)
         schema = score_schema(parts)
         return arrow.table([columns[name] for name in schema.names], schema=schema)
-
-    def _risk(self, domain: str, part: _Part, rank: Floats, chunk: _Chunk) -> Floats:
-        risk, _ = self._policy.risk(
-            domain,
-            chunk.crossing_points,
-            rank=rank,
-            probability=part.probability,
-            expected_amount=part.expected_amount,
-        )
-        return risk
 
     def _rank(self, domain: str, margin: Floats, scorings: slice) -> Floats:
         scored = np.isfinite(margin)

@@ -1,0 +1,115 @@
+"""Lanes of the crossings of a history under one policy, many at once: what `chekara.policy.decide` gives each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from chekara.features.catalogue import ItemColumns
+from chekara.policy.decide import lanes_by_domain
+from chekara.policy.policy import Policy
+from chekara.policy.risk import Floats, Texts
+from chekara.service.match_rules import MatchPolicyRules
+
+Ints: TypeAlias = npt.NDArray[np.int64]
+Strictness: TypeAlias = npt.NDArray[np.int8]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoredChunk:
+    """Scorings that follow each other, in all domains.
+
+    Attributes
+    ----------
+    crossing : ndarray of shape (n_scorings,), int64
+        Which crossing each is of.
+    crossing_points : ndarray of shape (n_scorings,)
+    rank, probability, expected_amount : mapping of str to ndarray of shape (n_scorings,)
+        By domain; NaN where it does not apply or nothing is known.
+    """
+
+    crossing: Ints
+    crossing_points: Texts
+    rank: Mapping[str, Floats]
+    probability: Mapping[str, Floats]
+    expected_amount: Mapping[str, Floats]
+
+
+class LaneHistory:
+    """Lanes under one policy, chunk after chunk, in the order of scoring.
+
+    Parameters
+    ----------
+    policy : Policy
+    n_crossings : int
+    rules : MatchPolicyRules, optional
+        The policy's rules as they are matched; default: without any watch list.
+    """
+
+    def __init__(self, policy: Policy, n_crossings: int, rules: MatchPolicyRules | None = None) -> None:
+        self.policy = policy
+        self.rules = MatchPolicyRules(policy) if rules is None else rules
+        # No lane is lowered: a revision keeps the strictest one that was asked for before it.
+        self._asked = {domain: np.zeros(n_crossings, dtype=np.int8) for domain in policy.domains}
+
+    def demanded(self, items: ItemColumns, starts: Ints) -> dict[str, Strictness]:
+        """Return the strictest lane that rules demand of each crossing, by domain; see `MatchPolicyRules.of_items`.
+
+        Parameters
+        ----------
+        items : ItemColumns
+            Lines of one crossing after the other, with what the profile engine laid beside them.
+        starts : ndarray of shape (n_crossings + 1,), int64
+            Where the lines of each crossing begin.
+        """
+        found: dict[str, Strictness] = {}
+        if not len(self.rules):
+            return found
+        for place, hits in enumerate(self.rules.of_items(items, starts)):
+            for hit in hits:
+                if hit.domain not in found:
+                    found[hit.domain] = np.zeros(len(starts) - 1, dtype=np.int8)
+                found[hit.domain][place] = max(found[hit.domain][place], hit.lane.strictness)
+        return found
+
+    def lanes(self, scored: ScoredChunk, demanded: Mapping[str, Strictness]) -> dict[str, Strictness]:
+        """Return the lane of each scoring in each domain that asks for any, as ``Lane.strictness``.
+
+        Parameters
+        ----------
+        scored : ScoredChunk
+        demanded : mapping of str to ndarray of shape (n_scorings,)
+            What `demanded` returned for them.
+        """
+        risks = {domain: self._risk(domain, scored) for domain in scored.rank if domain in self.policy.domains}
+        wanted = lanes_by_domain(risks, self.policy)
+        for domain, lanes in demanded.items():
+            wanted[domain] = np.maximum(lanes, wanted.get(domain, np.int8(0)))
+        found: dict[str, Strictness] = {}
+        for domain, asked in self._asked.items():
+            if domain in wanted:
+                np.maximum.at(asked, scored.crossing, wanted[domain])
+            found[domain] = asked[scored.crossing]
+        return found
+
+    def _risk(self, domain: str, scored: ScoredChunk) -> Floats:
+        risk, _ = self.policy.risk(
+            domain,
+            scored.crossing_points,
+            rank=scored.rank[domain],
+            probability=scored.probability[domain],
+            expected_amount=scored.expected_amount[domain],
+        )
+        return risk
+
+
+def strictest_of(lanes: Mapping[str, Strictness], n_scorings: int) -> Strictness:
+    """Return the strictest lane over all domains; green where there is none."""
+    strictest = np.zeros(n_scorings, dtype=np.int8)
+    for own in lanes.values():
+        np.maximum(strictest, own, out=strictest)
+    return strictest
