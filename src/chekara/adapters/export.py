@@ -16,7 +16,9 @@ import pandas as pd
 from sqlalchemy import Connection, func, select
 
 from chekara.adapters import tables
+from chekara.adapters.chain_writer import Clock, now
 from chekara.adapters.database import open_database
+from chekara.adapters.export_beside import undone_draws, write_beside
 from chekara.adapters.loaded_histories import LoadedHistories
 from chekara.adapters.log_events import LogEvent, log_events
 from chekara.data.identity import EntityTokens, load_entity_secret
@@ -52,6 +54,10 @@ class Exported:
         Crossings of loaded histories, written because a result of them came here.
     left_out : int
         Revisions of results that stand in no file: their crossing is in no loaded history any more.
+    undone : int
+        Draws of the lot of which no result ever came; they stand among the results, too.
+    draws, reviews : int
+        Rows beside the history: every draw, and what officers did with decisions.
     """
 
     crossings: int
@@ -59,6 +65,9 @@ class Exported:
     results: int
     loaded: int = 0
     left_out: int = 0
+    undone: int = 0
+    draws: int = 0
+    reviews: int = 0
 
 
 class _Part(NamedTuple):
@@ -82,13 +91,19 @@ class _Part(NamedTuple):
 
 
 def export_history(
-    settings: Settings, out: Path, *, since: datetime | None = None, at_once: int = EVENTS_AT_ONCE
+    settings: Settings,
+    out: Path,
+    *,
+    since: datetime | None = None,
+    at_once: int = EVENTS_AT_ONCE,
+    clock: Clock = now,
 ) -> Exported:
     """Write what the service decided and learned as history files of the contract, in bounded memory.
 
     Entity ids are tokens of this installation; loaded back here, each is its own token. Crossings that never came and
     everything of test keys are left out. A crossing known before ``since`` is there if a result of it came after, and
-    so is one of a loaded history (as it was kept: without goods in words).
+    so is one of a loaded history (as it was kept: without goods in words). A draw of the lot whose time is over without
+    a result is written as a result that says so. Beside the history stand ``draws.parquet`` and ``reviews.parquet``.
     No file appears under its name before all are whole.
 
     Parameters
@@ -100,6 +115,8 @@ def export_history(
         Only what became known at this instant or later.
     at_once : int
         Events of the log held in memory; the files do not depend on it.
+    clock : callable
+        The present instant: it tells which draws nobody makes any more.
 
     Raises
     ------
@@ -116,27 +133,44 @@ def export_history(
         with database.reading() as connection:
             missing: set[str] = set()
             corrected: set[str] = set()
-            for part in _parts(connection, since, at_once):
+            undone = undone_draws(connection, since, clock())
+            wanted = frozenset(one.crossing_id for one in undone)
+
+            def parts() -> Iterator[_Part]:
+                yield from _parts(connection, since, at_once, wanted)
+                yield _Part([], undone, [])
+
+            for part in parts():
                 missing.update(one.crossing_id for one in part.of_loaded)
                 corrected.update(one.crossing_id for one in part.crossings if one.revision)
             loaded = histories.crossings_of(missing)
             known = set(loaded["crossing_id"])
             scan = _Scan(loaded, corrected)
-            for part in _parts(connection, since, at_once):
+            for part in parts():
                 scan.add(part.with_loaded(known), part)
             shapes = {table: scan.shape(table) for table in _COLUMNS}
             frames: Iterator[dict[str, pd.DataFrame]] = (
                 {table: _frame(rows, table, shapes[table]) for table, rows in part.with_loaded(known).rows().items()}
-                for part in _parts(connection, since, at_once)
+                for part in parts()
             )
             frames = chain([{"crossings": loaded}], frames)
             if points is not None:
                 shapes["crossing_points"] = shape_of(points, "crossing_points")
                 frames = chain([{"crossing_points": points}], frames)
             write_parts(frames, shapes, out)
+            beside = write_beside(connection, out, since)
     finally:
         database.close()
-    return Exported(scan.crossings, scan.revisions, scan.results, loaded=len(known), left_out=scan.left_out)
+    return Exported(
+        scan.crossings,
+        scan.revisions,
+        scan.results,
+        loaded=len(known),
+        left_out=scan.left_out,
+        undone=len(undone),
+        draws=beside.draws,
+        reviews=beside.reviews,
+    )
 
 
 def sentences_of(written: Exported, out: Path) -> list[str]:
@@ -151,6 +185,10 @@ def sentences_of(written: Exported, out: Path) -> list[str]:
         sentences.append(
             f"{written.left_out:,} results were left out: their crossing is in no loaded history and not in the log."
         )
+    if written.undone:
+        sentences.append(f"{written.undone:,} of the results are draws of the lot that nobody made in time.")
+    if written.draws or written.reviews:
+        sentences.append(f"Beside them {written.draws:,} draws and {written.reviews:,} rows of reviews.")
     return sentences
 
 
@@ -186,15 +224,15 @@ class _Scan:
         return TableShape(frozenset(self._columns[table] & own), extensions)
 
 
-def _parts(connection: Connection, since: datetime | None, at_once: int) -> Iterator[_Part]:
-    """Read the log page after page; of each, what belongs into the files."""
+def _parts(connection: Connection, since: datetime | None, at_once: int, wanted: frozenset[str]) -> Iterator[_Part]:
+    """Read the log page after page; of each, what belongs into the files. Some crossings are wanted however old."""
     position = 0
     while events := log_events(connection, position, at_once):
         position = events[-1].event.position
-        yield _part(connection, events, since)
+        yield _part(connection, events, since, wanted)
 
 
-def _part(connection: Connection, events: Sequence[LogEvent], since: datetime | None) -> _Part:
+def _part(connection: Connection, events: Sequence[LogEvent], since: datetime | None, wanted: frozenset[str]) -> _Part:
     crossings = [(one.as_of, one.event.crossing) for one in events if isinstance(one.event, CrossingEvent)]
     results = [(one.as_of, one.event.inspection) for one in events if isinstance(one.event, ResultEvent)]
     about = {one.crossing_id for _, one in crossings} | {one.crossing_id for _, one in results}
@@ -203,7 +241,7 @@ def _part(connection: Connection, events: Sequence[LogEvent], since: datetime | 
     still_wanted: set[str] = set()
     if since is not None:
         older = {one.crossing_id for as_of, one in crossings if as_of < since}
-        still_wanted = _with_results_since(connection, older & came, since)
+        still_wanted = _with_results_since(connection, older & came, since) | (older & came & wanted)
     due = [one for as_of, one in results if one.crossing_id in came and _is_due(as_of, since)]
     return _Part(
         [one for as_of, one in crossings if one.crossing_id in (came if _is_due(as_of, since) else still_wanted)],
