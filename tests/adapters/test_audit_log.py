@@ -18,6 +18,7 @@ from sqlalchemy.exc import DatabaseError
 
 from chekara.adapters import tables
 from chekara.adapters.accounts import Accounts, add_key
+from chekara.adapters.agency_modes import SqlAgencyModes
 from chekara.adapters.assembly import open_house, verify_log_of
 from chekara.adapters.chain_writer import ChainWriter
 from chekara.adapters.checkpoints import begin_checkpoints, checkpoint_file
@@ -34,6 +35,7 @@ from chekara.domain.vocabulary import Lane, ReviewAction, Role
 from chekara.errors import AuditError, ConfigurationError, NotFoundError
 from chekara.policy.load import policy_texts
 from chekara.policy.rules import RuleText
+from chekara.service.agency_mode import Mode, SetAgencyMode
 from chekara.service.audit import AuditReport
 from chekara.service.chain import entry_hash, payload_digest
 from chekara.service.due_events import RecordDueEvents
@@ -129,6 +131,7 @@ def test_the_database_refuses_changes_in_every_table(house: SmallHouse, statemen
     draw_a_crossing(house)
     act_jointly(house)
     rule_a_crossing(house)
+    SetAgencyMode(SqlAgencyModes(house.database), house.policy)(actor(role=Role.SUPERVISOR), "customs", Mode.RULES)
     for table in (tables.log, tables.payloads, *tables.ROW_TABLES):
         with house.database.engine.connect() as connection:
             assert connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one() > 0

@@ -86,6 +86,7 @@ def test_the_table_of_who_may_do_what_is_the_permission_table() -> None:
         "POST /v1/inspections": Permission.RECORD_INSPECTION,
         "GET /v1/models": Permission.READ_MODELS,
         "POST /v1/models/{domain}/promote": Permission.PROMOTE_MODEL,
+        "POST /v1/agencies/{agency}/mode": Permission.SET_MODE,
         "GET /metrics": Permission.READ_METRICS,
     }
     told = {re.findall(r"`([^`]+)`", row[0])[0]: row[1:] for row in rows[2:]}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chekara.adapters.accounts import Accounts
+from chekara.adapters.agency_modes import SqlAgencyModes
 from chekara.adapters.audit_source import SqlAuditSource
 from chekara.adapters.bundle_store import BundleStore, ServingChampions
 from chekara.adapters.capacity_log import SqlCapacityLog
@@ -34,6 +35,7 @@ from chekara.data.identity import EntityTokens, load_entity_secret
 from chekara.domain.crossing import Crossing
 from chekara.errors import ConfigurationError, UnavailableError
 from chekara.policy import Policy, load_policy
+from chekara.service.agency_mode import SetAgencyMode
 from chekara.service.audit import AuditReport, verify_log
 from chekara.service.capacity import MeterFromLog
 from chekara.service.champions import Champion, Champions
@@ -78,6 +80,8 @@ class House:
         Why nothing is drawn, and whether what is drawn is done.
     capacity : MeterFromLog
         What is left of every agency's budget in the present shift.
+    set_mode : SetAgencyMode
+        The stop button of an agency.
     preparing : callable
         Why nothing can be scored yet, with progress, or None.
     unwritable : callable
@@ -102,6 +106,7 @@ class House:
     lots: LotBook
     lot_watch: LotWatch
     capacity: MeterFromLog
+    set_mode: SetAgencyMode
     preparing: Callable[[], str | None]
     unwritable: Callable[[], str | None]
     bundle_folder: Callable[[str], Path]
@@ -169,9 +174,8 @@ def open_house(
     draw = DrawFromSeeds(policy, seeds.of, FindAreas(policy))
     results = RuleResults(database, policy.rules.rules)
     rules = MatchPolicyRules(policy, lists=SqlWatchLists(database), suspended=results.suspended)
-    capacity = MeterFromLog(policy, SqlCapacityLog(database))
-    if clock == "live":
-        capacity.begin(now())  # a replayed clock tells its time with the first crossing
+    capacity = _meter(policy, database, clock)
+    set_mode = SetAgencyMode(SqlAgencyModes(database), policy)
     score = ScoreCrossings(
         champions=champions,
         policy=policy,
@@ -179,7 +183,9 @@ def open_house(
         cipher=cipher,
         ranks=ranks,
         profiles=profiles,
-        grounds=GatherGrounds(rules=rules, lots=draw, laid=rules.laid, capacity=capacity),
+        grounds=GatherGrounds(
+            rules=rules, lots=draw, laid=rules.laid, capacity=capacity, without_models=set_mode.stopped
+        ),
         clock=clock,
     )
     record = RecordInspections(policy=policy, cipher=cipher, profiles=profiles, clock=clock)
@@ -226,6 +232,7 @@ def open_house(
         lots=lots,
         lot_watch=LotWatch(database, policy, seeds),
         capacity=capacity,
+        set_mode=set_mode,
         preparing=upgrade.waits_for,
         unwritable=unwritable,
         bundle_folder=store.folder,
@@ -247,6 +254,13 @@ def _and_then(act: Callable[..., Promotion], refresh: Callable[[], None]) -> Cal
         return promotion
 
     return acted
+
+
+def _meter(policy: Policy, database: Database, clock: ClockMode) -> MeterFromLog:
+    capacity = MeterFromLog(policy, SqlCapacityLog(database))
+    if clock == "live":
+        capacity.begin(now())  # a replayed clock tells its time with the first crossing
+    return capacity
 
 
 def _rehearsal(

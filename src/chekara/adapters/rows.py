@@ -147,6 +147,11 @@ def _promotion(payload: Plain) -> Rows:
     return {"promotions": [row | {"model_digest": payload["model"]["digest"]}]}
 
 
+def _proposal(payload: Plain) -> Rows:
+    row = {name: payload[name] for name in ("proposal_id", "domain")}
+    return {"proposals": [row | {"model_digest": payload["model"]["digest"]}]}
+
+
 def _watch_list(payload: Plain) -> Rows:
     row = {"list_name": payload["name"], "entity_column": payload["column"], "ends_at": payload["ends_at"]}
     return {"watch_entries": [row | {"token": token} for token in payload["tokens"]]}
@@ -172,11 +177,13 @@ _MAKERS: Mapping[str, Callable[[Plain], Rows]] = {
     "released": _told("releases", "review_id", "decision_id"),
     "inspection": _only("inspections", "inspection_id", "revision", "crossing_id", "domain", "known_at", "content"),
     "promotion": _promotion,
+    "proposal": _proposal,
     "key_added": _only("keys", "key_id", "key_sha256", "holder", "agency", "role", "scopes", "is_test"),
     "key_revoked": _only("key_revocations", "key_id", "revoked_at"),
     "retention": _retention,
     "lot_commitment": _only("lot_commitments", "period", "commitment"),
     "lot_reveal": _only("lot_reveals", "period"),
+    "agency_mode": _only("agency_modes", "agency", "mode"),
     "policy_promotion": _only("policy_promotions", "promotion_id", "policy_digest"),
     "watch_list": _watch_list,
 }

@@ -154,6 +154,13 @@ promotions = _logged(
     PrimaryKeyConstraint("promotion_id", name="pk_promotions"),
     Index("ix_promotions_domain", "domain", "position"),
 )
+proposals = _logged(
+    "proposals",
+    Column("proposal_id", String(36), nullable=False),
+    Column("domain", String(64), nullable=False),
+    Column("model_digest", String(71), nullable=False),
+    PrimaryKeyConstraint("proposal_id", name="pk_proposals"),
+)
 keys = _logged(
     "keys",
     Column("key_id", String(36), nullable=False),
@@ -271,6 +278,12 @@ rule_hits = _logged(
     PrimaryKeyConstraint("decision_id", "rule", name="pk_rule_hits"),
     Index("ix_rule_hits_rule", "rule", "chain", "scored_at"),
 )
+agency_modes = _logged(
+    "agency_modes",
+    Column("agency", String(64), nullable=False),
+    Column("mode", String(8), nullable=False),
+    PrimaryKeyConstraint("chain", "position", name="pk_agency_modes"),
+)
 
 # What each log entry also writes, in the order that foreign keys allow.
 ROW_TABLES: tuple[Table, ...] = (
@@ -296,6 +309,8 @@ ROW_TABLES: tuple[Table, ...] = (
     policy_promotions,
     watch_entries,
     rule_hits,
+    proposals,
+    agency_modes,
 )
 
 name_lists = Table(

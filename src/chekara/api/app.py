@@ -16,6 +16,7 @@ from chekara.api.parse import ReviewParser, ScoreParser
 from chekara.api.parse_inspection import InspectionParser
 from chekara.api.problems import install_problem_handlers
 from chekara.api.routes import events, health
+from chekara.api.routes.agencies import agencies_router
 from chekara.api.routes.decisions import decisions_router
 from chekara.api.routes.inspections import inspections_router
 from chekara.api.routes.models import models_router
@@ -75,6 +76,7 @@ def build_app(
     app.include_router(referrals_router(settings.limits))
     app.include_router(events.router)
     app.include_router(models_router(settings.limits))
+    app.include_router(agencies_router(settings.limits))
     app.include_router(health.router)
     install_problem_handlers(app)
     app.add_middleware(RequestEnvelope, metrics=counted, admission=Admission(settings.limits.answer_seconds))

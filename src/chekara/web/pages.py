@@ -26,6 +26,8 @@ class Frame:
         Signed in with a test key: everything goes to a separate log.
     currency : str
         What amounts are in, by the policy; empty where a page tells none.
+    is_without_models : bool
+        The reader's agency has stopped the models.
     """
 
     language: str
@@ -36,6 +38,7 @@ class Frame:
     role: str | None = None
     is_test: bool = False
     currency: str = ""
+    is_without_models: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from chekara.domain.actor import Actor, Permission, may, sees_domain
 from chekara.domain.review import Review
 from chekara.errors import ChekaraError, ForbiddenError, InvalidRequestError, NotFoundError, UnauthenticatedError
 from chekara.policy import Policy
+from chekara.service.agency_mode import SetAgencyMode
 from chekara.service.records import DecisionFilter, DecisionPage, DecisionRecord
 from chekara.service.review import ReviewRequest
 from chekara.settings import Settings
@@ -77,6 +78,11 @@ class Workbench(Protocol):
     @property
     def policy(self) -> Policy:
         """Domains and agencies."""
+        ...
+
+    @property
+    def set_mode(self) -> SetAgencyMode:
+        """Which agencies have stopped the models."""
         ...
 
 
@@ -204,8 +210,9 @@ class _Pages:
         return visit.answer(build_queue(found, actor, chosen, domains, frame=self._frame(visit), now=datetime.now(UTC)))
 
     def _frame(self, visit: Visit, path: str | None = None) -> Frame:
-        """Return what surrounds a page that tells amounts."""
-        return replace(visit.frame(path), currency=self.house.policy.currency)
+        """Return what surrounds a page that tells amounts and what is asked for."""
+        is_stopped = visit.actor is not None and self.house.set_mode.stopped.get(visit.actor.agency, False)
+        return replace(visit.frame(path), currency=self.house.policy.currency, is_without_models=is_stopped)
 
     async def case(self, request: Request, decision_id: str) -> Response:
         visit = await self._visit(request)
