@@ -28,13 +28,8 @@ lint: .venv/.ready ## style and types
 browser: ## Debian's Chromium and strace, which the tests drive for real
 	@scripts/system_packages.sh chromium strace
 
-bench: .venv/.ready ## what it costs: kernel and profile engine beside peers, live profiles, five trainings, a scored history (about 9 minutes)
-	@$(PYTHON) -m benchmarks.shap_kernel --quick
-	@$(PYTHON) -m benchmarks.service --quick
-	@POLARS_MAX_THREADS=1 $(PYTHON) -m benchmarks.profile_engine --repeats 3
-	@$(PYTHON) -m benchmarks.train_five --crossings 100000
-	@$(PYTHON) -m benchmarks.live_profiles --states 0 200000 --groups 100
-	@$(PYTHON) -m benchmarks.score_folder --domain revenue_fraud --domain contraband
+bench: .venv/.ready ## what it costs, beside peers: measures all and writes docs/benchmarks.md (about 15 minutes; BENCH=--resume goes on)
+	@$(PYTHON) -m benchmarks.run $(BENCH)
 
 load: .venv/.ready ## ten minutes at 70 % of saturation, then a minute at four times: fails on errors, lost decisions, memory that grows, late answers
 	@$(PYTHON) -m benchmarks.sustained

@@ -161,3 +161,9 @@ def count_states(home: Path) -> int:
     with closing(sqlite3.connect(home / "chekara.db")) as connection:
         table = _serving_table(connection, "states")
         return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608
+
+
+def count_domains(home: Path) -> int:
+    """Return in how many domains a house has ever promoted a model."""
+    with closing(sqlite3.connect(home / "chekara.db")) as connection:
+        return int(connection.execute("SELECT count(DISTINCT domain) FROM promotions").fetchone()[0])

@@ -1,6 +1,6 @@
-"""Where the time of a request goes: processor time by stage, alone and in groups, as a table and a picture.
+"""Where the time of a request goes: processor time by stage, alone and in groups.
 
-    python -m benchmarks.request_path [--home var/bench/house] [--groups 1 16 64] [--picture FILE.svg]
+    python -m benchmarks.request_path [--home var/bench/house] [--groups 1 16 64] [--json FILE]
 
 The steps of ``POST /v1/scores`` without HTTP, on the house and the traffic of `benchmarks.service`, in one thread:
 parse -> score and log in one durable transaction -> present -> encode. A stage is timed where its function is looked
@@ -21,8 +21,6 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import msgspec
 from rich.table import Table
 from sqlalchemy.engine import base
@@ -148,36 +146,12 @@ def measure(
     return 1e3 * (time.perf_counter() - began) / groups
 
 
-def draw(found: dict[int, dict[str, float]], path: Path) -> None:
-    """Draw stages as one bar per size of group."""
-    mpl.use("svg")
-    plt.rcParams.update({"svg.hashsalt": "chekara", "font.size": 9})
-    figure, axes = plt.subplots(figsize=(9, 1.2 + 0.75 * len(found)), layout="constrained")
-    colours = plt.get_cmap("tab20").colors  # type: ignore[attr-defined]  # a listed map has them
-    for place, stages in enumerate(found.values()):
-        left = 0.0
-        for number, stage in enumerate(STAGES):
-            width = stages.get(stage, 0.0)
-            axes.barh(place, width, left=left, color=colours[number % 20], label=stage if place == 0 else None)
-            left += width
-        axes.text(left, place, f" {left:,.0f} µs", va="center")
-    axes.set_yticks(range(len(found)), [f"{group} in a group" if group > 1 else "alone" for group in found])
-    axes.invert_yaxis()
-    axes.set_xlabel("processor time per crossing, µs")
-    axes.margins(x=0.12)
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(loc="outside lower center", ncols=5, frameon=False, fontsize=8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, metadata={"Date": None})
-
-
 def main() -> None:
-    """Measure, print and draw."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--home", type=Path, default=Path("var/bench/house"), help="a house of benchmarks.service")
     parser.add_argument("--groups", type=int, nargs="*", default=[1, 16, 64])
     parser.add_argument("--crossings", type=int, default=960, help="crossings of each size of group")
-    parser.add_argument("--picture", type=Path)
     parser.add_argument("--json", type=Path, help="write the figures there, too")
     arguments = parser.parse_args()
     console = open_console()
@@ -210,9 +184,6 @@ def main() -> None:
     if arguments.json is not None:
         told = {"stages": list(STAGES), "us": found, "clock_ms": clock, "versions": versions()}
         arguments.json.write_text(json.dumps(told, indent=1), encoding="utf-8")
-    if arguments.picture is not None:
-        draw(found, arguments.picture)
-        console.print(f"Drawn: {arguments.picture}")
 
 
 if __name__ == "__main__":

@@ -219,7 +219,7 @@ def measure(arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="chekara-bench-") as folder:
         peers, missing = None, []
         try:
-            peers = PeerProcess(peers_python(), "benchmarks.peer_kernels")
+            peers = None if arguments.no_peers else PeerProcess(peers_python(), "benchmarks.peer_kernels")
         except PeerError as error:
             missing = [str(error)]
         comparison = Comparison(X, y, arguments.repeats, peers, Path(folder))
@@ -238,7 +238,7 @@ def measure(arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
     return {
         "costs": [asdict(cost) for cost in costs],
         "differences": differences,
-        "growth": grow(X, y, min(arguments.repeats, 5)),
+        "growth": grow(X, y, min(arguments.repeats, 5)) if arguments.growth else [],
         "missing": missing + comparison.missing,
         "versions": versions,
         "training_rows": arguments.rows,
@@ -251,6 +251,8 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=100_000, help="training rows")
     parser.add_argument("--repeats", type=int, default=7, help="turns of each side")
     parser.add_argument("--quick", action="store_true", help="fewer training rows, five turns")
+    parser.add_argument("--no-peers", action="store_true", help="only LightGBM as it is installed here")
+    parser.add_argument("--growth", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--json", type=Path, help="write the figures there, too")
     arguments = parser.parse_args()
     if arguments.quick:
