@@ -64,14 +64,18 @@ class Arrival:
     demanded: Mapping[str, Asked]
 
 
-def policy_with_budgets(budgets: str | None = None) -> Policy:
-    """Return the policy that ships, with two shifts and budgets for every post."""
+def policy_text(budgets: str) -> str:
+    """Return the text of the policy that ships, with two shifts a day and other budgets."""
     text = (files("chekara.policy") / "default.toml").read_text(encoding="utf-8")
     head, _, rest = text.partition("[capacity]")
-    rest = rest[rest.index("\n[", 1) :]
+    return head + CAPACITY + budgets + rest[rest.index("\n[", 1) :]
+
+
+def policy_with_budgets(budgets: str | None = None) -> Policy:
+    """Return the policy that ships, with two shifts a day and, unless told otherwise, budgets for every post."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "policy.toml")
-        path.write_text(head + CAPACITY + (_budget_text() if budgets is None else budgets) + rest, encoding="utf-8")
+        path.write_text(policy_text(_budget_text() if budgets is None else budgets), encoding="utf-8")
         return load_policy(path)
 
 
