@@ -150,10 +150,13 @@ class RecordInspections:
             channel, propensity = "officer", None
         elif propensity is not None:
             return replace(sent, selected_by=channel, propensity=propensity)
-        if sent.selected_by == "random" and any(one.domain == sent.domain for one in decision.decision.grounds.draws):
-            problem = FieldProblem("/selected_by", "not_drawn", "The lot did not fall on this crossing and domain.")
-            raise InvalidRequestError("1 field is not what the contract asks for", problems=(problem,))
-        return sent if sent.selected_by is not None else replace(sent, selected_by=channel, propensity=propensity)
+        is_false_claim = sent.selected_by == "random" and any(
+            one.domain == sent.domain for one in decision.decision.grounds.draws
+        )
+        # A refusal would tell whoever asks in advance which crossings are drawn.
+        if sent.selected_by is None or is_false_claim:
+            return replace(sent, selected_by=channel, propensity=propensity)
+        return sent
 
     def _refuse_other_agencies(self, actor: Actor, domain: str, decision: DecisionRecord | None) -> None:
         if domain not in self._policy.domains:
