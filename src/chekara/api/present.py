@@ -7,7 +7,7 @@ The one exception is ``selected_by``, which officers are told after their agency
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from chekara.domain.vocabulary import Role
 from chekara.explain.reasons import Item, instruction, sentence
 from chekara.service.records import DecisionRecord, InspectionRecord
 from chekara.service.visibility import (
+    judges_blind,
     may_know_basis,
     may_know_selection,
     own_actions,
@@ -39,6 +40,8 @@ def present_decision(
     *,
     with_contributions: bool = True,
     reviews: Iterable[Review] = (),
+    blind_first: bool = False,
+    with_result: Collection[str] = (),
 ) -> dict[str, Any]:
     """Write a decision as the JSON object of the contract.
 
@@ -52,6 +55,10 @@ def present_decision(
         ``?contributions=false`` leaves the long list out; reasons stay.
     reviews : iterable of Review
         Reviews of this decision; an officer is told ``selected_by`` once its own agency has one.
+    blind_first : bool
+        What the policy says: until then, an officer reads no number of a model either.
+    with_result : collection of str
+        Domains with a result: there an inspector, too, is told the score.
 
     Returns
     -------
@@ -59,6 +66,9 @@ def present_decision(
         Plain JSON values only; numbers are finite or None.
     """
     decision = record.decision
+    reviews = tuple(reviews)
+    is_blind = judges_blind(record, actor, reviews, blind_first=blind_first)
+    scores = own_scores(record, actor)
     body: dict[str, Any] = {
         "decision_id": decision.decision_id,
         "crossing_id": decision.crossing_id,
@@ -68,8 +78,12 @@ def present_decision(
         "selected_by": decision.selected_by if may_know_selection(actor, reviews) else WITHHELD,
         "actions": present_actions(own_actions(record, actor), language),
         "domains": [
-            _domain(score, actor, language, with_contributions, _item(record, score))
-            for score in own_scores(record, actor)
+            _facts_only(score, language, _item(record, score))
+            if is_blind and score.domain not in with_result
+            else _evidence_only(score, language, _item(record, score))
+            if actor.role is Role.INSPECTOR and score.domain not in with_result
+            else _domain(score, actor, language, with_contributions, _item(record, score))
+            for score in (sorted(scores, key=lambda score: score.domain) if is_blind else scores)
         ],
         "rules": [_rule(hit, actor, language) for hit in own_rules(record, actor)],
         "warnings": [_notice(notice) for notice in own_warnings(record, actor)],
@@ -164,8 +178,6 @@ def _item(record: DecisionRecord, score: DomainScore) -> Item:
 
 
 def _domain(score: DomainScore, actor: Actor, language: str, with_contributions: bool, item: Item) -> dict[str, Any]:
-    if actor.role is Role.INSPECTOR:
-        return _evidence_only(score, language, item)
     shown: dict[str, Any] = {
         "domain": score.domain,
         "agency": score.agency,
@@ -194,6 +206,13 @@ def _evidence_only(score: DomainScore, language: str, item: Item) -> dict[str, A
         "item_no": score.item_no,
         "evidence": [_fact(reason, language, item) for reason in score.reasons if reason.contribution > 0],
     }
+
+
+def _facts_only(score: DomainScore, language: str, item: Item) -> dict[str, Any]:
+    """Show what is known of a crossing and not how it weighs: neither what speaks for a hit, nor how much."""
+    facts = sorted(score.reasons, key=lambda reason: reason.feature)
+    evidence = [_fact(reason, language, item) for reason in facts]
+    return {"domain": score.domain, "agency": score.agency, "item_no": score.item_no, "evidence": evidence}
 
 
 def _reason(reason: Reason, language: str, item: Item) -> dict[str, Any]:

@@ -153,7 +153,7 @@ def lot_plan(table: Table, domains: Collection[str], shifts: Shifts) -> LotPlan:
     ------
     ConfigurationError
     """
-    table.only("propensity", "domains", "lane", "floor", "alarm_share", "exceptions")
+    table.only("propensity", "domains", "lane", "floor", "alarm_share", "blind_first", "exceptions")
     floor, propensity = table.share("floor", 0.0), table.share("propensity", 0.0)
     if propensity < floor:
         raise table.error("propensity", "must not be below the floor")
@@ -163,6 +163,7 @@ def lot_plan(table: Table, domains: Collection[str], shifts: Shifts) -> LotPlan:
         lane=Lane(table.one_of("lane", DEMANDING_LANES, Lane.RED)),
         floor=floor,
         alarm_share=table.share("alarm_share", 0.0),
+        blind_first=table.get("blind_first", bool, default=False),
         exceptions=tuple(_lot_exception(one, domains, shifts, floor) for one in table.tables("exceptions")),
     )
 

@@ -144,6 +144,8 @@ class LotPlan:
         No exception goes below it, and less than this share of crossings controlled by the lot is an alarm.
     alarm_share : float
         Fewer than this share of the draws done is an alarm, in [0, 1].
+    blind_first : bool
+        Officers read no number of a model on a crossing that waits for a control until their agency has reviewed it.
     exceptions : tuple of LotException
         The first one that fits counts.
     """
@@ -153,6 +155,7 @@ class LotPlan:
     lane: Lane = Lane.RED
     floor: float = 0.0
     alarm_share: float = 0.0
+    blind_first: bool = False
     exceptions: tuple[LotException, ...] = ()
 
     def propensity_at(self, domain: str, crossing_point: str, shift: time) -> float:

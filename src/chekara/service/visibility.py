@@ -27,6 +27,23 @@ def may_know_selection(actor: Actor, reviews: Iterable[Review]) -> bool:
     return tells_selection_after_review(actor) and any(review.agency == actor.agency for review in reviews)
 
 
+def judges_blind(record: DecisionRecord, actor: Actor, reviews: Iterable[Review], *, blind_first: bool) -> bool:
+    """Whether the reader is told facts alone, no number of a model: a low score beside a red lane gives a draw away.
+
+    Parameters
+    ----------
+    record : DecisionRecord
+    actor : Actor
+        The reader.
+    reviews : iterable of Review
+        Of the decision.
+    blind_first : bool
+        What the policy says: officers read numbers of a crossing that waits for a control once they have reviewed it.
+    """
+    waits = record.decision.lane is not Lane.GREEN and record.decision.decided_elsewhere is None
+    return blind_first and waits and actor.role in _OFFICERS and not may_know_selection(actor, reviews)
+
+
 def may_know_basis(record: DecisionRecord, actor: Actor, reviews: Iterable[Review]) -> bool:
     """Whether the reader is told on what basis a crossing was decided elsewhere: so is the system that told it.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -33,7 +34,7 @@ from chekara.domain.actor import Actor, Permission
 from chekara.domain.review import Review
 from chekara.domain.vocabulary import Lane
 from chekara.errors import NotFoundError
-from chekara.service.records import DecisionFilter, DecisionRecord
+from chekara.service.records import DecisionFilter, DecisionRecord, InspectionRecord
 from chekara.service.review import ReviewRequest
 from chekara.service.visibility import tells_selection_after_review
 from chekara.settings import Limits
@@ -108,9 +109,17 @@ async def read_decision(
 
     def read() -> dict[str, Any]:
         record = context.house.read.decision(actor, _plain_id(decision_id))
-        reviews = _reviews(context, actor, record)
-        shown = present_decision(record, actor, language, with_contributions=with_contributions, reviews=reviews)
-        return shown | _since_then(context, actor, record)
+        results = context.house.read.results(actor, record)
+        shown = present_decision(
+            record,
+            actor,
+            language,
+            with_contributions=with_contributions,
+            reviews=_reviews(context, actor, record),
+            blind_first=context.house.policy.lot.blind_first,
+            with_result={one.inspection.domain for one in results if one.inspection.is_done},
+        )
+        return shown | _since_then(context, actor, record, results)
 
     return json_response(await run_in_threadpool(read), language)
 
@@ -160,6 +169,7 @@ async def list_decisions(
                 language,
                 with_contributions=with_contributions,
                 reviews=_reviews(context, actor, record),
+                blind_first=context.house.policy.lot.blind_first,
             )
             for record in page.records
         ]
@@ -197,13 +207,15 @@ async def record_review(request: Request, decision_id: str, actor: Annotated[Act
     return response
 
 
-def _since_then(context: Context, actor: Actor, record: DecisionRecord) -> dict[str, Any]:
+def _since_then(
+    context: Context, actor: Actor, record: DecisionRecord, results: Sequence[InspectionRecord]
+) -> dict[str, Any]:
     """Tell what happened to a crossing since it was decided; what did not is left out."""
     joint = context.house.joint
     referrals = joint.referrals.of_decision(actor, record)
     delay = joint.delays(record, context.house.read.reviews(actor, record.decision.decision_id))
     told = {
-        "results": [present_result(result) for result in context.house.read.results(actor, record)],
+        "results": [present_result(result) for result in results],
         "referrals": [present_referral(referral, joint.referrals.now) for referral in referrals],
         "delayed": None if delay is None else present_delay(delay),
         "superseded_by": record.superseded_by,
