@@ -10,13 +10,17 @@ import pandas as pd
 import pyarrow as arrow
 import pytest
 
+from benchmarks.capacity_month import policy_with_budgets
+from chekara.adapters.capacity_log import SqlCapacityLog
+from chekara.adapters.database import open_database
 from chekara.data.bodies import request_bodies
 from chekara.data.identity import EntityTokens, load_entity_secret
 from chekara.data.sources import History
 from chekara.features.build import FeatureTable, build_features
 from chekara.features.catalogue import ItemColumns
 from chekara.modelling.severity import Severity
-from chekara.policy import load_policy
+from chekara.service.capacity import MeterFromLog
+from chekara.service.grounds import GatherGrounds
 from chekara.service.records import DecisionRecord
 from chekara.service.score_history import score_history
 from chekara.settings import Settings
@@ -79,15 +83,34 @@ def in_file_order(history: History) -> list[Post]:
     return sorted(posts, key=lambda post: (pd.Timestamp(post[1]["known_at"]), post[0] == "inspections"))
 
 
-@pytest.mark.parametrize("seed", [3, 8])
-def test_a_folder_scores_as_a_service_that_lived_it(tmp_path: Path, seed: int) -> None:
+BUDGETS = """
+[[capacity.budgets]]
+agency = "customs"
+lane = "red"
+inspections = 2
+
+[[capacity.budgets]]
+agency = "customs"
+lane = "yellow"
+inspections = 2
+shifts = ["20:00"]
+"""
+
+
+@pytest.mark.parametrize(("seed", "budgets"), [(3, ""), (8, ""), (3, BUDGETS), (8, BUDGETS)])
+def test_a_folder_scores_as_a_service_that_lived_it(tmp_path: Path, seed: int, budgets: str) -> None:
     history = dirty_history(tmp_path / "history", seed=seed)
     # Where points lie is known from a loaded history only.
     history = replace(history, crossing_points=history.crossing_points.iloc[:0])
-    champions, policy = {"revenue_fraud": leaning_model()}, load_policy()
+    champions, policy = {"revenue_fraud": leaning_model()}, policy_with_budgets(budgets)
     settings = Settings.from_environment({"CHEKARA_HOME": str(tmp_path / "home"), "CHEKARA_ENV": "dev"})
     tokens = EntityTokens(load_entity_secret(settings))
-    house = small_house(tmp_path / "home", champions=champions, policy=policy, tokens=tokens, clock="replay")
+    database = open_database(settings)
+    meter = MeterFromLog(policy, SqlCapacityLog(database))
+    grounds = GatherGrounds(capacity=meter)
+    house = small_house(
+        tmp_path / "home", champions=champions, policy=policy, tokens=tokens, clock="replay", grounds=grounds
+    )
     said: dict[tuple[str, int], DecisionRecord] = {}
     for request in requests_of(in_file_order(history)):
         (outcome,) = house.score([request])
@@ -96,6 +119,7 @@ def test_a_folder_scores_as_a_service_that_lived_it(tmp_path: Path, seed: int) -
         if isinstance(outcome, DecisionRecord):
             said[outcome.decision.crossing_id, outcome.decision.revision] = outcome
     house.database.close()
+    database.close()
     rows = arrow.concat_tables(score_history(history, champions, policy, chunk_size=17)).to_pylist()
     assert {row["crossing_id"] for row in rows} == {crossing_id for crossing_id, _ in said}
     assert len({row["margin_revenue_fraud"] for row in rows}) == len(rows)

@@ -9,10 +9,11 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from chekara.features.catalogue import ItemColumns
+from chekara.features.catalogue import Array, ItemColumns
 from chekara.policy.decide import lanes_by_domain
 from chekara.policy.policy import Policy
 from chekara.policy.risk import Floats, Texts
+from chekara.service.capacity_history import MeteredLanes
 from chekara.service.match_rules import MatchPolicyRules
 
 Ints: TypeAlias = npt.NDArray[np.int64]
@@ -27,13 +28,17 @@ class ScoredChunk:
     ----------
     crossing : ndarray of shape (n_scorings,), int64
         Which crossing each is of.
-    crossing_points : ndarray of shape (n_scorings,)
+    crossing_id, crossing_points : ndarray of shape (n_scorings,)
+    known_at : ndarray of shape (n_scorings,), datetime64[us]
+        UTC.
     rank, probability, expected_amount : mapping of str to ndarray of shape (n_scorings,)
         By domain; NaN where it does not apply or nothing is known.
     """
 
     crossing: Ints
+    crossing_id: Texts
     crossing_points: Texts
+    known_at: Array
     rank: Mapping[str, Floats]
     probability: Mapping[str, Floats]
     expected_amount: Mapping[str, Floats]
@@ -55,6 +60,7 @@ class LaneHistory:
         self.rules = MatchPolicyRules(policy) if rules is None else rules
         # No lane is lowered: a revision keeps the strictest one that was asked for before it.
         self._asked = {domain: np.zeros(n_crossings, dtype=np.int8) for domain in policy.domains}
+        self._metered = MeteredLanes(policy, n_crossings) if policy.capacity.budgets else None
 
     def demanded(self, items: ItemColumns, starts: Ints) -> dict[str, Strictness]:
         """Return the strictest lane that rules demand of each crossing, by domain; see `MatchPolicyRules.of_items`.
@@ -86,6 +92,16 @@ class LaneHistory:
             What `demanded` returned for them.
         """
         risks = {domain: self._risk(domain, scored) for domain in scored.rank if domain in self.policy.domains}
+        if self._metered is not None:
+            return self._metered.wanted(
+                scored.crossing,
+                scored.crossing_id,
+                scored.crossing_points,
+                scored.known_at,
+                risks,
+                demanded.lanes,
+                self._asked,
+            )
         wanted = lanes_by_domain(risks, self.policy)
         for domain, lanes in demanded.items():
             wanted[domain] = np.maximum(lanes, wanted.get(domain, np.int8(0)))

@@ -249,7 +249,9 @@ class _Chunk:
 
     scorings: slice
     header: Mapping[str, Array]
+    crossing_id: Texts
     crossing_points: Texts
+    known_at: Array
     parts: Mapping[str, Future[_Part]]
     demanded: tuple[Future[dict[str, Strictness]], ...]  # what rules demand, per policy
 
@@ -299,18 +301,19 @@ def _begin(
     for champion in champions.values():
         champion.features(items)  # once for all, while the threads are in kernels; they find them computed
     reported = plan.is_reported[scorings]
-    first = starts[:-1][reported]
+    first = starts[:-1]
+    crossing_id, known_at = items.text("crossing_id")[first], items.instant("known_at")[first]
     header = {
-        "crossing_id": items.text("crossing_id")[first],
-        "revision": items.number("revision")[first],
-        "known_at": items.instant("known_at")[first],
+        "crossing_id": crossing_id[reported],
+        "revision": items.number("revision")[first[reported]],
+        "known_at": known_at[reported],
     }
     parts = {
         domain: pool.submit(_score, champion, items, index, reported, tells=tells)
         for domain, champion in champions.items()
     }
     demanded = tuple(pool.submit(own.demanded, items, starts) for own in lanes)
-    return _Chunk(scorings, header, items.text("crossing_point")[starts[:-1]], parts, demanded)
+    return _Chunk(scorings, header, crossing_id, items.text("crossing_point")[first], known_at, parts, demanded)
 
 
 def _score(champion: Champion, items: ItemColumns, index: Ints, reported: Mask, *, tells: bool) -> _Part:
@@ -351,7 +354,9 @@ class _Ranking:
         parts = {domain: future.result() for domain, future in chunk.parts.items()}
         return ScoredChunk(
             crossing=self._plan.crossing[chunk.scorings],
+            crossing_id=chunk.crossing_id,
             crossing_points=chunk.crossing_points,
+            known_at=chunk.known_at,
             rank={domain: self._rank(domain, part.margin, chunk.scorings) for domain, part in parts.items()},
             probability={domain: part.probability for domain, part in parts.items()},
             expected_amount={domain: part.expected_amount for domain, part in parts.items()},
