@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -19,6 +20,8 @@ profiles_app = typer.Typer(no_args_is_help=True, help="What is known of traders,
 app.add_typer(profiles_app, name="profiles")
 policy_app = typer.Typer(no_args_is_help=True, help="Lanes, agencies, and what holds while the service is away.")
 app.add_typer(policy_app, name="policy")
+watchlist_app = typer.Typer(no_args_is_help=True, help="Entities that somebody looks for, by token.")
+app.add_typer(watchlist_app, name="watchlist")
 lot_app = typer.Typer(no_args_is_help=True, help="Controls drawn at random: seeds, proof, and whether they are done.")
 app.add_typer(lot_app, name="lot")
 
@@ -227,6 +230,111 @@ def policy_export_fallback(
 
 
 Month = Annotated[str, typer.Option(metavar="YYYY-MM", help="The month, in UTC.")]
+
+
+@policy_app.command("promote")
+def policy_promote(
+    policy: Annotated[Path, typer.Argument(metavar="POLICY", help="File or folder; it serves from the next start on.")],
+    proposed_by: Annotated[str, typer.Option(metavar="NAME", help="Who wrote it; never the one who approves.")],
+    reason: Annotated[str, typer.Option(help="What it changes and why; it stands in the log.")],
+    approver: Annotated[str, typer.Option(metavar="NAME", help="In dev: who answers for it.")] = "",
+    approver_key: Annotated[
+        str,
+        typer.Option(envvar="CHEKARA_APPROVER_KEY", show_envvar=True, help="Key of an approver, outside dev."),
+    ] = "",
+) -> None:
+    """Let a policy serve, on the word of a second person. Its whole text is kept in the log."""
+    from chekara.adapters.approver import approver_of
+    from chekara.adapters.policies import promote_policy
+    from chekara.policy.load import policy_texts
+
+    settings, texts = Settings.from_environment(), policy_texts(policy)
+    approved_by = approver_of(settings, approver_key, claimed=approver)
+    promoted = promote_policy(settings, texts, proposed_by=proposed_by, approved_by=approved_by, reason=reason)
+    said = f"{promoted.name} serves from the next start on, approved by {approved_by}. Its digest:"
+    open_console().print(said, highlight=False, soft_wrap=True)
+    typer.echo(promoted.policy_digest)
+
+
+@policy_app.command("check")
+def policy_check(policy: Annotated[Path, typer.Argument(metavar="POLICY", help="File or folder.")]) -> None:
+    """Read a policy and say what is in it; a mistake is one line that names file, line and key."""
+    from chekara.policy import load_policy
+
+    own = load_policy(policy)
+    rules, areas = len(own.rules.rules), len(own.rules.areas)
+    said = f"{own.name}: {len(own.domains)} domains, {rules} rules, {areas} areas, {len(own.capacity.budgets)} budgets."
+    open_console().print(said, highlight=False)
+    typer.echo(own.digest)
+
+
+@policy_app.command("compare")
+def policy_compare(
+    a: Annotated[Path, typer.Argument(metavar="A", help="Policy file or folder.")],
+    b: Annotated[Path, typer.Argument(metavar="B", help="The other one.")],
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Folder of history files.")],
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Page to write (.md); its picture lies beside it.")
+    ] = None,
+) -> None:
+    """Say what would change under another policy: lanes of a history under both, as they would have gone live."""
+    from chekara.adapters.policy_folder import compare_folder, write_comparison
+    from chekara.service.policy_page import show_comparison
+
+    console = open_console()
+    compared = compare_folder(Settings.from_environment(), a, b, data, console)
+    show_comparison(compared, console)
+    if out is not None:
+        console.print(f"Wrote {', '.join(map(str, write_comparison(compared, out)))}.", highlight=False)
+
+
+@policy_app.command("dry-run")
+def policy_dry_run(
+    rules: Annotated[Path, typer.Argument(metavar="RULES", help="TOML file of rules, or a whole policy's folder.")],
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Folder of history files.")],
+) -> None:
+    """Say what rules would have met in a history, before they are activated."""
+    from chekara.adapters.policy_folder import dry_run_folder
+    from chekara.service.policy_page import show_dry_run
+
+    console = open_console()
+    show_dry_run(dry_run_folder(Settings.from_environment(), rules, data, console), console)
+
+
+@policy_app.command("area-report")
+def policy_area_report(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Id of a priority control area of the serving policy.")],
+) -> None:
+    """Say what a priority control area brought so far, or altogether, beside the lot outside it."""
+    from chekara.adapters.area_report import area_report
+
+    area_report(Settings.from_environment(), name).show(open_console())
+
+
+@policy_app.command("rules")
+def policy_rules() -> None:
+    """Show what became of the rules of the serving policy, and which are suspended for finding nothing."""
+    from chekara.adapters.rule_results import rule_records
+    from chekara.service.policy_page import show_rules
+
+    show_rules(rule_records(Settings.from_environment()), open_console())
+
+
+@watchlist_app.command("add")
+def watchlist_add(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The list; a rule names it as watch_list.")],
+    entity: Annotated[str, typer.Option(metavar="COLUMN", help="Contract column: vehicle_id, importer_id ...")],
+    agency: Annotated[str, typer.Option(help="Whose list it is.")],
+    reason: Annotated[str, typer.Option(help="Why; it stands in the log.")],
+    expires: Annotated[str, typer.Option(metavar="INSTANT", help="When the entries end; with offset.")],
+    by: Annotated[str, typer.Option(metavar="NAME", help="Who adds them; it stands in the log.")] = "unnamed",
+) -> None:
+    """Put the ids of standard input, one a line, on a list. Tokens alone are kept; a running service knows soon."""
+    from chekara.adapters.watch_lists import add_to_list, order_of
+
+    order = order_of(name, entity, sys.stdin, ends=expires, agency=agency, added_by=by, reason=reason)
+    added = add_to_list(Settings.from_environment(), order)
+    open_console().print(f"{added} entries on {name} until {order.ends_at:%Y-%m-%d %H:%M} UTC.", highlight=False)
 
 
 @lot_app.command("commit")

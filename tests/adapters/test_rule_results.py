@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from chekara.adapters.rule_results import LOOK_AGAIN_SECONDS, RuleRecord, RuleResults
+from chekara.adapters.rule_results import LOOK_AGAIN_SECONDS, RuleResults
 from chekara.domain.vocabulary import Lane
 from chekara.policy.rules import Rule, RuleText
+from chekara.service.dry_run import RuleRecord
 from chekara.service.grounds import GatherGrounds
 from chekara.service.match_rules import MatchPolicyRules
 from tests.policy.test_rules_match import NOW, rule

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from chekara.adapters.database import Database, open_database
-from chekara.adapters.watch_lists import LOOK_AGAIN_SECONDS, SqlWatchLists, WatchOrder, raw_ids_of
+from chekara.adapters.watch_lists import LOOK_AGAIN_SECONDS, SqlWatchLists, WatchOrder, add_to_list, order_of
 from chekara.data.identity import EntityTokens
 from chekara.errors import ConfigurationError
 from chekara.settings import Settings
@@ -82,5 +82,14 @@ def test_what_is_no_order_is_refused(database: Database, changes: dict[str, obje
         SqlWatchLists(database).add(replace(ORDER, **changes), TOKENS)
 
 
-def test_ids_stand_one_a_line() -> None:
-    assert raw_ids_of(["A 1\n", "\n", " B2 "]) == ("A 1", "B2")
+def test_an_order_is_what_a_person_wrote(tmp_path: Path) -> None:
+    lines = ["A 1\n", "\n", " B2 "]
+    order = order_of(
+        "l", "vehicle_id", lines, ends="2026-12-01T00:00:00+06:00", agency="customs", added_by="x", reason="r"
+    )
+    assert order.raw_ids == ("A 1", "B2")
+    assert order.ends_at == datetime(2026, 11, 30, 18, tzinfo=UTC)
+    settings = Settings.from_environment({"CHEKARA_HOME": str(tmp_path), "CHEKARA_ENV": "dev"})
+    assert add_to_list(settings, order) == 2
+    with pytest.raises(ConfigurationError, match="agency"):
+        add_to_list(settings, replace(order, agency="nobody"))

@@ -4,44 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import Connection, func, select
 
-from chekara.adapters.database import Database
+from chekara.adapters.database import Database, open_database
+from chekara.adapters.policies import policy_that_serves
 from chekara.adapters.tables import inspections, payloads, rule_hits
 from chekara.policy.rules import Rule
 from chekara.service.chain import instant_text
+from chekara.service.dry_run import RuleRecord
 from chekara.service.payload import inspection_from, parsed
 from chekara.service.records import Chain
+from chekara.settings import Settings
 
 LOOK_AGAIN_SECONDS: Final = 10.0
 """How long a result may take to suspend a rule."""
-
-
-@dataclass(frozen=True, slots=True)
-class RuleRecord:
-    """What became of one rule since it holds.
-
-    Attributes
-    ----------
-    rule : str
-    met : int
-        Decisions that met it.
-    controlled, found : int
-        Controls done in its domain of crossings that met it, and those that were hits.
-    in_a_row : int
-        Newest controls in a row without a hit.
-    is_suspended : bool
-    """
-
-    rule: str
-    met: int
-    controlled: int
-    found: int
-    in_a_row: int
-    is_suspended: bool
 
 
 class RuleResults:
@@ -93,6 +71,15 @@ class RuleResults:
         """
         with self._database.reading() as connection:
             return tuple(_record(connection, rule) for rule in self._rules)
+
+
+def rule_records(settings: Settings) -> tuple[RuleRecord, ...]:
+    """Return what became of every rule of the policy that serves; raises as `RuleResults.records` does."""
+    database = open_database(settings)
+    try:
+        return RuleResults(database, policy_that_serves(settings, database).rules.rules).records()
+    finally:
+        database.close()
 
 
 def _is_suspended(connection: Connection, rule: Rule) -> bool:

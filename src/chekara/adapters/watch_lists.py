@@ -6,20 +6,24 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from sqlalchemy import func, select
 
 from chekara.adapters.chain_writer import ChainWriter, Clock, now
-from chekara.adapters.database import Database
+from chekara.adapters.checkpoints import signed_after
+from chekara.adapters.database import Database, open_database
+from chekara.adapters.policies import policy_that_serves
 from chekara.adapters.tables import watch_entries
-from chekara.data.identity import EntityTokens
+from chekara.data.identity import EntityTokens, load_entity_secret
+from chekara.data.labels import parse_instant
 from chekara.data.schema import CROSSING_COLUMNS, EntityType
 from chekara.errors import ConfigurationError
 from chekara.policy.watch import WatchList
 from chekara.service.chain import instant_from, instant_text
 from chekara.service.records import Chain
+from chekara.settings import Settings
 
 ENTITY_OF: Final[Mapping[str, EntityType]] = {c.name: c.entity for c in CROSSING_COLUMNS if c.entity is not None}
 MOST_AT_ONCE: Final = 10_000
@@ -157,6 +161,57 @@ class SqlWatchLists(Mapping[str, WatchList]):
         return {name: WatchList(name, columns[name], entries) for name, entries in found.items()}
 
 
-def raw_ids_of(lines: Iterable[str]) -> tuple[str, ...]:
-    """Return the ids of a text, one a line; empty lines are passed over."""
-    return tuple(line.strip() for line in lines if line.strip())
+def order_of(
+    name: str, column: str, lines: Iterable[str], *, ends: str, agency: str, added_by: str, reason: str
+) -> WatchOrder:
+    """Make an order of what a person wrote.
+
+    Parameters
+    ----------
+    name, column : str
+    lines : iterable of str
+        Ids, one a line; empty lines are passed over.
+    ends : str
+        Instant with offset.
+    agency, added_by, reason : str
+
+    Raises
+    ------
+    ConfigurationError
+        The instant cannot be read.
+    """
+    return WatchOrder(
+        name=name,
+        column=column,
+        raw_ids=tuple(line.strip() for line in lines if line.strip()),
+        ends_at=parse_instant(ends, where="--expires").astimezone(UTC),
+        agency=agency,
+        added_by=added_by,
+        reason=reason,
+    )
+
+
+def add_to_list(settings: Settings, order: WatchOrder) -> int:
+    """Put entities on a list of an installation; returns how many.
+
+    Parameters
+    ----------
+    settings : Settings
+    order : WatchOrder
+
+    Raises
+    ------
+    ConfigurationError
+        The agency is not known, or as for `SqlWatchLists.add`.
+    LogUnavailableError
+        The entries could not be made durable.
+    """
+    database = open_database(settings)
+    try:
+        known = policy_that_serves(settings, database).known_agencies
+        if order.agency not in known:
+            raise ConfigurationError("this agency is not known", where="--agency", hint=", ".join(sorted(known)))
+        lists = SqlWatchLists(database, signing=lambda: signed_after(settings, database))
+        return lists.add(order, EntityTokens(load_entity_secret(settings)))
+    finally:
+        database.close()

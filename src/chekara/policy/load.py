@@ -107,7 +107,7 @@ def policy_of(texts: Mapping[str, str]) -> Policy:
     """
     roots = [Table.of(text, name) for name, text in texts.items()]
     for root in roots[1:]:
-        root.only(root.source.name.split("/")[0])
+        root.only(*PARTS)
     return _policy(roots, _digest([root.content for root in roots]))
 
 

@@ -44,6 +44,22 @@ class ScoredChunk:
     expected_amount: Mapping[str, Floats]
 
 
+@dataclass(frozen=True, slots=True)
+class Demanded:
+    """What rules demand of scorings.
+
+    Attributes
+    ----------
+    lanes : mapping of str to ndarray of shape (n_scorings,)
+        By domain for which any rule was met: ``Lane.strictness``.
+    rules : mapping of int to tuple of str
+        Ids of the rules met, by place; places of none are left out.
+    """
+
+    lanes: Mapping[str, Strictness]
+    rules: Mapping[int, tuple[str, ...]]
+
+
 class LaneHistory:
     """Lanes under one policy, chunk after chunk, in the order of scoring.
 
@@ -62,8 +78,8 @@ class LaneHistory:
         self._asked = {domain: np.zeros(n_crossings, dtype=np.int8) for domain in policy.domains}
         self._metered = MeteredLanes(policy, n_crossings) if policy.capacity.budgets else None
 
-    def demanded(self, items: ItemColumns, starts: Ints) -> dict[str, Strictness]:
-        """Return the strictest lane that rules demand of each crossing, by domain; see `MatchPolicyRules.of_items`.
+    def demanded(self, items: ItemColumns, starts: Ints) -> Demanded:
+        """Return what rules demand of each crossing; see `MatchPolicyRules.of_items`.
 
         Parameters
         ----------
@@ -73,23 +89,26 @@ class LaneHistory:
             Where the lines of each crossing begin.
         """
         found: dict[str, Strictness] = {}
+        met: dict[int, tuple[str, ...]] = {}
         if not len(self.rules):
-            return found
+            return Demanded(found, met)
         for place, hits in enumerate(self.rules.of_items(items, starts)):
             for hit in hits:
                 if hit.domain not in found:
                     found[hit.domain] = np.zeros(len(starts) - 1, dtype=np.int8)
                 found[hit.domain][place] = max(found[hit.domain][place], hit.lane.strictness)
-        return found
+            if hits:
+                met[place] = tuple(hit.rule for hit in hits)
+        return Demanded(found, met)
 
-    def lanes(self, scored: ScoredChunk, demanded: Mapping[str, Strictness]) -> dict[str, Strictness]:
+    def lanes(self, scored: ScoredChunk, demanded: Demanded) -> dict[str, Strictness]:
         """Return the lane of each scoring in each domain that asks for any, as ``Lane.strictness``.
 
         Parameters
         ----------
         scored : ScoredChunk
-        demanded : mapping of str to ndarray of shape (n_scorings,)
-            What `demanded` returned for them.
+        demanded : Demanded
+            What rules demand of them.
         """
         risks = {domain: self._risk(domain, scored) for domain in scored.rank if domain in self.policy.domains}
         if self._metered is not None:
@@ -103,7 +122,7 @@ class LaneHistory:
                 self._asked,
             )
         wanted = lanes_by_domain(risks, self.policy)
-        for domain, lanes in demanded.items():
+        for domain, lanes in demanded.lanes.items():
             wanted[domain] = np.maximum(lanes, wanted.get(domain, np.int8(0)))
         found: dict[str, Strictness] = {}
         for domain, asked in self._asked.items():

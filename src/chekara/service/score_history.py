@@ -29,7 +29,7 @@ from chekara.features.profiles import ProfileStream
 from chekara.policy.policy import Policy
 from chekara.policy.risk import Texts
 from chekara.service.champions import Champion, Floats
-from chekara.service.lane_history import LaneHistory, ScoredChunk, Strictness, strictest_of
+from chekara.service.lane_history import Demanded, LaneHistory, ScoredChunk, Strictness, strictest_of
 from chekara.service.match_rules import MatchPolicyRules
 from chekara.service.predict import REASONS, explain_rows, score_highest
 from chekara.service.rank_stream import RankStream
@@ -133,12 +133,18 @@ class PolicyLanes:
         UTC.
     lanes : tuple of mapping of str to ndarray of shape (n,)
         Per policy, by domain: ``Lane.strictness``.
+    rules : tuple of mapping of int to tuple of str
+        Per policy: ids of the rules met, by place in these arrays; places of none are left out.
+    modelled : frozenset of str
+        Domains with a model.
     """
 
     crossing_id: Texts
     crossing_point: Texts
     known_at: Array
     lanes: tuple[Mapping[str, Strictness], ...]
+    rules: tuple[Mapping[int, tuple[str, ...]], ...]
+    modelled: frozenset[str]
 
 
 def lanes_of_history(
@@ -184,7 +190,14 @@ def lanes_of_history(
             crossing_point=chunk.crossing_points[reported],
             known_at=chunk.header["known_at"],
             lanes=tuple(each),
+            rules=tuple(_reported_rules(demanded.result(), reported) for demanded in chunk.demanded),
+            modelled=frozenset(champions),
         )
+
+
+def _reported_rules(demanded: Demanded, reported: Mask) -> dict[int, tuple[str, ...]]:
+    place = np.cumsum(reported) - 1
+    return {int(place[i]): rules for i, rules in demanded.rules.items() if reported[i]}
 
 
 def profiles_of(
@@ -253,7 +266,7 @@ class _Chunk:
     crossing_points: Texts
     known_at: Array
     parts: Mapping[str, Future[_Part]]
-    demanded: tuple[Future[dict[str, Strictness]], ...]  # what rules demand, per policy
+    demanded: tuple[Future[Demanded], ...]  # what rules demand, per policy
 
 
 def _chunks(

@@ -1,0 +1,189 @@
+"""``chekara policy compare`` and ``dry-run``: policies over a folder of history files, before they go live."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from chekara.adapters.policies import SqlPolicies, policy_that_serves
+from chekara.adapters.reading import load_serving, open_to_read
+from chekara.adapters.score_folder import rules_of
+from chekara.data.identity import EntityTokens
+from chekara.data.sources import History, load_history
+from chekara.errors import ConfigurationError, NotReadyError
+from chekara.modelling.model import Model
+from chekara.policy import Policy, load_policy
+from chekara.policy.load import policy_of, policy_texts
+from chekara.policy.rules import RuleText
+from chekara.service.dry_run import DryRun, dry_run
+from chekara.service.match_rules import MatchPolicyRules
+from chekara.service.policy_compare import Comparison, compare_policies, known_results
+from chekara.service.policy_page import comparison_page
+from chekara.service.score_history import Progress as Told
+from chekara.service.score_history import lanes_of_history
+from chekara.settings import Settings
+
+
+def compare_folder(settings: Settings, a: Path, b: Path, directory: Path, console: Console) -> Comparison:
+    """Compare two policies over a history, with the models that serve.
+
+    Parameters
+    ----------
+    settings : Settings
+        Whose champions and watch lists; its database is only read.
+    a, b : Path
+        Policy files or folders.
+    directory : Path
+        History files.
+    console : Console
+        Shows how far it has come.
+
+    Raises
+    ------
+    ConfigurationError
+        A policy cannot be read.
+    HistoryError
+        The history cannot be read.
+    """
+    policies = (load_policy(a), load_policy(b))
+    history, champions, pairs = _made_ready(settings, policies, directory)
+    with _progress(console) as progress:
+        chunks = lanes_of_history(history, champions, pairs, progress=progress)
+        return compare_policies(chunks, policies, known_results(history))
+
+
+def write_comparison(compared: Comparison, out: Path) -> tuple[Path, ...]:
+    """Write the page of a comparison, and where matplotlib is there its picture beside it.
+
+    Parameters
+    ----------
+    compared : Comparison
+    out : Path
+        Markdown file.
+
+    Returns
+    -------
+    tuple of Path
+        What was written.
+
+    Raises
+    ------
+    ConfigurationError
+        The file cannot be written.
+    """
+    written = [out]
+    try:
+        if find_spec("matplotlib") is not None:  # the train extra
+            from chekara.evaluation.policy_plots import compared_plot  # noqa: PLC0415
+
+            picture = out.with_suffix(".png")
+            compared_plot(_groups(compared), names=compared.names, title="What is asked for").savefig(picture, dpi=130)
+            written.append(picture)
+        out.write_text(comparison_page(compared, written[-1].name if len(written) > 1 else None), "utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"the page cannot be written: {error.strerror}", where="--out") from None
+    return tuple(written)
+
+
+def _groups(compared: Comparison) -> list[tuple[str, float, float]]:
+    """Sum over crossing points: what each agency is asked for in each lane, a day."""
+    found: dict[str, tuple[float, float]] = {}
+    for row in compared.rows:
+        name = f"{row.agency}, {row.lane.value}"
+        a, b = found.get(name, (0.0, 0.0))
+        found[name] = (a + row.a.crossings / compared.days, b + row.b.crossings / compared.days)
+    return [(name, a, b) for name, (a, b) in sorted(found.items())]
+
+
+def dry_run_folder(settings: Settings, rules: Path, directory: Path, console: Console) -> tuple[DryRun, ...]:
+    """Say what rules would have met in a history, beside the policy and the models that serve.
+
+    Parameters
+    ----------
+    settings : Settings
+    rules : Path
+        TOML file of ``[[rules]]``, and of ``[[risks]]`` where they stand on new ones; or a whole policy's folder.
+    directory : Path
+        History files.
+    console : Console
+        Shows how far it has come.
+
+    Raises
+    ------
+    ConfigurationError
+        The rules cannot be read.
+    HistoryError
+        The history cannot be read.
+    """
+    serving = _serving(settings)
+    candidate = load_policy(rules) if rules.is_dir() else policy_of(_beside(settings, rules))
+    alone = replace(serving, rules=RuleText())
+    history, champions, pairs = _made_ready(settings, (alone, candidate), directory)
+    with _progress(console) as progress:
+        chunks = lanes_of_history(history, champions, pairs, progress=progress)
+        return dry_run(chunks, candidate.rules.rules, known_results(history))
+
+
+def _beside(settings: Settings, rules: Path) -> Mapping[str, str]:
+    """Return the main file and the risks of the policy that serves, and the rules beside them."""
+    own = settings.policy_path
+    texts = policy_texts(own) if own is not None else _promoted_texts(settings)
+    main, *_ = texts
+    kept = {name: text for name, text in texts.items() if name == main or name.startswith("risks/")}
+    return kept | {f"rules/{name}": text for name, text in policy_texts(rules).items()}
+
+
+def _promoted_texts(settings: Settings) -> Mapping[str, str]:
+    try:
+        database = open_to_read(settings)
+    except NotReadyError:
+        return policy_texts()
+    try:
+        newest = SqlPolicies(database).newest()
+    finally:
+        database.close()
+    return policy_texts() if newest is None else newest.texts
+
+
+def _serving(settings: Settings) -> Policy:
+    try:
+        database = open_to_read(settings)
+    except NotReadyError:
+        return load_policy(settings.policy_path)
+    try:
+        return policy_that_serves(settings, database)
+    finally:
+        database.close()
+
+
+def _made_ready(
+    settings: Settings, policies: tuple[Policy, Policy], directory: Path
+) -> tuple[History, Mapping[str, Model], list[tuple[Policy, MatchPolicyRules]]]:
+    """Load the history, what serves, and the rules of both policies as they are matched with it."""
+    try:
+        database = open_to_read(settings)
+    except NotReadyError:  # nothing was trained here: rules alone are compared
+        return load_history(directory), {}, [(policy, MatchPolicyRules(policy)) for policy in policies]
+    tokens: EntityTokens | None = None
+    pairs = []
+    for policy in policies:
+        rules, own_tokens = rules_of(settings, database, policy)
+        tokens = own_tokens or tokens
+        pairs.append((policy, rules))
+    found, _ = load_serving(database, settings, policies[0])
+    champions = {domain: model for domain, model in found.items() if domain in policies[1].domains}
+    return load_history(directory, tokens=tokens), champions, pairs
+
+
+@contextmanager
+def _progress(console: Console) -> Iterator[Told]:
+    columns = (TextColumn("scoring"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+        task = bars.add_task("", total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)

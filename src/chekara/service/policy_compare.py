@@ -1,0 +1,177 @@
+"""What another policy would change: the same history, scored once, under two of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from chekara.data.labels import newest_inspections
+from chekara.data.sources import History
+from chekara.domain.vocabulary import Lane
+from chekara.policy.policy import Policy
+from chekara.service.lane_history import Strictness, strictest_of
+from chekara.service.score_history import PolicyLanes
+
+_LANES = tuple(sorted(Lane, key=lambda lane: lane.strictness))
+_DAY = np.timedelta64(1, "D")
+
+
+@dataclass(frozen=True, slots=True)
+class LaneCount:
+    """Crossings that one agency finds in one lane at one crossing point, under one policy.
+
+    Attributes
+    ----------
+    crossings : int
+    controlled, found : int
+        Of them: those with a control done in a domain that the agency leads there, whoever selected it, and those where
+        it was a hit. What was never controlled is unknown, not clear.
+    """
+
+    crossings: int = 0
+    controlled: int = 0
+    found: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedRow:
+    """One agency, lane and crossing point under both policies."""
+
+    crossing_point: str
+    agency: str
+    lane: Lane
+    a: LaneCount
+    b: LaneCount
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two policies over one history.
+
+    Attributes
+    ----------
+    names, digests : tuple of str
+        Of A and B.
+    crossings : int
+    days : float
+        From the first to the last of them.
+    moved : mapping of (Lane, Lane) to int
+        Crossings by their strictest lane under A and under B.
+    rows : tuple of ComparedRow
+        Where either policy asks for something; by crossing point, agency, strictest lane first.
+    """
+
+    names: tuple[str, str]
+    digests: tuple[str, str]
+    crossings: int
+    days: float
+    moved: dict[tuple[Lane, Lane], int]
+    rows: tuple[ComparedRow, ...]
+
+
+def known_results(history: History) -> pd.DataFrame:
+    """Return the controls of a history that were done: crossing, domain and whether one of them was a hit.
+
+    Parameters
+    ----------
+    history : History
+
+    Returns
+    -------
+    DataFrame
+        ``crossing_id``, ``domain``, ``found``; one row per pair.
+    """
+    inspections = history.inspections
+    if inspections.empty:
+        return pd.DataFrame({"crossing_id": [], "domain": [], "found": []}).astype({"found": bool})
+    newest = newest_inspections(inspections, inspections["known_at"].max() + pd.Timedelta(microseconds=1))
+    done = newest[newest["status"].eq("done").to_numpy(dtype=bool)]
+    found = pd.Series(done["found"].to_numpy(dtype=bool))
+    return (
+        found.groupby([done["crossing_id"].to_numpy(), done["domain"].to_numpy()])
+        .max()
+        .rename_axis(["crossing_id", "domain"])
+        .reset_index(name="found")
+    )
+
+
+def compare_policies(chunks: Iterable[PolicyLanes], policies: Sequence[Policy], results: pd.DataFrame) -> Comparison:
+    """Count what two policies ask for.
+
+    Parameters
+    ----------
+    chunks : iterable of PolicyLanes
+        Lanes under the first and the second policy.
+    policies : sequence of Policy
+        The two.
+    results : DataFrame
+        Of `known_results`.
+    """
+    moved = np.zeros((len(_LANES), len(_LANES)), dtype=np.int64)
+    asked: tuple[list[pd.DataFrame], list[pd.DataFrame]] = ([], [])
+    n, begin, end = 0, None, None
+    for chunk in chunks:
+        size = len(chunk.crossing_id)
+        strictest = [strictest_of(lanes, size) for lanes in chunk.lanes]
+        np.add.at(moved, (strictest[0], strictest[1]), 1)
+        for frames, lanes in zip(asked, chunk.lanes, strict=True):
+            frames.extend(_asked(chunk, domain, own, n) for domain, own in lanes.items())
+        n += size
+        if size:
+            begin = chunk.known_at.min() if begin is None else min(begin, chunk.known_at.min())
+            end = chunk.known_at.max() if end is None else max(end, chunk.known_at.max())
+    days = 1.0 if begin is None or end is None else max(float((end - begin) / _DAY), 1.0)
+    counts = [_counts(frames, policy, results) for frames, policy in zip(asked, policies, strict=True)]
+    rows = [
+        ComparedRow(*key, *(own.get(key, LaneCount()) for own in counts))
+        for key in sorted(set(counts[0]) | set(counts[1]), key=lambda key: (key[0], key[1], -key[2].strictness))
+    ]
+    a, b = policies
+    return Comparison(
+        names=(a.name, b.name),
+        digests=(a.digest, b.digest),
+        crossings=n,
+        days=days,
+        moved={(_LANES[i], _LANES[j]): int(moved[i, j]) for i, j in np.argwhere(moved)},
+        rows=tuple(rows),
+    )
+
+
+def _asked(chunk: PolicyLanes, domain: str, lanes: Strictness, begins: int) -> pd.DataFrame:
+    place = np.flatnonzero(lanes)
+    return pd.DataFrame(
+        {
+            "crossing": begins + place,
+            "crossing_id": chunk.crossing_id[place],
+            "crossing_point": [str(point or "") for point in chunk.crossing_point[place]],
+            "domain": domain,
+            "strictness": lanes[place],
+        }
+    )
+
+
+def _counts(
+    frames: Sequence[pd.DataFrame], policy: Policy, results: pd.DataFrame
+) -> dict[tuple[str, str, Lane], LaneCount]:
+    """Count crossings once per agency, in the strictest lane of the domains that it leads there."""
+    if not frames:
+        return {}
+    own = pd.concat(frames, ignore_index=True)
+    pairs = own[["domain", "crossing_point"]].drop_duplicates()
+    places = zip(pairs["domain"], pairs["crossing_point"], strict=True)
+    pairs["agency"] = [policy.agencies(domain, point).lead for domain, point in places]
+    own = own.merge(pairs, how="left").merge(results, how="left", on=["crossing_id", "domain"])
+    own["controlled"] = own["found"].notna()
+    own["found"] = own["found"].eq(True)
+    once = own.groupby(["crossing", "crossing_point", "agency"], as_index=False).agg(
+        {"strictness": "max", "controlled": "max", "found": "max"}
+    )
+    whole = once.groupby(["crossing_point", "agency", "strictness"])
+    table = whole.agg({"crossing": "size", "controlled": "sum", "found": "sum"})
+    return {
+        (str(point), str(agency), _LANES[int(strictness)]): LaneCount(*map(int, row))
+        for (point, agency, strictness), row in zip(table.index, table.to_numpy(), strict=True)
+    }
