@@ -6,19 +6,15 @@ promotion record in Chekara's database; MLflow's alias ``champion`` mirrors it.
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from chekara.adapters.accounts import actor_of_key
+from chekara.adapters.approver import approver_of
 from chekara.adapters.assembly import promotion_desk
 from chekara.adapters.tracking import ModelTracker
-from chekara.data.identity import canonical_name
-from chekara.domain.actor import Permission, may
-from chekara.errors import ConfigurationError, ForbiddenError
 from chekara.programs import open_console, run_program
 from chekara.settings import Settings
 
@@ -43,9 +39,7 @@ def promote(
 ) -> None:
     """Let a registered model serve."""
     settings = Settings.from_environment()
-    if not (settings.is_dev or approver_key):
-        approver_key = ask_for_key()
-    approved_by = holder_of(settings, approver_key, claimed=approver) if approver_key else approver
+    approved_by = approver_of(settings, approver_key, claimed=approver)
     tracker = ModelTracker(settings)
     with tempfile.TemporaryDirectory(prefix="chekara-") as scratch:
         registered = tracker.fetch_bundle(domain, Path(scratch), version=version, digest=digest)
@@ -58,48 +52,6 @@ def promote(
         f"approved by {promotion.approved_by} on assessment {promotion.assessment_id}.",
         highlight=False,
     )
-
-
-def ask_for_key() -> str:
-    """Ask for an approver's key on the terminal, unseen.
-
-    Raises
-    ------
-    ConfigurationError
-        There is no terminal to ask on.
-    """
-    if not sys.stdin.isatty():
-        raise ConfigurationError(
-            "a promotion outside dev needs the key of an approver",
-            where="CHEKARA_APPROVER_KEY",
-            hint="set the variable, or run it on a terminal and type the key",
-        )
-    return str(typer.prompt("Key of the approver", hide_input=True))
-
-
-def holder_of(settings: Settings, key: str, *, claimed: str) -> str:
-    """Return the name of an approver by the key.
-
-    Parameters
-    ----------
-    settings : Settings
-    key : str
-    claimed : str
-        Name that was given beside it; empty for none.
-
-    Raises
-    ------
-    UnauthenticatedError
-        Nobody holds the key, or it was revoked.
-    ForbiddenError
-        The key is no approver's, or a test key, or another person's than was claimed.
-    """
-    actor = actor_of_key(settings, key.strip())
-    if actor.is_test or not may(actor, Permission.PROMOTE_MODEL):
-        raise ForbiddenError("the key is not that of an approver", where="approver", hint="use a key of that role")
-    if claimed and canonical_name(claimed) != canonical_name(actor.holder):
-        raise ForbiddenError("the key is another person's", where="--approver", hint="leave the name out")
-    return actor.holder
 
 
 def main() -> None:
