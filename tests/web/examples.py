@@ -8,10 +8,13 @@ from typing import Any
 from chekara.domain.actor import Actor
 from chekara.domain.crossing import Crossing
 from chekara.domain.decision import Action, Decision, DomainScore, ModelIdentity, Notice, Reason
+from chekara.domain.inspection import Inspection
+from chekara.domain.referral import Referral, ReferralStep, Step
 from chekara.domain.review import Review
 from chekara.domain.vocabulary import Lane, ReviewAction, Role
-from chekara.service.records import Chain, DecisionRecord
+from chekara.service.records import Chain, DecisionRecord, InspectionRecord
 from chekara.web.pages import Frame
+from chekara.web.together import SinceThen
 
 SCORED_AT = datetime(2026, 11, 24, 5, 7, tzinfo=UTC)
 ANALYST = Actor("k1", "A. Sydykova", "customs", Role.ANALYST)
@@ -164,6 +167,58 @@ def review(action: ReviewAction = ReviewAction.OVERRIDE, reason: str = "Weighed 
         reason=reason,
         reviewed_at=SCORED_AT + timedelta(minutes=20),
     )
+
+
+def referral(*steps: ReferralStep, reason: str = "Frame number looks altered", **changes: Any) -> Referral:
+    """Return a referral of the case to customs, opened just after it was scored."""
+    values: dict[str, Any] = {
+        "referral_id": "f-1",
+        "decision_id": "d-4217",
+        "crossing_id": "2026-TRG-004217",
+        "crossing_point": "TORUGART",
+        "from_agency": "internal_affairs",
+        "asked_agency": "customs",
+        "domain": "revenue_fraud",
+        "reason": reason,
+        "opened_by": "B. Isakov",
+        "opened_at": SCORED_AT + timedelta(minutes=20),
+        "answer_by": SCORED_AT + timedelta(minutes=80),
+        "steps": steps,
+    }
+    return Referral(**{**values, **changes})
+
+
+def step(kind: Step, minutes: int, **changes: Any) -> ReferralStep:
+    """Return a step, so many minutes after the scoring; one of a person has agency, officer and reason."""
+    at = SCORED_AT + timedelta(minutes=minutes)
+    if kind is Step.REROUTED:
+        return ReferralStep(step=kind, at=at, to_agency="border_service", due_at=at + timedelta(hours=1))
+    due_at = at + timedelta(days=1) if kind is Step.ACCEPTED else None
+    values: dict[str, Any] = {"agency": "customs", "officer": "A. Sydykova", "reason": "Our shift", "due_at": due_at}
+    return ReferralStep(step=kind, at=at, **{**values, **changes})
+
+
+def inspected(found: bool = True, **details: Any) -> InspectionRecord:
+    """Return a result of a control of the case."""
+    at = SCORED_AT + timedelta(hours=1)
+    inspection = Inspection(
+        inspection_id="i-1",
+        revision=0,
+        crossing_id="2026-TRG-004217",
+        domain="revenue_fraud",
+        inspected_at=at,
+        known_at=at,
+        found=found,
+        details=details,
+    )
+    return InspectionRecord(
+        inspection=inspection, chain=Chain.LIVE, position=4300, recorded_by="customs", received_at=at
+    )
+
+
+def since(minutes: int = 60, **changes: Any) -> SinceThen:
+    """Return what happened to the case since, so many minutes after the scoring."""
+    return SinceThen(now=SCORED_AT + timedelta(minutes=minutes), **changes)
 
 
 def frame(language: str = "en", *, is_signed_in: bool = True) -> Frame:

@@ -41,7 +41,7 @@ class NoEvidence:
 
 def case(actor: Actor = examples.ANALYST, language: str = "en", **changes: object) -> CasePage:
     record = examples.record(**changes)  # type: ignore[arg-type]  # any field of a record
-    return build_case(record, (examples.review(),), actor, None, frame=examples.frame(language))
+    return build_case(record, (examples.review(),), actor, None, frame=examples.frame(language), since=examples.since())
 
 
 def test_recommendation_and_main_reason_stand_first() -> None:
@@ -164,7 +164,7 @@ def test_an_inspector_is_told_no_size_either() -> None:
     )
     for role, is_told in ((Role.ANALYST, True), (Role.INSPECTOR, False)):
         actor = dataclasses.replace(examples.ANALYST, role=role)
-        (panel,) = build_case(sized, (), actor, None, frame=examples.frame()).domains
+        (panel,) = build_case(sized, (), actor, None, frame=examples.frame(), since=examples.since()).domains
         assert (panel.likelihood is not None and panel.likelihood.amount is not None) == is_told
         page = build_queue(
             DecisionPage((sized,), None),

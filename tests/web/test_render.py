@@ -12,7 +12,10 @@ import pytest
 
 import chekara.web
 from chekara import messages
+from chekara.domain.referral import Step
 from chekara.domain.vocabulary import Lane, ReviewAction
+from chekara.service.delayed import DelayedRelease
+from chekara.service.overdue import OverdueShare
 from chekara.service.records import DecisionPage
 from chekara.web import pages
 from chekara.web.case import build_case
@@ -20,6 +23,7 @@ from chekara.web.pages import ErrorPage, SignInPage
 from chekara.web.queue import QueueFilter, build_queue
 from chekara.web.render import Page, render, template_name
 from chekara.web.review_form import build_form
+from chekara.web.together import SinceThen, build_agencies
 from tests.web import examples
 
 TEMPLATES = Path(chekara.web.__file__).parent / "templates"
@@ -45,10 +49,32 @@ def all_pages(language: str, text: str = "T-shirts") -> list[Page]:
             frame=frame,
             now=NOW,
         ),
-        build_case(record, reviews, examples.ANALYST, form, frame=frame, just_reviewed=True),
-        build_case(record, (), examples.INSPECTOR, None, frame=frame),
-        build_case(examples.record(superseded_by="d-5000"), (), examples.ANALYST, None, frame=frame),
+        build_case(record, reviews, examples.ANALYST, form, frame=frame, since=everything(text), just_reviewed=True),
+        build_case(record, (), examples.INSPECTOR, None, frame=frame, since=examples.since()),
+        build_case(
+            examples.record(superseded_by="d-5000"), (), examples.ANALYST, None, frame=frame, since=examples.since()
+        ),
+        build_agencies((OverdueShare(text, 7, 2, 1), OverdueShare("customs", 0, 0, 3)), frame=frame),
+        build_agencies((), frame=frame),
     ]
+
+
+def everything(text: str) -> SinceThen:
+    """Everything that can have happened to a case, with ``text`` wherever somebody wrote."""
+    accepted = examples.step(Step.ACCEPTED, 30, reason=text, officer=text)
+    closed = examples.step(Step.CLOSED, 50, reason=text, result="confirmed")
+    return examples.since(
+        referrals=(
+            examples.referral(reason=text, referral_id=text),
+            examples.referral(accepted, referral_id="f-2"),
+            examples.referral(accepted, closed, referral_id="f-3", opened_by=text),
+            examples.referral(examples.step(Step.REROUTED, 90), referral_id="f-4"),
+            examples.referral(examples.step(Step.DECLINED, 30), referral_id="f-5"),
+        ),
+        delay=DelayedRelease("customs", NOW, "referral", None),
+        results=(examples.inspected(), examples.inspected(found=False), examples.inspected(status="not_done")),
+        problem=(text, text),
+    )
 
 
 class Outline(HTMLParser):

@@ -212,6 +212,39 @@ def test_review_needs_a_reason_and_is_then_shown(analyst: Browser) -> None:
     assert not any(_found_on_some_page(analyst, f"/queue?lane={lane}", path) for lane in lanes), "reviewed: not waiting"
 
 
+def test_a_referral_is_answered_on_the_page(server: Server, analyst: Browser) -> None:
+    decision = scored(server)
+    path = f"/cases/{decision['decision_id']}"
+    refer = {"action": "refer", "to": "internal_affairs", "reason": "Frame number looks altered"}
+    analyst.post(f"{path}/review", {"csrf_token": token_of(analyst.get(path)), **refer})
+    assert "waits for an answer" in text_of(analyst.get(path))
+    assert "/referrals/" not in analyst.get(path).body.decode(), "who asks has nothing to answer"
+    other = Browser(server)
+    other.sign_in("analyst:internal_affairs")
+    page = other.get(path)
+    (target,) = re.findall(rf'action="({path}/referrals/[^"]+)"', page.body.decode())
+    sent = {"csrf_token": token_of(page), "action": "accept", "reason": "Our shift takes it over"}
+    silent = other.post(target, sent | {"reason": "..."})
+    assert (silent.status, "waits for an answer" in text_of(silent)) == (422, True)
+    assert analyst.post(target, sent | {"csrf_token": token_of(analyst.get(path))}).status == 403
+    assert other.post(target, sent, Sec_Fetch_Site="cross-site").status == 403
+    accepted = other.post(target, sent)
+    assert (accepted.status, header(accepted, "location")) == (303, f"{path}#referrals")
+    assert other.post(target, sent).status == 409
+    assert "Our shift takes it over" in text_of(analyst.get(path))
+    assert other.post(f"{path}/referrals/%27", sent).status == 404
+
+
+def test_supervisors_see_how_agencies_keep_their_deadlines(server: Server, analyst: Browser) -> None:
+    assert analyst.get("/agencies").status == 403
+    assert "/agencies" not in analyst.get("/queue").body.decode()
+    supervisor = Browser(server)
+    supervisor.sign_in("supervisor")
+    assert 'href="/agencies"' in supervisor.get("/queue").body.decode()
+    page = supervisor.get("/agencies")
+    assert (page.status, "How agencies keep their deadlines" in text_of(page)) == (200, True)
+
+
 def test_cross_site_forged_and_foreign_forms_change_nothing(analyst: Browser) -> None:
     path = f"/cases/{scored(analyst.server)['decision_id']}"
     token = token_of(analyst.get(path))

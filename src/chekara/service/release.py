@@ -62,7 +62,7 @@ def what_holds(
     others = [review for agency, review in newest.items() if agency != delay.agency]
     if any(one.action is ReviewAction.DELAY and one.until is not None and one.until > now for one in others):
         return "delay"
-    done = {one.inspection.domain for one in results if one.inspection.details.get("status", "done") == "done"}
+    done = {one.inspection.domain for one in results if one.inspection.is_done}
     let_go = {agency for agency, review in newest.items() if _lets_go(review)} | (
         {delay.agency} if is_same_decision else set()
     )

@@ -17,6 +17,7 @@ from chekara.web.declaration import header_facts, item_facts
 from chekara.web.likelihood import likelihood_of
 from chekara.web.pages import CasePage, DomainPanel, Fact, Frame, ReasonLine, ReviewForm, ReviewLine, Task
 from chekara.web.queue import case_link
+from chekara.web.together import SinceThen, control_line, delay_line, referral_lines, result_lines
 from chekara.web.waterfall import build_waterfall, known_of, strongest_factor
 from chekara.web.words import named, warning_texts
 
@@ -44,6 +45,7 @@ def build_case(
     form: ReviewForm | None,
     *,
     frame: Frame,
+    since: SinceThen,
     just_reviewed: bool = False,
 ) -> CasePage:
     """Build the case's page.
@@ -57,6 +59,8 @@ def build_case(
     form : ReviewForm or None
         None where the reader may not review.
     frame : Frame
+    since : SinceThen
+        Referrals, a delayed release, results.
     just_reviewed : bool
 
     Returns
@@ -68,7 +72,7 @@ def build_case(
     items = item_facts(record.crossing, (score.item_no for score in own_scores(record, actor)), language)
     hidden = len(record.crossing.items) - len(items)
     main = panels[0] if panels else None
-    reviews = tuple(reviews)
+    reviews, told = tuple(reviews), decision.decided_elsewhere
     return CasePage(
         frame=frame,
         decision_id=decision.decision_id,
@@ -76,12 +80,25 @@ def build_case(
         revision=str(decision.revision),
         lane=decision.lane.value,
         lane_label=messages.text(f"lane.{decision.lane}", language),
-        lane_meaning=messages.text(f"lane.{decision.lane}.meaning", language),
+        lane_meaning=messages.text(f"lane.{decision.lane}.meaning", language) if told is None else None,
+        kind=messages.text("page.case.recommended" if told is None else "page.case.elsewhere.would", language),
+        applied=None
+        if told is None
+        else messages.text(
+            "page.case.elsewhere.applied",
+            language,
+            lane=messages.text(f"lane.{told.lane}", language),
+            when=messages.instant(told.at, language),
+        ),
         headline=f"{main.title}: {_lower_first(main.likelihood.probability)}" if main and main.likelihood else None,
         main_reason=main.reasons_for[0].sentence if main and main.reasons_for else None,
         scored_at=messages.instant(decision.scored_at, language),
         crossing_point=decision.crossing_point,
+        control=control_line(record, actor, language),
         tasks=tuple(_task(action, actor, language) for action in own_actions(record, actor)),
+        delay=delay_line(since.delay, since.now, language),
+        referrals=referral_lines(since, actor, language),
+        results=result_lines(since.results, language),
         decided_elsewhere=_elsewhere(record, actor, reviews, language),
         warnings=warning_texts(own_warnings(record, actor), language),
         domains=panels,

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from chekara.web.lines import AgencyRow, Choice, ControlLine, DelayLine, ReferralLine, ResultLine
+
 
 @dataclass(frozen=True, slots=True)
 class Frame:
@@ -24,6 +26,8 @@ class Frame:
         Who is signed in, in words; None on pages that anybody may see.
     is_test : bool
         Signed in with a test key: everything goes to a separate log.
+    may_see_agencies : bool
+        Whether the way to the supervisors' page is shown.
     currency : str
         What amounts are in, by the policy; empty where a page tells none.
     is_without_models : bool
@@ -39,6 +43,7 @@ class Frame:
     is_test: bool = False
     currency: str = ""
     is_without_models: bool = False
+    may_see_agencies: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,21 +80,6 @@ class ErrorPage:
     status: int
     title: str
     message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """One option of a list.
-
-    Attributes
-    ----------
-    value, label : str
-    is_chosen : bool
-    """
-
-    value: str
-    label: str
-    is_chosen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,6 +326,14 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
+class AgenciesPage:
+    """How often agencies missed the deadlines of referrals, the one that misses most first; for supervisors."""
+
+    frame: Frame
+    rows: tuple[AgencyRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ReviewLine:
     """One review that was recorded."""
 
@@ -377,13 +375,26 @@ class CasePage:
     ----------
     frame : Frame
     decision_id, crossing_id, revision : str
-    lane, lane_label, lane_meaning : str
+    lane, lane_label : str
+    lane_meaning : str or None
+        None where the crossing has left.
+    kind : str
+        What the lane is: a recommendation, or what would have been one.
+    applied : str or None
+        What was done where the crossing has left.
     headline : str or None
         How likely what is, in one sentence; None where the reader is shown no score.
     main_reason : str or None
         The strongest reason of that domain.
     scored_at, crossing_point : str
+    control : ControlLine or None
+        Where several agencies act on the crossing.
     tasks : tuple of Task
+    delay : DelayLine or None
+    referrals : tuple of ReferralLine
+        Newest first.
+    results : tuple of ResultLine
+        Oldest first.
     decided_elsewhere : tuple of Fact
         What was decided while the service could not be reached; empty where nothing was.
     warnings : tuple of str
@@ -410,12 +421,18 @@ class CasePage:
     revision: str
     lane: str
     lane_label: str
-    lane_meaning: str
+    lane_meaning: str | None
+    kind: str
+    applied: str | None
     headline: str | None
     main_reason: str | None
     scored_at: str
     crossing_point: str
+    control: ControlLine | None
     tasks: tuple[Task, ...]
+    delay: DelayLine | None
+    referrals: tuple[ReferralLine, ...]
+    results: tuple[ResultLine, ...]
     decided_elsewhere: tuple[Fact, ...]
     warnings: tuple[str, ...]
     domains: tuple[DomainPanel, ...]

@@ -13,7 +13,8 @@ from chekara.domain.vocabulary import Lane, Role
 from chekara.service.records import DecisionFilter, DecisionPage, DecisionRecord
 from chekara.service.visibility import own_actions, own_scores
 from chekara.web.likelihood import likelihood_of
-from chekara.web.pages import Choice, Frame, QueuePage, QueueRow
+from chekara.web.lines import Choice
+from chekara.web.pages import Frame, QueuePage, QueueRow
 from chekara.web.words import named
 
 ROWS_PER_PAGE = 25
@@ -108,13 +109,15 @@ def _row(record: DecisionRecord, actor: Actor, frame: Frame, now: datetime) -> Q
     main = next(iter(own_scores(record, actor)), None)
     task = next((action for action in own_actions(record, actor) if action.agency == actor.agency), None)
     is_shown_scores = actor.role is not Role.INSPECTOR
+    is_referred = any(actor.agency in agencies for agencies in record.referred.values())
+    control = None if task is None else messages.text(task.control, language)
     words = likelihood_of(main, language, frame.currency) if main is not None and is_shown_scores else None
     return QueueRow(
         link=case_link(decision.decision_id),
         crossing_id=decision.crossing_id,
         lane=decision.lane.value,
         lane_label=messages.text(f"lane.{decision.lane}.short", language),
-        control=None if task is None else messages.text(task.control, language),
+        control=messages.text("page.queue.referred", language) if control is None and is_referred else control,
         domain=None if main is None else named("domain", main.domain, language),
         likelihood=None if words is None else words.short,
         size=None if words is None else words.amount_short,

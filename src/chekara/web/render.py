@@ -9,9 +9,9 @@ from typing import TypeAlias
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from chekara import messages
-from chekara.web.pages import CasePage, ErrorPage, QueuePage, SignInPage
+from chekara.web.pages import AgenciesPage, CasePage, ErrorPage, QueuePage, SignInPage
 
-Page: TypeAlias = SignInPage | QueuePage | CasePage | ErrorPage
+Page: TypeAlias = SignInPage | QueuePage | CasePage | AgenciesPage | ErrorPage
 
 
 def render(page: Page) -> str:
@@ -21,7 +21,7 @@ def render(page: Page) -> str:
 
     Parameters
     ----------
-    page : SignInPage, QueuePage, CasePage or ErrorPage
+    page : SignInPage, QueuePage, CasePage, AgenciesPage or ErrorPage
         ``CasePage`` is rendered by ``case.html``, ``SignInPage`` by ``sign_in.html``.
     """
     language = page.frame.language

@@ -12,7 +12,8 @@ from chekara import messages
 from chekara.domain.vocabulary import Lane, ReviewAction
 from chekara.service.review import LONGEST_DELAY, ReviewRequest
 from chekara.service.words import has_words
-from chekara.web.pages import Choice, ReviewForm
+from chekara.web.lines import Choice
+from chekara.web.pages import ReviewForm
 from chekara.web.words import named
 
 Word = TypeVar("Word", Lane, ReviewAction)

@@ -18,22 +18,26 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from chekara import messages
+from chekara.adapters.joint_action import JointAction
 from chekara.api.body import read_body
+from chekara.api.fields import may_be_id
 from chekara.domain.actor import Actor, Permission, may, sees_domain
 from chekara.domain.review import Review
 from chekara.errors import ChekaraError, ForbiddenError, InvalidRequestError, NotFoundError, UnauthenticatedError
 from chekara.policy import Policy
 from chekara.service.agency_mode import SetAgencyMode
-from chekara.service.records import DecisionFilter, DecisionPage, DecisionRecord
+from chekara.service.records import Chain, DecisionFilter, DecisionPage, DecisionRecord, InspectionRecord
+from chekara.service.referral import no_such_referral
 from chekara.service.review import ReviewRequest
 from chekara.settings import Settings
 from chekara.web.case import build_case, may_review
 from chekara.web.guard import PAGE_HEADERS, is_same_origin, own_path
-from chekara.web.pages import ErrorPage, Frame, SignInPage
+from chekara.web.pages import CasePage, ErrorPage, Frame, SignInPage
 from chekara.web.queue import QueueFilter, build_queue, case_link
 from chekara.web.review_form import FormLimits, build_form, parse_review
 from chekara.web.sessions import Session, Sessions, load_session_secret
-from chekara.web.visits import KeyHolders, Visit, open_visit
+from chekara.web.together import SinceThen, build_agencies, parse_answer
+from chekara.web.visits import KeyHolders, Visit, open_visit, sees_agencies
 
 FORM: Final = "application/x-www-form-urlencoded"
 FORM_BYTES: Final = 64 * 1024
@@ -56,6 +60,10 @@ class Reading(Protocol):
         """Return the reviews of a decision, oldest first."""
         ...
 
+    def results(self, actor: Actor, record: DecisionRecord) -> tuple[InspectionRecord, ...]:
+        """Return the results of a decision's crossing that the actor may see."""
+        ...
+
 
 class Workbench(Protocol):
     """What pages need of ``chekara.adapters.assembly.House``."""
@@ -73,6 +81,11 @@ class Workbench(Protocol):
     @property
     def review(self) -> Callable[[Actor, ReviewRequest], Review]:
         """The use case that records a review."""
+        ...
+
+    @property
+    def joint(self) -> JointAction:
+        """Referrals, delays, and how deadlines are kept."""
         ...
 
     @property
@@ -111,6 +124,8 @@ def mount_pages(app: FastAPI, house: Workbench, settings: Settings) -> None:
     router.add_api_route("/queue", pages.queue, methods=["GET"])
     router.add_api_route("/cases/{decision_id}", pages.case, methods=["GET"])
     router.add_api_route("/cases/{decision_id}/review", pages.review, methods=["POST"])
+    router.add_api_route("/cases/{decision_id}/referrals/{referral_id}", pages.answer, methods=["POST"])
+    router.add_api_route("/agencies", pages.agencies, methods=["GET"])
     app.include_router(router)
     app.mount("/static", _PageFiles(directory=str(files("chekara.web") / "static")))
     app.add_api_route("/{path:outside_api}", pages.unknown, methods=["GET"], include_in_schema=False)
@@ -156,6 +171,15 @@ def _page_route(pages: _Pages) -> type[APIRoute]:
             return handle_page
 
     return PageRoute
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A decision, what was done with it, and what happened since."""
+
+    record: DecisionRecord
+    reviews: tuple[Review, ...]
+    since: SinceThen
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,23 +241,53 @@ class _Pages:
     async def case(self, request: Request, decision_id: str) -> Response:
         visit = await self._visit(request)
         actor = visit.require(Permission.READ_DECISION)
-        record, reviews = await run_in_threadpool(self._case_of, actor, decision_id)
-        form = build_form(self._referrals(actor), visit.language) if may_review(record, actor) else None
-        just_reviewed = "reviewed" in request.query_params and any(r.agency == actor.agency for r in reviews)
-        frame = self._frame(visit)
-        return visit.answer(build_case(record, reviews, actor, form, frame=frame, just_reviewed=just_reviewed))
+        found = await run_in_threadpool(self._case_of, actor, decision_id)
+        just_reviewed = "reviewed" in request.query_params and any(r.agency == actor.agency for r in found.reviews)
+        page = self._case_page(visit, actor, found, frame=self._frame(visit), just_reviewed=just_reviewed)
+        return visit.answer(page)
+
+    def _case_page(
+        self, visit: Visit, actor: Actor, found: _Case, *, frame: Frame, just_reviewed: bool = False
+    ) -> CasePage:
+        form = build_form(self._referrals(actor), visit.language) if may_review(found.record, actor) else None
+        return build_case(
+            found.record, found.reviews, actor, form, frame=frame, since=found.since, just_reviewed=just_reviewed
+        )
 
     async def review(self, request: Request, decision_id: str) -> Response:
         visit, sent = await self._own_form(request)
         actor = visit.require(Permission.REVIEW)
-        record, reviews = await run_in_threadpool(self._case_of, actor, decision_id)
+        found = await run_in_threadpool(self._case_of, actor, decision_id)
         limits = FormLimits(self._referrals(actor), self.reason_characters, datetime.now(UTC))
-        wanted, form = parse_review(record.decision.decision_id, sent, limits, visit.language)
+        wanted, form = parse_review(found.record.decision.decision_id, sent, limits, visit.language)
         if wanted is None:
             frame = self._frame(visit, case_link(decision_id))
-            return visit.answer(build_case(record, reviews, actor, form, frame=frame), InvalidRequestError.status)
+            page = build_case(found.record, found.reviews, actor, form, frame=frame, since=found.since)
+            return visit.answer(page, InvalidRequestError.status)
         await run_in_threadpool(self.house.review, actor, wanted)
         return visit.go_to(f"{case_link(decision_id)}?reviewed=1")
+
+    async def answer(self, request: Request, decision_id: str, referral_id: str) -> Response:
+        visit, sent = await self._own_form(request)
+        actor = visit.require(Permission.REVIEW)
+        if not may_be_id(referral_id):
+            raise no_such_referral()
+        wanted, problem = parse_answer(referral_id, sent, self.reason_characters, visit.language)
+        if wanted is not None:
+            await run_in_threadpool(self.house.joint.answer, actor, wanted)
+            return visit.go_to(f"{case_link(decision_id)}#referrals")
+        found = await run_in_threadpool(self._case_of, actor, decision_id)
+        told = replace(found, since=replace(found.since, problem=(referral_id, problem)))
+        page = self._case_page(visit, actor, told, frame=self._frame(visit, case_link(decision_id)))
+        return visit.answer(page, InvalidRequestError.status)
+
+    async def agencies(self, request: Request) -> Response:
+        visit = await self._visit(request)
+        actor = visit.require(Permission.READ_REFERRALS)
+        if not sees_agencies(actor):
+            raise ForbiddenError("only supervisors see how agencies keep their deadlines")
+        shares = await run_in_threadpool(self.house.joint.overdue, Chain.of(actor))
+        return visit.answer(build_agencies(shares, frame=visit.frame()))
 
     async def unknown(self, request: Request, path: str) -> Response:
         error = NotFoundError("there is nothing under this path")
@@ -273,11 +327,19 @@ class _Pages:
             return None
         return actor if may(actor, Permission.SIGN_IN) else None
 
-    def _case_of(self, actor: Actor, decision_id: str) -> tuple[DecisionRecord, tuple[Review, ...]]:
+    def _case_of(self, actor: Actor, decision_id: str) -> _Case:
         if not _is_plain(decision_id):
             raise NotFoundError("no such decision")
-        record = self.house.read.decision(actor, decision_id)
-        return record, self.house.read.reviews(actor, decision_id)
+        read, joint = self.house.read, self.house.joint
+        record = read.decision(actor, decision_id)
+        reviews = read.reviews(actor, decision_id)
+        since = SinceThen(
+            now=joint.referrals.now,
+            referrals=joint.referrals.of_decision(actor, record),
+            delay=joint.delays(record, reviews),
+            results=read.results(actor, record),
+        )
+        return _Case(record, reviews, since)
 
     def _domains_of(self, actor: Actor) -> tuple[str, ...]:
         """Return the domains that the reader's agency sees at some place."""

@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from chekara import messages
 from chekara.domain.actor import Actor, Permission, may
+from chekara.domain.vocabulary import Role
 from chekara.errors import ForbiddenError, UnauthenticatedError
 from chekara.web.guard import PAGE_HEADERS, is_loopback_http
 from chekara.web.pages import Frame, SignInPage
@@ -40,6 +41,11 @@ class KeyHolders(Protocol):
     def is_session_ended(self, session: str) -> bool:
         """Whether a session was signed out."""
         ...
+
+
+def sees_agencies(actor: Actor) -> bool:
+    """Whether the reader is shown how agencies keep their deadlines."""
+    return actor.role is Role.SUPERVISOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +100,16 @@ class Visit:
         if actor is None:
             return Frame(language, path, token)
         agency, role = named("agency", actor.agency, language), named("role", actor.role, language)
-        return Frame(language, path, token, actor.holder, agency, role, actor.is_test)
+        return Frame(
+            language,
+            path,
+            token,
+            actor.holder,
+            agency,
+            role,
+            actor.is_test,
+            may_see_agencies=sees_agencies(actor),
+        )
 
     def answer(self, page: Page, status: int = 200) -> Response:
         """Render a page, with the session's idle time started anew."""
