@@ -171,7 +171,8 @@ def open_house(
         take_up_models()
     lots = LotBook(database, settings)
     seeds = ServingSeeds(lots)
-    draw = DrawFromSeeds(policy, seeds.of, FindAreas(policy))
+    areas = FindAreas(policy)
+    draw = DrawFromSeeds(policy, seeds.of, areas)
     results = RuleResults(database, policy.rules.rules)
     rules = MatchPolicyRules(policy, lists=SqlWatchLists(database), suspended=results.suspended)
     capacity = _meter(policy, database, clock)
@@ -184,7 +185,7 @@ def open_house(
         ranks=ranks,
         profiles=profiles,
         grounds=GatherGrounds(
-            rules=rules, lots=draw, laid=rules.laid, capacity=capacity, without_models=set_mode.stopped
+            rules=rules, lots=draw, laid=rules.laid + areas.laid, capacity=capacity, without_models=set_mode.stopped
         ),
         clock=clock,
     )
