@@ -19,6 +19,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from chekara.errors import ConfigurationError
 from chekara.policy.patterns import compile_pattern
+from chekara.policy.telling import keys_of, prefixes_of
 
 Kind = Literal["number", "text", "boolean"]
 Row: TypeAlias = Mapping[str, Any]
@@ -232,8 +233,8 @@ class _Compiler:
             read=found.read,
             names=frozenset(self._names),
             is_header=bool(self._names) and all(own.is_header for own in self._names.values()),
-            keys=_keys(node),
-            prefixes=_prefixes(node),
+            keys=keys_of(node),
+            prefixes=prefixes_of(node),
         )
 
     def _typed(self, node: ast.expr) -> _Typed:
@@ -434,23 +435,3 @@ def _compared(compare: Callable[[Any, Any], bool], left: Read, right: Read) -> R
         return None if a is None or b is None else compare(a, b)
 
     return read
-
-
-def _keys(node: ast.expr) -> tuple[str, frozenset[str]] | None:
-    """Return a name and the texts one of which it must be, where a condition says just that."""
-    match node:
-        case ast.Compare(left=ast.Name(id=name), ops=[ast.Eq()], comparators=[ast.Constant(value=str(word))]):
-            return name, frozenset([word])
-        case ast.Compare(left=ast.Name(id=name), ops=[ast.In()], comparators=[ast.List() | ast.Tuple() | ast.Set()]):
-            listed = node.comparators[0]
-            words = [one.value for one in getattr(listed, "elts", ()) if isinstance(one, ast.Constant)]
-            if words and all(isinstance(word, str) for word in words):
-                return name, frozenset(map(str, words))
-    return None
-
-
-def _prefixes(node: ast.expr) -> tuple[str, frozenset[str]] | None:
-    match node:
-        case ast.Call(func=ast.Name(id="starts_with"), args=[ast.Name(id=name), *words]):
-            return name, frozenset(str(word.value) for word in words if isinstance(word, ast.Constant))
-    return None

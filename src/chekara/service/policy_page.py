@@ -111,8 +111,8 @@ def comparison_page(compared: Comparison, picture: str | None) -> str:
         lines.append(f"| {' | '.join(cells)} |")
     lines += [
         "",
-        "Lanes are as they would have gone live, without draws of the lot and without budgets: these depend on what is",
-        "done. An agency counts a crossing once, in the strictest lane of its domains. Known: controls that were done",
+        "Lanes are as they would have gone live, budgets among them, without draws of the lot.",
+        "An agency counts a crossing once, in the strictest lane of its domains. Known: controls that were done",
         "then, whoever selected them; what was never controlled is unknown.",
     ]
     return "\n".join(lines) + "\n"
