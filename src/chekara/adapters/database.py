@@ -22,12 +22,14 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from chekara.adapters.migrate import bring_up_to_date
 from chekara.adapters.tables import guards
+from chekara.adapters.wal_drain import WalDrain
 from chekara.errors import ConfigurationError, LogUnavailableError
 from chekara.settings import Settings
 
 BUSY_TIMEOUT_MS = 5_000
 CACHE_KIB = 16 * 1024
-CHECKPOINT_PAGES = 4_000
+CHECKPOINT_PAGES = 16_000
+"""From here on a commit itself begins the write-ahead log anew; `WalDrain` has moved nearly all of it by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +39,12 @@ class Database:
     Attributes
     ----------
     engine : sqlalchemy.Engine
+    drain : WalDrain
+        Moves what was committed into the database file.
     """
 
     engine: Engine
+    drain: WalDrain
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -67,6 +72,7 @@ class Database:
                 transaction = connection.begin()
             with transaction:
                 yield connection
+        self.drain.wake()
 
     def missing_guards(self) -> frozenset[str]:
         """Return the append-only triggers that somebody took away, or put another in the place of."""
@@ -77,6 +83,7 @@ class Database:
 
     def close(self) -> None:
         """Close all connections."""
+        self.drain.stop()
         self.engine.dispose()
 
 
@@ -134,7 +141,7 @@ def open_database(settings: Settings) -> Database:
     engine = create_engine(_sqlite_url(settings.database_url), hide_parameters=True)
     event.listen(engine, "connect", _set_pragmas)
     event.listen(engine, "begin", _begin)
-    database = Database(engine)
+    database = Database(engine, WalDrain(engine))
     bring_up_to_date(database)
     return database
 

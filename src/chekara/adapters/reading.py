@@ -11,6 +11,7 @@ from sqlalchemy.engine import make_url
 from chekara.adapters.bundle_store import BundleStore, ServingChampions
 from chekara.adapters.database import Database
 from chekara.adapters.promotions import SqlPromotions
+from chekara.adapters.wal_drain import WalDrain
 from chekara.errors import NotReadyError
 from chekara.modelling.model import Model
 from chekara.policy.policy import Policy
@@ -43,7 +44,7 @@ def open_to_read(settings: Settings) -> Database:
     how = "mode=ro&immutable=1" if is_quiet else "mode=ro"
     engine = create_engine(f"sqlite:///file:{path.resolve()}?{how}&uri=true", hide_parameters=True)
     event.listen(engine, "connect", lambda connection, _record: connection.execute("PRAGMA query_only = ON"))
-    return Database(engine)
+    return Database(engine, WalDrain(engine))
 
 
 def load_serving(database: Database, settings: Settings, policy: Policy) -> tuple[Mapping[str, Model], tuple[str, ...]]:

@@ -1,0 +1,56 @@
+"""What was committed reaches the database file without another commit, and closing ends the thread that moves it."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import threading
+import time
+from contextlib import closing, suppress
+from pathlib import Path
+
+from chekara.adapters.database import open_database
+from chekara.settings import Settings
+
+DEADLINE_SECONDS = 20.0
+
+
+def names_in_file_alone(database: Path, scratch: Path) -> list[str]:
+    """Read the database file as if its write-ahead log were lost."""
+    copy = scratch / "alone.db"
+    shutil.copyfile(database, copy)
+    with (
+        suppress(sqlite3.DatabaseError),  # not all of it is there yet
+        closing(sqlite3.connect(f"file:{copy}?immutable=1", uri=True)) as connection,
+    ):
+        return [name for (name,) in connection.execute("SELECT digest FROM name_lists ORDER BY digest")]
+    return []
+
+
+def test_commits_are_moved_while_nobody_commits(tmp_path: Path) -> None:
+    settings = Settings.from_environment({"CHEKARA_HOME": str(tmp_path)})
+    database = open_database(settings)
+    try:
+        for digest in ("one", "two"):
+            with database.writing() as connection:
+                connection.exec_driver_sql("INSERT INTO name_lists VALUES (?, ?)", (digest, b"[]"))
+        file = Path(str(database.engine.url.database))
+        give_up_at = time.monotonic() + DEADLINE_SECONDS
+        while names_in_file_alone(file, tmp_path) != ["one", "two"]:
+            assert time.monotonic() < give_up_at, "what was committed stays in the write-ahead log"
+            time.sleep(0.05)
+    finally:
+        database.close()
+    assert not [thread for thread in threading.enumerate() if thread is database.drain._thread]
+
+
+def test_who_only_reads_starts_no_thread(tmp_path: Path) -> None:
+    database = open_database(Settings.from_environment({"CHEKARA_HOME": str(tmp_path)}))
+    database.close()
+    again = open_database(Settings.from_environment({"CHEKARA_HOME": str(tmp_path)}))
+    try:
+        with again.reading() as connection:
+            connection.exec_driver_sql("SELECT 1").scalar()
+        assert again.drain._thread is None
+    finally:
+        again.close()
