@@ -161,7 +161,10 @@ def _reason(
 
 def _plain(value: object) -> Value:
     """Turn a cell of a feature column into what JSON and people can hold: no NaN, no float32 tail of digits."""
-    return value if value is None or isinstance(value, str) else _shortened(float(value))  # type: ignore[arg-type]
+    if value is None or isinstance(value, str):
+        return value
+    number = float(value)  # type: ignore[arg-type]  # what is not text in a feature column is a number
+    return _shortened(number) if number else number  # two zeros are one key
 
 
 @lru_cache(maxsize=16_384)
@@ -327,15 +330,19 @@ def _shown_code(name: str, code: str, language: str) -> str:
 
 
 def _what_is_said(reason: Reason, language: str, item: Item | None) -> str:
-    name, given = reason.feature, reason.value
+    group = _group_meant(reason, language, item)
+    return _said(reason.feature, reason.value, reason.expected, "ratio" in reason.evidence, group, language)
+
+
+@lru_cache(maxsize=16_384)
+def _said(name: str, given: Value, usual: Value, is_compared: bool, group: str | None, language: str) -> str:
+    """Say a value and what is usual: zeros, ones and codes come again and again."""
     is_text = None if given is None else isinstance(given, str)
-    is_compared = "ratio" in reason.evidence
     unit = "currency/kg" if is_compared else None
     value = "" if given is None else shown_value(name, given, language, unit)
-    expected = "" if reason.expected is None else shown_value(name, reason.expected, language, unit)
+    expected = "" if usual is None else shown_value(name, usual, language, unit)
     if not expected or expected == value:
         return _frame(name, is_text, is_compared, 0, language).replace(_VALUE, value)
-    group = _group_meant(reason, language, item)
     frame = _frame(name, is_text, is_compared, 1 if group is None else 2, language)
     return frame.replace(_VALUE, value).replace(_EXPECTED, expected).replace(_GROUP, group or "")
 

@@ -81,6 +81,7 @@ def money(amount: float, language: str) -> str:
     """
     if not 0.1 <= abs(amount) < _READABLE and amount != 0:  # not finite included
         return number(amount, language)
+    amount += 0.0  # no minus before a zero
     return _decimal(f"{amount:.2f}" if abs(amount) < 1000 else f"{amount:.0f}", language)
 
 

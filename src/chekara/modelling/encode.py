@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import chain
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -47,13 +48,13 @@ class Encoder:
     codes: Mapping[str, Mapping[str, int]]
     stand_ins: Mapping[str, float]
     _of_missing: Floats = field(init=False, repr=False, compare=False)
-    _columns: Mapping[str, Mapping[str | None, float]] = field(init=False, repr=False, compare=False)
+    _columns: Mapping[str, _Codes] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Lay out once, for every request, what stands in for a missing number and what each category becomes."""
         of_missing = np.array([self.stand_ins.get(name, np.nan) for name in self.names])
         object.__setattr__(self, "_of_missing", of_missing)
-        columns = {name: _as_numbers(self.codes[name]) for name in self.names if name in self.codes}
+        columns = {name: _Codes(self.codes[name]) for name in self.names if name in self.codes}
         object.__setattr__(self, "_columns", columns)
 
     @property
@@ -93,7 +94,7 @@ class Encoder:
         if table.n_items >= _MANY_LINES:
             coded = [_many_coded(column, codes) for column, codes in columns]
         else:
-            coded = [codes.get(value, np.nan) for column, codes in columns for value in column.tolist()]
+            coded = [*chain.from_iterable(map(codes.__getitem__, column.tolist()) for column, codes in columns)]
         return np.array(coded, dtype=np.float64).reshape(len(self._columns), table.n_items)
 
     def unseen(self, table: FeatureTable) -> list[tuple[int, str]]:
@@ -220,16 +221,22 @@ def _showing_one_column(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for name in names if len(reads_of(name)) == 1)
 
 
-def _as_numbers(codes: Mapping[str, int]) -> dict[str | None, float]:
-    """Return what each category becomes in the matrix; None: a missing one."""
-    numbers: dict[str | None, float] = {value: float(code) if code >= 0 else np.nan for value, code in codes.items()}
-    return numbers | {None: numbers.get(MISSING, np.nan)}
+class _Codes(dict[str | None, float]):
+    """What each category becomes in the matrix; None: a missing one."""
+
+    def __init__(self, codes: Mapping[str, int]) -> None:
+        super().__init__((value, float(code) if code >= 0 else np.nan) for value, code in codes.items())
+        self[None] = self.get(MISSING, np.nan)
+
+    def __missing__(self, _value: str | None) -> float:
+        """Training never met it. A look-up in C alone: every request makes some hundreds."""
+        return np.nan
 
 
-def _many_coded(column: npt.NDArray[np.object_], codes: Mapping[str | None, float]) -> Floats:
+def _many_coded(column: npt.NDArray[np.object_], codes: _Codes) -> Floats:
     """Look up once per value instead of once per line; a missing one is numbered -1, the last place."""
     numbers, values = pd.factorize(column)
-    return np.array([codes.get(v, np.nan) for v in [*values, None]], dtype=np.float64)[numbers]
+    return np.array([codes[value] for value in [*values, None]], dtype=np.float64)[numbers]
 
 
 def fit_codes(

@@ -188,13 +188,11 @@ def _plain_values(values: Mapping[str, Value]) -> Plain:
 
 
 def _plain_value(value: Value) -> str | int | float | bool:
+    if isinstance(value, float):
+        return int(value) if value.is_integer() and abs(value) < 2**53 else value
     if isinstance(value, datetime):
         return instant_text(value)
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        return int(value)
-    return value
+    return value.isoformat() if isinstance(value, date) else value
 
 
 def _value_from(name: str, value: Any) -> Value:
