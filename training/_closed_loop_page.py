@@ -104,8 +104,16 @@ def _bars(found: pd.DataFrame, known: Mapping[tuple[str, str], tuple[float, floa
         mean, low, high = (100 * rows[strategy][name] for name in ("mean", "low", "high"))
         told = known.get((world, strategy))
         bounds = None if told is None else (100 * told[0], 100 * told[1])
-        bars.append(HundredHarms(STRATEGIES[strategy].title, mean, (low, high), bounds))
+        title, said = STRATEGIES[strategy].title, _knows(strategy, bounds)
+        bars.append(HundredHarms(title, mean, (low, high), said, bounds))
     return bars
+
+
+def _knows(strategy: str, bounds: tuple[float, float] | None) -> str:
+    """Say what a strategy knows of what it did not find."""
+    if STRATEGIES[strategy].leader in ("truth", "observer"):
+        return "nobody can"
+    return "knows no more" if bounds is None else f"knows: {bounds[0]:.0f} to {bounds[1]:.0f}"
 
 
 def _found_table(lives: pd.DataFrame, late: pd.DataFrame, world: str, domain: str) -> list[str]:

@@ -107,6 +107,9 @@ def test_groups_are_counted_once_and_stops_for_nothing_are_among_the_honest(tabl
     by_post = groups[groups["kind"] == "crossing_point"].groupby("strategy")["crossings"].sum()
     pd.testing.assert_series_equal(by_post, crossings.astype(float), check_names=False)
     assert (groups["for_nothing"] <= groups[["honest", "stopped"]].min(axis=1)).all()
+    sums = tables["weeks"].groupby("strategy")[["selected", "harm_selected"]].sum()
+    nothing = groups[groups["kind"] == "crossing_point"].groupby("strategy")["for_nothing"].sum()
+    np.testing.assert_array_equal(nothing, (sums["selected"] - sums["harm_selected"]).loc[nothing.index])
     rates = stop_rates(groups)
     assert rates["stop_rate"].between(0, 1).all()
     assert set(rates["kind"]) == {"crossing_point", "trader_size", "trader_age", "plates"}

@@ -7,6 +7,7 @@ from io import StringIO
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pytest
 from rich.console import Console
@@ -26,6 +27,7 @@ from training._backtest_revealed import (
     run_revealed,
     without_copies,
 )
+from training._closed_loop_learner import Learner, WeekLines
 from training._screen import Screen
 
 ORDER = RevealOrder(strategies=REVEALED, seeds=(1,), share=0.2, rounds=5)
@@ -91,6 +93,29 @@ def test_what_is_not_selected_teaches_nobody(history: History, spec: ModelSpec, 
     # Nothing ever becomes known: the model has nothing to rank by and selects as chance does.
     assert found["model"] == found["random"]
     assert found["model"] < rows[rows["strategy"] == "model"]["found"].sum()
+
+
+def test_neither_trees_nor_profiles_hear_of_what_was_not_selected(
+    history: History, spec: ModelSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    selected: set[str] = set()
+    told: list[str] = []
+
+    class Watched(Learner):
+        def see(
+            self, crossings: pd.DataFrame, results: pd.DataFrame, since: np.datetime64, before: np.datetime64
+        ) -> dict[str, WeekLines]:
+            assert set(results["crossing_id"]) <= selected
+            told.extend(results["crossing_id"])
+            return super().see(crossings, results, since, before)
+
+        def remember(self, domain: str, week: WeekLines, selected_now: npt.NDArray[np.bool_]) -> None:
+            selected.update(week.crossing_ids[selected_now])
+            super().remember(domain, week, selected_now)
+
+    monkeypatch.setattr("training._backtest_revealed.Learner", Watched)
+    replay_revealed(history, spec, replace(ORDER, strategies=("lot_10",)))
+    assert 100 < len(told) == len(set(told)) <= len(selected)
 
 
 def test_a_replay_can_be_repeated(history: History, spec: ModelSpec, rows: pd.DataFrame) -> None:

@@ -14,6 +14,7 @@ from matplotlib.ticker import PercentFormatter
 from chekara.evaluation.plots import canvas, line_styles
 
 Floats = npt.NDArray[np.float64]
+_FURTHEST = 165  # harms of 100 that a bar of what is known may reach
 _INK, _FOUND, _MISSED, _KNOWN = "#1d2733", "#0b5fa5", "#d9dee4", "#d55e00"
 
 
@@ -28,6 +29,8 @@ class HundredHarms:
         Of 100 harms.
     interval : tuple of float
         95 % bounds of ``found``; NaN where there are none.
+    said : str
+        What it knows of the rest, in a few words.
     known : tuple of float or None
         Between how many and how many of 100 the strategy can tell that there are, from its draws; None: it cannot.
     """
@@ -35,6 +38,7 @@ class HundredHarms:
     name: str
     found: float
     interval: tuple[float, float]
+    said: str
     known: tuple[float, float] | None
 
 
@@ -52,9 +56,10 @@ def hundred_harms_plot(panels: Mapping[str, Sequence[HundredHarms]], *, title: s
     matplotlib.figure.Figure
     """
     rows = max(map(len, panels.values()), default=1)
-    figure = Figure(figsize=(6.4 * max(len(panels), 1), 1.6 + 0.42 * rows), layout="constrained")
-    figure.suptitle(title, x=0.01, ha="left", fontsize=13, color=_INK)
-    axes = figure.subplots(1, max(len(panels), 1), squeeze=False)[0]
+    width = 2.2 + 4.4 * max(len(panels), 1)
+    figure = Figure(figsize=(width, 1.9 + 0.5 * rows), layout="constrained")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=14, color=_INK)
+    axes = figure.subplots(1, max(len(panels), 1), squeeze=False, sharey=True)[0]
     for one, (heading, bars) in zip(axes, panels.items(), strict=True):
         _panel(one, heading, bars)
     return figure
@@ -68,18 +73,16 @@ def _panel(axes: Axes, heading: str, bars: Sequence[HundredHarms]) -> None:
         axes.annotate(f"{bar.found:.0f}", (1.5, place), va="center", color="white", fontsize=10, weight="bold")
         if np.isfinite(bar.interval[0]):
             axes.plot(bar.interval, [place, place], color=_INK, linewidth=1.4)
-        if bar.known is None:
-            axes.annotate("knows nothing of the rest", (98, place), va="center", ha="right", fontsize=8, color=_INK)
-        else:
+        colour = _INK if bar.known is None else _KNOWN
+        axes.annotate(bar.said, (102, place), va="center", fontsize=9, color=colour)
+        if bar.known is not None:
             low, high = bar.known
-            axes.plot([low, min(high, 158)], [place - 0.4, place - 0.4], color=_KNOWN, linewidth=2.2)
-            said = f"knows: {low:.0f} to {high:.0f} are there"
-            axes.annotate(said, (101.5, place + 0.05), va="center", fontsize=8, color=_KNOWN)
+            axes.plot([low, min(high, _FURTHEST)], [place - 0.4, place - 0.4], color=_KNOWN, linewidth=2.2)
     axes.set_yticks(places, [bar.name for bar in bars])
-    axes.set_xlim(0, 160)
+    axes.set_xlim(0, _FURTHEST)
     axes.set_xticks([0, 25, 50, 75, 100])
     axes.set_title(heading, loc="left", fontsize=10)
-    axes.set_xlabel("of 100 harms that cross: found (blue), not found (grey)", fontsize=9)
+    axes.set_xlabel("found (blue), not found (grey); orange: as many as draws tell of", fontsize=9)
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.tick_params(axis="y", length=0)
