@@ -168,6 +168,26 @@ def test_a_model_that_cannot_score_an_example_does_not_serve(home: Path, tmp_pat
     database.close()
 
 
+def test_a_data_scientist_proposes_and_an_approver_promotes(home: Path, tmp_path: Path) -> None:
+    settings = settings_of(home)
+    (first,) = settings.bundles_path.iterdir()
+    second = second_bundle(settings, tmp_path / "second")
+    digest = read_bundle(second, load_trusted_keys(settings)).identity.digest
+    shutil.copytree(second, settings.bundles_path / digest)
+    wanted = {"digest": digest, "assessment_id": "IA-9", "reason": "better on the lot"}
+    path = "/v1/models/revenue_fraud/promote"
+    with serving(home) as server:
+        proposed = server.send("POST", path, "data_scientist", wanted, timeout=120)
+        assert (proposed.status, proposed.json["proposed_by"]) == (202, "data_scientist"), proposed.body
+        shown = server.send("GET", "/v1/models", "approver").json
+        assert shown["proposals"] == [proposed.json]
+        assert [one["digest"] for one in shown["models"]] == [first.name], "what serves goes on serving"
+        promoted = server.send("POST", path, "approver", wanted, timeout=120)
+        assert (promoted.status, promoted.json["serves"]) == (200, True), promoted.body
+        assert server.send("GET", "/v1/models", "data_scientist").json["proposals"] == []
+    assert verify_log_of(settings).is_intact
+
+
 def test_an_approver_promotes_and_goes_back_by_the_api(home: Path, tmp_path: Path) -> None:
     settings = settings_of(home)
     (first,) = settings.bundles_path.iterdir()

@@ -20,7 +20,7 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("GET", "/v1/referrals"): {"system", "analyst", "supervisor", "auditor"},
     ("POST", "/v1/referrals/{id}"): {"analyst", "supervisor"},
     ("GET", "/v1/models"): {"data_scientist", "approver"},
-    ("POST", "/v1/models/revenue_fraud/promote"): {"approver"},
+    ("POST", "/v1/models/revenue_fraud/promote"): {"data_scientist", "approver"},
     ("POST", "/v1/models/revenue_fraud/rollback"): {"approver"},
     ("POST", "/v1/agencies/customs/mode"): {"supervisor"},
 }

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from chekara.domain.decision import ModelIdentity
 from chekara.errors import ForbiddenError, NothingBeforeError
-from chekara.service.records import BundleAbout, Promotion
+from chekara.service.records import BundleAbout, Promotion, Proposal
 from chekara.service.roll_back import RollBackModel
 
 NOW = datetime(2026, 5, 4, tzinfo=UTC)
@@ -31,6 +31,12 @@ class Register:
 
     def history(self, domain: str) -> tuple[Promotion, ...]:
         return tuple(one for one in self.rows if one.domain == domain)
+
+    def propose(self, proposal: Proposal) -> None:
+        raise AssertionError("nobody proposes to go back")
+
+    def proposals(self) -> tuple[Proposal, ...]:
+        return ()
 
     def promote(self, version: str, *, trained_by: str = "trainer", is_shortcut: bool = False) -> None:
         self.rows.append(

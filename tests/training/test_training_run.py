@@ -160,7 +160,8 @@ def copied(tracked: TrackedHome, to: Path) -> TrackedHome:
 def test_a_second_person_promotes_and_nobody_else(
     tracked: TrackedHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    home = copied(tracked, tmp_path / "home").home
+    own = copied(tracked, tmp_path / "home")
+    home, client = own.home, own.client
     digest = only_run(tracked).data.tags["bundle_digest"]
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "")  # the default; MLflow writes into it, and this takes that back
     monkeypatch.setenv("CHEKARA_HOME", str(home))
@@ -182,8 +183,8 @@ def test_a_second_person_promotes_and_nobody_else(
 
     second = key_of("Mr B")
     assert "CHEKARA_APPROVER_KEY" in ask_for("", "DPIA-7", "--approver", "Mr B")  # a name alone is nobody
-    for own in ("ms a", "Ms \u0410"):  # the last letter is Cyrillic
-        assert "cannot promote" in ask_for(key_of(own), "DPIA-7")
+    for trainer in ("ms a", "Ms \u0410"):  # the last letter is Cyrillic
+        assert "cannot promote" in ask_for(key_of(trainer), "DPIA-7")
     assert "not known" in ask_for("made up", "DPIA-7")
     assert "another person" in ask_for(second, "DPIA-7", "--approver", "Ms C")
     for other in (key_of("Mr B", "data_scientist"), key_of("Mr B", is_test=True)):
@@ -192,6 +193,16 @@ def test_a_second_person_promotes_and_nobody_else(
     done = ask_for(second, "DPIA-7", "--approver", "mr b")
     assert done.startswith("0:")
     assert "approved by Mr B on assessment DPIA-7" in done
+    # By the API another version may be promoted, which MLflow is not told.
+    monkeypatch.delenv("CHEKARA_APPROVER_KEY")
+    other = client.create_model_version(DOMAIN, "nowhere", tags={"bundle_digest": "sha256:other"})
+    client.set_registered_model_alias(DOMAIN, "champion", other.version)
+    monkeypatch.setattr(sys, "argv", ["promote", "--mirror"])
+    with pytest.raises(SystemExit) as ended:
+        promote.main()
+    assert ended.value.code == 0
+    assert f"{DOMAIN}: the alias champion is version 1, {digest}." in capsys.readouterr().out
+    assert client.get_model_version_by_alias(DOMAIN, "champion").tags["bundle_digest"] == digest
 
 
 @pytest.mark.slow

@@ -46,9 +46,10 @@ from chekara.service.lot import DrawFromSeeds
 from chekara.service.match_rules import FindAreas, MatchPolicyRules
 from chekara.service.profiles import FoldEvents
 from chekara.service.promote import PromoteModel
+from chekara.service.propose import ProposeModel
 from chekara.service.ranks import RankWindows
 from chekara.service.read import ReadDecisions
-from chekara.service.records import ClockMode, Promotion
+from chekara.service.records import ClockMode, Promotion, Proposal
 from chekara.service.rehearse import RehearseModels
 from chekara.service.review import RecordReview
 from chekara.service.roll_back import RollBackModel
@@ -90,6 +91,10 @@ class House:
         Where the bundle of a digest lies.
     promote : callable
         `PromoteModel`; the model serves before it returns, if it can.
+    propose : callable
+        `ProposeModel`.
+    proposals : callable
+        Open proposals, oldest first; reads the log.
     roll_back : callable
         `RollBackModel`; likewise.
     close : callable
@@ -111,6 +116,8 @@ class House:
     unwritable: Callable[[], str | None]
     bundle_folder: Callable[[str], Path]
     promote: Callable[..., Promotion]
+    propose: Callable[..., Proposal]
+    proposals: Callable[[], tuple[Proposal, ...]]
     roll_back: Callable[..., Promotion]
     close: Callable[[], None]
 
@@ -238,6 +245,8 @@ def open_house(
         unwritable=unwritable,
         bundle_folder=store.folder,
         promote=_and_then(PromoteModel(register=register, shelf=store, policy=policy, is_dev=settings.is_dev), refresh),
+        propose=ProposeModel(register=register, shelf=store, policy=policy, is_dev=settings.is_dev),
+        proposals=register.proposals,
         roll_back=_and_then(
             RollBackModel(register=register, shelf=store, holds=champions.holds, is_dev=settings.is_dev), refresh
         ),

@@ -26,6 +26,7 @@ import mlflow
 import pandas as pd
 from mlflow.data.dataset_source_registry import resolve_dataset_source
 from mlflow.data.meta_dataset import MetaDataset
+from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models.model import ModelInfo
 
@@ -239,6 +240,25 @@ class ModelTracker:
         """Point the alias ``champion`` at a version: a mirror of the promotion record."""
         self._client.set_registered_model_alias(domain, CHAMPION, version)
 
+    def mirror_champion(self, domain: str, digest: str) -> str | None:
+        """Point the alias ``champion`` at the newest version with a bundle's digest; None where none is registered.
+
+        Parameters
+        ----------
+        domain : str
+        digest : str
+            Of the bundle that serves.
+        """
+        found = [v for v in self._versions(domain) if v.tags.get("bundle_digest") == digest]
+        if not found:
+            return None
+        version = str(max(int(v.version) for v in found))
+        self.set_champion(domain, version)
+        return version
+
+    def _versions(self, domain: str) -> list[ModelVersion]:
+        return list(self._client.search_model_versions(f"name='{domain}'"))
+
     def fetch_bundle(
         self, domain: str, to: Path, *, version: str | None = None, digest: str | None = None
     ) -> RegisteredBundle:
@@ -268,7 +288,7 @@ class ModelTracker:
             raise ConfigurationError("give either a version or a digest", where="--version, --digest")
         found = [
             v
-            for v in self._client.search_model_versions(f"name='{domain}'")
+            for v in self._versions(domain)
             if str(v.version) == version or (digest is not None and v.tags.get("bundle_digest") == digest)
         ]
         if not found:

@@ -96,8 +96,27 @@ def requires(*permissions: Permission) -> Callable[[Actor], Awaitable[Actor]]:
     """
 
     async def guard(actor: Annotated[Actor, Depends(authenticate)]) -> Actor:
-        if not all(may(actor, permission) for permission in permissions):
-            raise ForbiddenError("the key's role does not allow this", hint="use a key of a role that does")
-        return actor
+        return _allowed(actor, all(may(actor, permission) for permission in permissions))
 
     return guard
+
+
+def requires_one_of(*permissions: Permission) -> Callable[[Actor], Awaitable[Actor]]:
+    """Make the guard of a route that does one thing for some and another for others: one of these permissions will do.
+
+    Raises
+    ------
+    ForbiddenError
+        By the guard, where none is there.
+    """
+
+    async def guard(actor: Annotated[Actor, Depends(authenticate)]) -> Actor:
+        return _allowed(actor, any(may(actor, permission) for permission in permissions))
+
+    return guard
+
+
+def _allowed(actor: Actor, is_allowed: bool) -> Actor:  # what the guards found
+    if not is_allowed:
+        raise ForbiddenError("the key's role does not allow this", hint="use a key of a role that does")
+    return actor

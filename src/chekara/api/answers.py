@@ -196,6 +196,20 @@ MODELS: Final = object_of(
         "type": "array",
         "items": object_of(domain=STRING, name=STRING, version=STRING, digest=STRING),
     },
+    proposals={
+        "type": "array",
+        "items": object_of(
+            proposal_id=STRING,
+            domain=STRING,
+            name=STRING,
+            version=STRING,
+            digest=STRING,
+            proposed_by=STRING,
+            assessment_id=STRING,
+            proposed_at=INSTANT,
+            reason={"type": ["string", "null"]},
+        ),
+    },
     problems={"type": "array", "items": STRING},
 )
 BATCH_ROW: Final[Schema] = {

@@ -24,9 +24,10 @@ NDJSON: Final = "application/x-ndjson"
 BATCH_GROUP: Final = 64
 
 
-def json_response(content: Any, language: str) -> Response:
+def json_response(content: Any, language: str, *, status: int = 200) -> Response:
     """Answer with JSON that was written in a language."""
-    return Response(msgspec.json.encode(content), media_type=JSON, headers=_language_headers(language))
+    encoded = msgspec.json.encode(content)
+    return Response(encoded, status_code=status, media_type=JSON, headers=_language_headers(language))
 
 
 def rows_of(body: bytes, media_type: str, limits: Limits) -> list[Any]:

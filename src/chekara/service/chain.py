@@ -7,8 +7,8 @@ An entry's hash is the SHA-256, in lower-case hex, of these lines in UTF-8, each
     <position>             decimal, 1 for the first entry of a chain, then without gaps
     <kind>                 decision, void, review, inspection, promotion, key_added, key_revoked, retention,
                            checkpoints_begun, lot_commitment, lot_reveal, referral_opened, referral_rerouted,
-                           referral_accepted, referral_declined, referral_closed, released, policy_promotion or
-                           watch_list
+                           referral_accepted, referral_declined, referral_closed, released, policy_promotion,
+                           watch_list or proposal
     <recorded_at>          2026-11-24T04:42:00.123456Z, always with six decimals
     <payload_digest>       sha256: and the SHA-256 of the payload's bytes, lower-case hex
     <previous_hash>        hash of the entry before; 64 zeros for the first

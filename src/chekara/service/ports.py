@@ -26,6 +26,7 @@ from chekara.service.records import (
     KnownRevision,
     ProfileHead,
     Promotion,
+    Proposal,
     Scoring,
 )
 from chekara.service.referral_ports import ReferralRows
@@ -188,6 +189,14 @@ class PromotionRegister(Protocol):
 
     def serving(self) -> dict[str, Promotion]:
         """Return the newest promotion of every domain."""
+        ...
+
+    def propose(self, proposal: Proposal) -> None:
+        """Append a proposal durably."""
+        ...
+
+    def proposals(self) -> tuple[Proposal, ...]:
+        """Return the open proposals, oldest first: the newest of each bundle that was not promoted since."""
         ...
 
     def history(self, domain: str) -> tuple[Promotion, ...]:

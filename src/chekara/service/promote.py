@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from chekara.data.identity import canonical_name
 from chekara.errors import ForbiddenError
 from chekara.policy.policy import Policy
 from chekara.service.ports import BundleShelf, PromotionRegister
-from chekara.service.records import BundleAbout, Promotion
+from chekara.service.records import BundleAbout, Promotion, Proposal
 
 
 class PromoteModel:
@@ -77,8 +77,8 @@ class PromoteModel:
         Raises
         ------
         ForbiddenError
-            The approver trained the model, names nobody or no assessment, or takes the shortcut outside dev; outside
-            dev also where the model's history was found wanting, naming what was found.
+            The approver trained or proposed the model, names nobody or no assessment, or takes the shortcut of dev
+            outside it; there also where the model's history was found wanting, naming what was found.
         BundleRefusedError
             The bundle does not verify. What serves goes on serving.
         ConfigurationError
@@ -88,13 +88,14 @@ class PromoteModel:
         """
         self._refuse_without_approval(approved_by, assessment_id, is_shortcut=is_shortcut)
         about = self._shelf.inspect(bundle)
-        if domain is not None and about.domain != domain:
-            raise ForbiddenError("the bundle is of another domain", where="digest", hint=f"it is of {about.domain}")
+        if domain is not None:
+            refuse_other_domain(about, domain)
         self._policy.domain(about.domain)
         if not is_shortcut:
             refuse_own_work(about.trained_by, approved_by)
+            refuse_own_proposal(self._register.proposals(), about.model.digest, approved_by)
         if not self._is_dev:
-            _refuse_found_wanting(about)
+            refuse_found_wanting(about)
         self._shelf.place(bundle, about.model.digest)
         promotion = Promotion(
             promotion_id=str(uuid.uuid4()),
@@ -134,7 +135,44 @@ def refuse_own_work(trained_by: str, approved_by: str) -> None:
         raise ForbiddenError("whoever trained a model cannot promote it", where="approver", hint="ask a second person")
 
 
-def _refuse_found_wanting(about: BundleAbout) -> None:
+def refuse_own_proposal(proposals: Iterable[Proposal], digest: str, approved_by: str) -> None:
+    """Refuse an approval by whoever proposed the same bundle, however the name is written.
+
+    Parameters
+    ----------
+    proposals : iterable of Proposal
+    digest : str
+        Of the bundle.
+    approved_by : str
+
+    Raises
+    ------
+    ForbiddenError
+    """
+    own = (one for one in proposals if one.model.digest == digest)
+    if any(canonical_name(one.proposed_by) == canonical_name(approved_by) for one in own):
+        raise ForbiddenError("whoever proposed a model cannot promote it", where="approver", hint="ask a second person")
+
+
+def refuse_other_domain(about: BundleAbout, domain: str) -> None:
+    """Refuse a bundle of another domain than the one that is meant.
+
+    Raises
+    ------
+    ForbiddenError
+    """
+    if about.domain != domain:
+        raise ForbiddenError("the bundle is of another domain", where="digest", hint=f"it is of {about.domain}")
+
+
+def refuse_found_wanting(about: BundleAbout) -> None:
+    """Refuse a bundle whose history was found wanting, or that does not say.
+
+    Raises
+    ------
+    ForbiddenError
+        It names what was found.
+    """
     hint = "mend the history and train again"
     where = f"{about.domain} version {about.model.version}"
     if about.found_wanting is None:

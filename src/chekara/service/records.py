@@ -297,6 +297,33 @@ class Promotion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """That somebody wants a bundle to serve a domain.
+
+    Attributes
+    ----------
+    proposal_id, domain : str
+    model : ModelIdentity
+    trained_by, proposed_by : str
+        Persons; they may be one.
+    assessment_id : str
+        Impact assessment that it rests on.
+    proposed_at : datetime
+    reason : str or None
+        In the proposer's words.
+    """
+
+    proposal_id: str
+    domain: str
+    model: ModelIdentity
+    trained_by: str
+    proposed_by: str
+    assessment_id: str
+    proposed_at: datetime
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KnownRevision:
     """What the log already holds of one revision of a crossing.
 

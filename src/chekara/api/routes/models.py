@@ -1,4 +1,4 @@
-"""What serves, and what moves it: an approver promotes a bundle, or takes the newest promotion back."""
+"""What serves, and what moves it: a bundle is proposed, an approver promotes it, or takes the newest promotion back."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from chekara.api.access import requires
+from chekara.api.access import requires, requires_one_of
 from chekara.api.answers import MODELS, Schema
 from chekara.api.batch import json_response
 from chekara.api.body import read_body
@@ -26,7 +26,7 @@ from chekara.api.openapi import (
 from chekara.api.section import NOT_AN_OBJECT, Findings, Section
 from chekara.api.strict_json import read_json
 from chekara.data.schema import Column
-from chekara.domain.actor import Actor, Permission
+from chekara.domain.actor import Actor, Permission, may
 from chekara.errors import (
     BundleColumnsError,
     BundleDigestError,
@@ -39,7 +39,7 @@ from chekara.errors import (
     NothingBeforeError,
 )
 from chekara.service.chain import instant_text
-from chekara.service.records import Promotion
+from chekara.service.records import Promotion, Proposal
 from chekara.settings import Limits
 
 PROMOTION_ERRORS: Final[tuple[ErrorClass, ...]] = (
@@ -68,6 +68,7 @@ PROMOTION: Final[Schema] = {
     },
 }
 MAY_PROMOTE = Depends(requires(Permission.PROMOTE_MODEL))
+MAY_PROMOTE_OR_PROPOSE = Depends(requires_one_of(Permission.PROMOTE_MODEL, Permission.PROPOSE_MODEL))
 _REASON: Final = Column(name="reason", kind="string", required=True, description="Why, in the approver's words")
 ROLLBACK_COLUMNS: Final = (_REASON,)
 PROMOTE_COLUMNS: Final = (
@@ -79,7 +80,7 @@ PROMOTE_COLUMNS: Final = (
         description="The bundle, which lies under CHEKARA_HOME/bundles",
     ),
     Column(name="assessment_id", kind="string", required=True, description="Impact assessment that it rests on"),
-    Column(name="reason", kind="string", description="Why, in the approver's words"),
+    Column(name="reason", kind="string", description="Why, in one's own words"),
 )
 
 
@@ -109,17 +110,22 @@ def models_router(limits: Limits) -> APIRouter:
             f"/models/{{domain}}/{name}",
             handler,
             methods=["POST"],
-            summary="Let a bundle serve" if name == "promote" else "Let the model before serve again",
+            summary="Let a bundle serve, or propose it" if name == "promote" else "Let the model before serve again",
             description=described(handler),
-            responses={**json_answer(PROMOTION, "The promotion"), **problem_responses(PROMOTION_ERRORS)},
+            responses={
+                **json_answer(PROMOTION, "The promotion"),
+                **({202: {"description": "It was proposed"}} if name == "promote" else {}),
+                **problem_responses(PROMOTION_ERRORS),
+            },
             openapi_extra=json_body(body_schema("PromotionRequest", columns, limits), sent),
         )
     return router
 
 
 async def read_models(request: Request, _: Annotated[Actor, Depends(requires(Permission.READ_MODELS))]) -> Response:
-    """Read which model serves each domain, and why promoted bundles do not serve where they do not."""
-    champions = context_of(request).house.champions
+    """Read which model serves each domain, which are proposed, and why promoted bundles do not serve if they do not."""
+    house = context_of(request).house
+    champions, proposals = house.champions, await run_in_threadpool(house.proposals)
     shown = {
         "models": [
             {
@@ -130,13 +136,17 @@ async def read_models(request: Request, _: Annotated[Actor, Depends(requires(Per
             }
             for domain, champion in sorted(champions.serving().items())
         ],
+        "proposals": [_shown_proposal(one) for one in proposals],
         "problems": list(champions.problems()),
     }
     return json_response(shown, language_of(request))
 
 
-async def promote_model(request: Request, domain: str, actor: Annotated[Actor, MAY_PROMOTE]) -> Response:
-    """Let a bundle serve: by a person who did not train it, on an impact assessment.
+async def promote_model(request: Request, domain: str, actor: Annotated[Actor, MAY_PROMOTE_OR_PROPOSE]) -> Response:
+    """Let a bundle serve: by a person who neither trained nor proposed it, on an impact assessment.
+
+    From a data scientist it is a proposal: the bundle is verified, the proposal is logged and shown under
+    `GET /v1/models` until the bundle is promoted (202), and what serves goes on serving.
 
     The bundle is verified in a process of its own and scores an example before it serves; what is scored meanwhile is
     scored by the model before, which stays at hand for a rollback. The answer comes when it serves, after some seconds.
@@ -153,13 +163,16 @@ async def promote_model(request: Request, domain: str, actor: Annotated[Actor, M
     if not folder.is_dir():
         raise NotFoundError("no such bundle lies here", where="digest")
 
+    named = {"assessment_id": fields["assessment_id"], "domain": domain, "reason": fields.get("reason")}
+    if not may(actor, Permission.PROMOTE_MODEL):
+        proposal = await run_in_threadpool(lambda: context.house.propose(folder, proposed_by=actor.holder, **named))
+        return json_response(_shown_proposal(proposal), language_of(request), status=202)
+
     def promote() -> Promotion:
         return context.house.promote(
             folder,
             approved_by=actor.holder,
-            assessment_id=fields["assessment_id"],
-            domain=domain,
-            reason=fields.get("reason"),
+            **named,
         )
 
     return _shown(request, await run_in_threadpool(promote))
@@ -201,6 +214,20 @@ async def _asked(
     fields = Section(columns, limits.text_characters, takes_extensions=False).validate(value, "", findings)
     findings.raise_if_any()
     return context, dict(fields)
+
+
+def _shown_proposal(proposal: Proposal) -> dict[str, Any]:
+    return {
+        "proposal_id": proposal.proposal_id,
+        "domain": proposal.domain,
+        "name": proposal.model.name,
+        "version": proposal.model.version,
+        "digest": proposal.model.digest,
+        "proposed_by": proposal.proposed_by,
+        "assessment_id": proposal.assessment_id,
+        "proposed_at": instant_text(proposal.proposed_at),
+        "reason": proposal.reason,
+    }
 
 
 def _shown(request: Request, promotion: Promotion) -> Response:
