@@ -149,6 +149,7 @@ def start(settings: Settings, arguments: argparse.Namespace) -> None:
         process, url = serve(settings, arguments.port)
     with steps.step("score", "Score"):
         decisions = score(url, keys["system"], unseen)
+        refer_one(url, keys["analyst"], decisions)
     write_demo_file(settings, {"url": url, "keys": keys, "pid": process.pid, "seconds": steps.seconds})
     show(settings, url, keys, decisions, unseen[-1], steps)
 
@@ -245,6 +246,22 @@ def score(url: str, key: str, bodies: list[dict[str, Any]]) -> list[dict[str, An
     return decisions
 
 
+def refer_one(url: str, key: str, decisions: list[dict[str, Any]]) -> None:
+    """Have customs ask the border service to look at the first red crossing, so that a case shows a referral."""
+    red = [one for one in decisions if one["lane"] == "red" and one["domains"]]
+    if not red:
+        return
+    body = {"action": "refer", "to": "border_service", "reason": "Please look at the load space while it is open"}
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=10)
+    connection.request("POST", f"/v1/decisions/{red[0]['decision_id']}/reviews", json.dumps(body), headers(key))
+    response = connection.getresponse()
+    response.read()
+    connection.close()
+    if response.status != 201:
+        console.print(f"[bold red]A referral was refused[/] ({response.status})")
+        raise SystemExit(1)
+
+
 def headers(key: str) -> dict[str, str]:
     """Headers of a request with this key."""
     return {"Authorization": f"Bearer {key}", "Content-Type": "application/json", "Accept-Language": "en"}
@@ -288,6 +305,7 @@ def show(
     )
     console.print(f"Review flagged cases: {url}/queue, signed in with this analyst's key:")
     print(f"  {keys['analyst']}")
+    console.print("One red case was referred to the border service, which answers with the key border_analyst.")
     console.print(f"API: {url}/openapi.json   All keys: {demo_file(settings.home)}   Stop: make demo-stop")
     if os.environ.get("CHEKARA_HOME"):
         console.print(f"Other commands see this border with CHEKARA_HOME={settings.home}", soft_wrap=True)

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from chekara.adapters.export import export_history
+from chekara.data.identity import EntityTokens, load_entity_secret
+from chekara.data.sources import load_history
 from chekara.domain.vocabulary import Role
 from chekara.service.records import InspectionRecord
 from tests.small_house import SmallHouse, actor, crossing, policy_asking, result, sent, small_house
@@ -48,4 +51,16 @@ def test_where_nothing_was_asked_for_there_is_no_control(tmp_path_factory: pytes
     (kept,) = house.score([sent(result("i", crossing_id="quiet"))])
     assert isinstance(kept, InspectionRecord)
     assert (record.decision.control_id, "control_id" in kept.inspection.details) == (None, False)
+    house.database.close()
+
+
+def test_an_export_ties_the_results_of_one_control_together(tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("export")
+    house = small_house(folder / "home", policy=policy_asking("red"))
+    record = house.score_one(crossing("out"))
+    results = [result("out 1", crossing_id="out"), result("out 2", crossing_id="out", domain="contraband")]
+    house.score([sent(one) for one in results])
+    export_history(house.settings, folder / "out")
+    exported = load_history(folder / "out", tokens=EntityTokens(load_entity_secret(house.settings))).inspections
+    assert exported["control_id"].tolist() == [record.decision.control_id] * 2
     house.database.close()
