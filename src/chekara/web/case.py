@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 
 from chekara import messages
 from chekara.domain.actor import Actor, Permission, may
@@ -12,10 +13,11 @@ from chekara.domain.review import Review
 from chekara.domain.vocabulary import ReviewAction, Role
 from chekara.explain.reasons import Item, feature_label, instruction, sentence
 from chekara.service.records import DecisionRecord
-from chekara.service.visibility import may_know_basis, own_actions, own_scores, own_warnings
+from chekara.service.visibility import judges_blind, may_know_basis, own_actions, own_scores, own_warnings
 from chekara.web.declaration import header_facts, item_facts
 from chekara.web.likelihood import likelihood_of
-from chekara.web.pages import CasePage, DomainPanel, Fact, Frame, ReasonLine, ReviewForm, ReviewLine, Task
+from chekara.web.lines import Task
+from chekara.web.pages import CasePage, DomainPanel, Fact, Frame, ReasonLine, ReviewForm, ReviewLine
 from chekara.web.queue import case_link
 from chekara.web.together import SinceThen, control_line, delay_line, referral_lines, result_lines
 from chekara.web.waterfall import build_waterfall, known_of, strongest_factor
@@ -68,11 +70,19 @@ def build_case(
     CasePage
     """
     language, decision = frame.language, record.decision
-    panels = tuple(_panel(record, score, actor, frame) for score in own_scores(record, actor))
+    reviews, told = tuple(reviews), decision.decided_elsewhere
+    is_blind = judges_blind(record, actor, reviews, blind_first=frame.blind_first)
+    scores = own_scores(record, actor)
+    with_result = {one.inspection.domain for one in since.results if one.inspection.is_done}
+    panels = tuple(
+        _facts_panel(record, score, actor, frame)
+        if is_blind and score.domain not in with_result
+        else _panel(record, score, actor, frame, has_result=score.domain in with_result)
+        for score in (sorted(scores, key=lambda score: score.domain) if is_blind else scores)
+    )
     items = item_facts(record.crossing, (score.item_no for score in own_scores(record, actor)), language)
     hidden = len(record.crossing.items) - len(items)
     main = panels[0] if panels else None
-    reviews, told = tuple(reviews), decision.decided_elsewhere
     return CasePage(
         frame=frame,
         decision_id=decision.decision_id,
@@ -113,10 +123,10 @@ def build_case(
     )
 
 
-def _panel(record: DecisionRecord, score: DomainScore, actor: Actor, frame: Frame) -> DomainPanel:
+def _panel(record: DecisionRecord, score: DomainScore, actor: Actor, frame: Frame, *, has_result: bool) -> DomainPanel:
     language = frame.language
     # An inspector reads the evidence without a number of the model, so as not to be anchored by a score.
-    is_shown_score = actor.role is not Role.INSPECTOR
+    is_shown_score = actor.role is not Role.INSPECTOR or has_result
     is_shown_reasons = may(actor, Permission.READ_REASONS)
     item: Item = next((item for item in record.crossing.items if item.get("item_no") == score.item_no), {})
     model = score.model
@@ -130,6 +140,7 @@ def _panel(record: DecisionRecord, score: DomainScore, actor: Actor, frame: Fram
         reasons_against=_lines(score, language, item, is_towards=False, is_shown_amount=True)
         if is_shown_reasons
         else (),
+        facts=(),
         waterfall=build_waterfall(score.base_value, score.contributions, score.margin, language)
         if is_shown_score and is_shown_reasons
         else None,
@@ -137,6 +148,15 @@ def _panel(record: DecisionRecord, score: DomainScore, actor: Actor, frame: Fram
             "page.case.model", language, name=model.name, version=model.version, digest=model.digest[:_SHORT_DIGEST]
         ),
     )
+
+
+def _facts_panel(record: DecisionRecord, score: DomainScore, actor: Actor, frame: Frame) -> DomainPanel:
+    """Tell what is known, and neither what it speaks for nor how it weighs: a low score would give a draw away."""
+    item: Item = next((item for item in record.crossing.items if item.get("item_no") == score.item_no), {})
+    known = sorted(score.reasons, key=lambda reason: reason.feature)
+    facts = tuple(ReasonLine(sentence(reason, frame.language, item), None, None) for reason in known)
+    whole = _panel(record, score, actor, frame, has_result=False)
+    return replace(whole, likelihood=None, reasons_for=(), reasons_against=(), facts=facts, waterfall=None)
 
 
 def _lines(

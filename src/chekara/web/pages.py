@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chekara.web.lines import AgencyRow, Choice, ControlLine, DelayLine, ReferralLine, ResultLine
+from chekara.web.lines import AgencyRow, Choice, ControlLine, DelayLine, ReferralLine, ResultLine, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,8 @@ class Frame:
         Whether the way to the supervisors' page is shown.
     currency : str
         What amounts are in, by the policy; empty where a page tells none.
+    blind_first : bool
+        What the policy says: officers read no number of a model before their agency has reviewed the crossing.
     is_without_models : bool
         The reader's agency has stopped the models.
     """
@@ -42,6 +44,7 @@ class Frame:
     role: str | None = None
     is_test: bool = False
     currency: str = ""
+    blind_first: bool = False
     is_without_models: bool = False
     may_see_agencies: bool = False
 
@@ -284,6 +287,8 @@ class DomainPanel:
     likelihood : Likelihood or None
         None for an inspector, who must not be anchored by a score.
     reasons_for, reasons_against : tuple of ReasonLine
+    facts : tuple of ReasonLine
+        What is known, in no order that tells how it weighs, where the reader judges before reading numbers; else empty.
     waterfall : Waterfall or None
         None where the reader has no right to the contributions.
     model : str
@@ -297,32 +302,9 @@ class DomainPanel:
     likelihood: Likelihood | None
     reasons_for: tuple[ReasonLine, ...]
     reasons_against: tuple[ReasonLine, ...]
+    facts: tuple[ReasonLine, ...]
     waterfall: Waterfall | None
     model: str
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """What one agency is asked to do.
-
-    Attributes
-    ----------
-    agency, role, domain, control, instruction, due_at : str
-        In words.
-    lane : str
-        Code, for its colour.
-    is_own : bool
-        Whether it is the reader's agency.
-    """
-
-    agency: str
-    role: str
-    domain: str
-    lane: str
-    control: str
-    instruction: str
-    due_at: str
-    is_own: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from chekara import messages
 from chekara.domain.actor import Actor
 from chekara.domain.vocabulary import Lane, Role
 from chekara.service.records import DecisionFilter, DecisionPage, DecisionRecord
-from chekara.service.visibility import own_actions, own_scores
+from chekara.service.visibility import judges_blind, own_actions, own_scores
 from chekara.web.likelihood import likelihood_of
 from chekara.web.lines import Choice
 from chekara.web.pages import Frame, QueuePage, QueueRow
@@ -106,9 +106,11 @@ def case_link(decision_id: str) -> str:
 
 def _row(record: DecisionRecord, actor: Actor, frame: Frame, now: datetime) -> QueueRow:
     language, decision = frame.language, record.decision
-    main = next(iter(own_scores(record, actor)), None)
+    is_blind = judges_blind(record, actor, (), blind_first=frame.blind_first)  # what waits was not reviewed
+    scores = own_scores(record, actor)
     task = next((action for action in own_actions(record, actor) if action.agency == actor.agency), None)
-    is_shown_scores = actor.role is not Role.INSPECTOR
+    main = next((one for one in scores if not is_blind or (task and one.domain == task.domain)), None)
+    is_shown_scores = actor.role is not Role.INSPECTOR and not is_blind
     is_referred = any(actor.agency in agencies for agencies in record.referred.values())
     control = None if task is None else messages.text(task.control, language)
     words = likelihood_of(main, language, frame.currency) if main is not None and is_shown_scores else None

@@ -236,7 +236,13 @@ class _Pages:
     def _frame(self, visit: Visit, path: str | None = None) -> Frame:
         """Return what surrounds a page that tells amounts and what is asked for."""
         is_stopped = visit.actor is not None and self.house.set_mode.stopped.get(visit.actor.agency, False)
-        return replace(visit.frame(path), currency=self.house.policy.currency, is_without_models=is_stopped)
+        policy = self.house.policy
+        return replace(
+            visit.frame(path),
+            currency=policy.currency,
+            blind_first=policy.lot.blind_first,
+            is_without_models=is_stopped,
+        )
 
     async def case(self, request: Request, decision_id: str) -> Response:
         visit = await self._visit(request)
