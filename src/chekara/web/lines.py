@@ -126,3 +126,27 @@ class AgencyRow:
     missed: str
     waiting: str
     width: float
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What one agency is asked to do.
+
+    Attributes
+    ----------
+    agency, role, domain, control, instruction, due_at : str
+        In words.
+    lane : str
+        Code, for its colour.
+    is_own : bool
+        Whether it is the reader's agency.
+    """
+
+    agency: str
+    role: str
+    domain: str
+    lane: str
+    control: str
+    instruction: str
+    due_at: str
+    is_own: bool

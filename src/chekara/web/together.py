@@ -87,7 +87,15 @@ def control_line(record: DecisionRecord, actor: Actor, language: str) -> Control
 
 
 def referral_lines(since: SinceThen, actor: Actor, language: str) -> tuple[ReferralLine, ...]:
-    """Tell referrals, the newest first; where the reader may answer one, with the form."""
+    """Tell referrals, the newest first; where the reader may answer one, with the form.
+
+    Parameters
+    ----------
+    since : SinceThen
+    actor : Actor
+        The reader.
+    language : str
+    """
     return tuple(_referral(one, since, actor, language) for one in reversed(since.referrals))
 
 
@@ -199,7 +207,14 @@ def parse_answer(
 
 
 def delay_line(delay: DelayedRelease | None, now: datetime, language: str) -> DelayLine | None:
-    """Tell where a delayed release stands; None where nobody delays it."""
+    """Tell where a delayed release stands; None where nobody delays it.
+
+    Parameters
+    ----------
+    delay : DelayedRelease or None
+    now : datetime
+    language : str
+    """
     if delay is None:
         return None
     agency, when = named("agency", delay.agency, language), messages.instant(delay.until, language)
