@@ -7,8 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.serving import Server, copied_home, serving, trained_home
+
+# A limit per example would only tell how busy the machine is.
+settings.register_profile("chekara", deadline=None)
+settings.load_profile("chekara")
 
 
 @pytest.fixture(scope="session")

@@ -173,7 +173,7 @@ CLEAN = {"selected_by": "officer", "known_at": "2026-11-24T02:30:00Z"}
 @given(RESULT_VALUES)
 @example(CLEAN | {"found": True, "status": "not_done"})
 @example(CLEAN | {"found": False, "status": "not_done"})
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_door_refuses_what_a_file_is_refused_or_corrected_for(given_values: dict[str, Any]) -> None:
     body = result("a", "b", **given_values)
     of_file = validate_table(pd.DataFrame([body]), "inspections").refusals

@@ -113,7 +113,7 @@ SPACES = ("", " ", "\u00a0", "\u2003 ", "\u202f", "\u3000")  # white space that 
 TEXT_COLUMNS = tuple(column for column in HEADER_COLUMNS + ITEM_COLUMNS if column.kind in ("string", "code"))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(data=st.data(), before=st.sampled_from(SPACES), after=st.sampled_from(SPACES))
 def test_padded_text_is_read_as_a_file_reads_it(data: st.DataObject, before: str, after: str) -> None:
     sent: dict[str, Any] = {"x_note": before + data.draw(st.sampled_from(("", "a b", "A\u0301"))) + after}

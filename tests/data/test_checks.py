@@ -201,7 +201,7 @@ def test_references_are_checked() -> None:
         )
     ),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_references_equal_a_set_of_pairs(items: set[tuple[str, int]], named: list[tuple[str, int | None, int]]) -> None:
     crossings = pd.DataFrame(sorted(items), columns=["crossing_id", "item_no"])
     happened = pd.Timestamp("2026-01-01T00:00:00Z")
@@ -282,7 +282,7 @@ def kept_rows(rows: list[dict[str, str]]) -> list[int]:
 
 
 @given(raw_crossings())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_rows_kept_equal_the_oracle_and_every_row_lost_is_counted(rows: list[dict[str, str]]) -> None:
     validated = check("crossings", *rows)
     assert validated.frame.index.tolist() == kept_rows(rows)
@@ -292,7 +292,7 @@ def test_rows_kept_equal_the_oracle_and_every_row_lost_is_counted(rows: list[dic
 
 
 @given(raw_crossings())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_what_was_validated_validates_without_a_word(rows: list[dict[str, str]]) -> None:
     frame = check("crossings", *rows).frame.reset_index(drop=True)
     again = validate_table(frame, "crossings")

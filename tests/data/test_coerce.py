@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chekara.api.fields import Refusal, check_number, text_check
@@ -61,7 +61,6 @@ def test_one_text_is_trimmed_as_a_column_is() -> None:
         max_size=20,
     )
 )
-@settings(deadline=None)
 def test_numbers_are_what_python_reads(values: list[str]) -> None:
     coerced = coerce_column(pd.Series(values, dtype="str"), COLUMNS["propensity"])
     for row, raw in enumerate(values):
@@ -160,7 +159,6 @@ def test_a_value_that_fits_is_kept_as_it_is(name: str, value: object, expected: 
     minutes=st.integers(-14 * 60, 14 * 60),
     separator=st.sampled_from("T "),
 )
-@settings(deadline=None)
 def test_instants_keep_their_moment_in_every_spelling(moment: datetime, minutes: int, separator: str) -> None:
     local = moment.replace(tzinfo=timezone(timedelta(minutes=minutes)))
     written = local.isoformat(sep=separator)

@@ -110,7 +110,7 @@ def _sum(amounts: list[float | None]) -> float | None:
 
 
 @given(rows=histories(), day=st.integers(0, 8), strict=st.booleans())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_labels_equal_the_oracle(rows: list[dict[str, Any]], day: int, strict: bool) -> None:
     rule = TargetRule(
         domain="contraband",
@@ -132,7 +132,7 @@ def test_labels_equal_the_oracle(rows: list[dict[str, Any]], day: int, strict: b
 
 
 @given(rows=histories(), day=st.integers(0, 6))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_later_knowledge_changes_nothing(rows: list[dict[str, Any]], day: int) -> None:
     if not rows:
         return

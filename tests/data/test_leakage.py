@@ -352,7 +352,7 @@ CELLS = st.tuples(st.sampled_from(["a", "b", None]), st.sampled_from([0.0, -0.0,
 
 
 @given(st.lists(CELLS, max_size=30), st.lists(CELLS, max_size=30))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_keys_are_equal_exactly_where_tuples_are(
     left: list[tuple[str | None, float]], right: list[tuple[str | None, float]]
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sklearn.linear_model import LogisticRegression
@@ -48,7 +48,6 @@ def test_wilson_equals_scipy(hits: int, misses: int) -> None:
     assert low <= hits / n <= high
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.booleans(), probability), min_size=1, max_size=80), st.integers(1, 12))
 def test_bins_partition_the_crossings(rows: list[tuple[bool, float]], bins: int) -> None:
     hits, said = (np.array(column, dtype=np.float64) for column in zip(*rows, strict=True))

@@ -32,7 +32,7 @@ def mean_over_tied_orders(hits: np.ndarray, scores: np.ndarray, amounts: np.ndar
     return float(np.mean(found)), float(np.mean(taken))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(outcome, min_size=1, max_size=6), st.data())
 def test_ties_are_the_mean_over_every_order(rows: list[tuple[bool, float, float]], data: Any) -> None:
     hits, scores, amounts = (np.array(column, dtype=np.float64) for column in zip(*rows, strict=True))
@@ -50,7 +50,7 @@ def test_ties_are_the_mean_over_every_order(rows: list[tuple[bool, float, float]
         assert np.isnan(row.recall.value)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(st.tuples(st.booleans(), few_scores, st.floats(0.1, 10)), min_size=2, max_size=60).filter(
         lambda rows: 0 < sum(row[0] for row in rows) < len(rows)

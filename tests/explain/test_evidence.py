@@ -57,7 +57,7 @@ def assert_numbers(numbers: dict[str, float], counted: tuple[int, int, int], n_c
     assert numbers["share"] == pytest.approx(hits / inspected)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10**6), n_items=st.integers(1, 400), n_crossings=st.integers(1, 300))
 def test_numbers_are_what_counting_says(seed: int, n_items: int, n_crossings: int) -> None:
     table, hit, crossing = make_history(seed, n_items, n_crossings)
@@ -75,7 +75,7 @@ def test_numbers_are_what_counting_says(seed: int, n_items: int, n_crossings: in
         assert expected in {"CN", "KZ", "TR", "DE", None}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10**6), n_items=st.integers(1, 120), n_crossings=st.integers(1, 60))
 def test_nothing_is_published_of_a_handful(seed: int, n_items: int, n_crossings: int) -> None:
     stored = build_evidence(*make_history(seed, n_items, n_crossings)).to_json()
@@ -145,7 +145,7 @@ def goods_history(seed: int, n_items: int) -> tuple[FeatureTable, np.ndarray, np
     return table, np.zeros(n_items), np.sort(rng.integers(0, max(n_items // 2, 1), n_items)), goods
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10**6), n_items=st.integers(1, 200))
 def test_usual_for_goods_is_the_median_of_the_narrowest_group_with_enough_crossings(seed: int, n_items: int) -> None:
     table, hit, crossing, goods = goods_history(seed, n_items)

@@ -84,7 +84,7 @@ def assert_same_as_lightgbm(booster: lgb.Booster, X: np.ndarray, tolerance: floa
 # Against LightGBM
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     seed=st.integers(0, 10**6),
     leaves=st.integers(2, 40),
@@ -203,7 +203,7 @@ def shapley(booster: lgb.Booster, row: np.ndarray) -> np.ndarray:
     return phi
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 10**6), leaves=st.integers(2, 16), data=st.data())
 def test_equals_shapley_by_definition(seed: int, leaves: int, data: st.DataObject) -> None:
     booster, X = train(seed, n_trees=2, num_leaves=leaves)

@@ -98,7 +98,7 @@ def _with_usual_price(items: ItemColumns) -> ItemColumns:
     return ItemColumns(items.values | {REFERENCE_PRICE: np.full(items.n_items, 4.0)}, items.n_items)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(some_crossings())
 def test_a_file_and_a_request_give_the_same_bytes(crossings: list[Crossing]) -> None:
     names = [*FEATURES, *EXTENSIONS]
@@ -109,7 +109,7 @@ def test_a_file_and_a_request_give_the_same_bytes(crossings: list[Crossing]) -> 
     _assert_equal(*(build_features(items, names, EXTENSIONS) for items in laid))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(some_crossings())
 def test_a_crossing_scores_alike_alone_and_in_a_batch(crossings: list[Crossing]) -> None:
     names = [*FEATURES, *EXTENSIONS]

@@ -41,7 +41,7 @@ def some_items(draw: st.DrawFn) -> ItemColumns:
     return ItemColumns(values, n)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(some_items())
 def test_each_line_alone_gives_what_it_gives_among_others(items: ItemColumns) -> None:
     for name, feature in FEATURES.items():
@@ -56,7 +56,7 @@ def test_each_line_alone_gives_what_it_gives_among_others(items: ItemColumns) ->
                 assert np.array_equal(alone, together[row : row + 1], equal_nan=True), name
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(some_items())
 def test_numbers_are_never_infinite_where_their_inputs_are_finite(items: ItemColumns) -> None:
     for name, feature in FEATURES.items():

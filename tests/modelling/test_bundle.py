@@ -124,7 +124,7 @@ def test_a_cut_file_is_refused_at_every_offset(whole: Path, copy: Path, name: st
             read_bundle(copy, TRUSTED)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_changed_byte_is_refused(whole: Path, copy: Path, data: st.DataObject) -> None:
     name = data.draw(st.sampled_from([*CONTENT_FILES, "about.json", "card.md", "manifest.json", "manifest.sig"]))

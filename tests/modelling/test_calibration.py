@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
@@ -38,7 +38,6 @@ def _expit(logit: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-logit))
 
 
-@settings(deadline=None)
 @given(calibrations, st.floats(-40, 40))
 def test_a_higher_margin_always_has_a_higher_probability(calibration: Calibration, start: float) -> None:
     margin = start + np.arange(200) * 1e-5
@@ -47,7 +46,6 @@ def test_a_higher_margin_always_has_a_higher_probability(calibration: Calibratio
     assert ((probability > 0) & (probability < 1)).all()
 
 
-@settings(deadline=None)
 @given(calibrations, st.lists(st.floats(-60, 60), min_size=1, max_size=30))
 def test_the_interval_contains_the_probability(calibration: Calibration, margins: list[float]) -> None:
     margin = np.array(margins)

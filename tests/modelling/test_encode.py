@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chekara.features.build import FeatureTable
@@ -76,7 +76,6 @@ def test_the_training_median_stands_in_for_a_missing_number_and_is_told(encoder:
 numbers = st.lists(st.floats(-1e6, 1e6, width=32) | st.just(float("nan")), min_size=1, max_size=40)
 
 
-@settings(deadline=None)
 @given(numbers, st.integers(1, 5))
 def test_what_stands_in_is_a_middle_value_that_was_seen(values: list[float], minimum: int) -> None:
     known = sorted(value for value in values if not np.isnan(value))
@@ -113,7 +112,6 @@ def test_it_survives_json(encoder: Encoder) -> None:
     assert Encoder.from_json(json.loads(json.dumps(encoder.to_json()))) == encoder
 
 
-@settings(deadline=None)
 @given(categories, st.integers(1, 5))
 def test_codes_number_the_common_and_mark_the_rare(values: list[str | None], minimum: int) -> None:
     column = _objects(values)
@@ -126,7 +124,6 @@ def test_codes_number_the_common_and_mark_the_rare(values: list[str | None], min
     assert told == list(range(len(told)))
 
 
-@settings(deadline=None)
 @given(categories)
 def test_many_lines_are_coded_as_few_are(values: list[str | None]) -> None:
     few = _table(hs6=values)

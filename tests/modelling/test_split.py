@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chekara.errors import NotEnoughHitsError
@@ -26,7 +26,6 @@ def histories(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return as_of, np.where(unknown, NAT, known_at), np.where(unknown, np.nan, hit)
 
 
-@settings(deadline=None)
 @given(histories(), st.integers(0, 5000))
 def test_a_cut_never_lets_the_future_teach(history: tuple[np.ndarray, np.ndarray, np.ndarray], hour: int) -> None:
     as_of, known_at, _ = history
@@ -42,7 +41,6 @@ def test_a_cut_never_lets_the_future_teach(history: tuple[np.ndarray, np.ndarray
         assert block.embargo <= (begins_at - as_of[before].min()) * LONGEST_EMBARGO + np.timedelta64(1, "us")
 
 
-@settings(deadline=None)
 @given(histories())
 def test_blocks_step_forward_and_judge_nobody_twice(history: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
     as_of, known_at, hit = history
@@ -55,7 +53,6 @@ def test_blocks_step_forward_and_judge_nobody_twice(history: tuple[np.ndarray, n
         assert not (block.fit & block.judge).any()
 
 
-@settings(deadline=None)
 @given(histories())
 def test_the_parts_of_a_split_do_not_overlap(history: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
     as_of, known_at, hit = history

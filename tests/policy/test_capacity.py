@@ -146,7 +146,7 @@ def test_a_constant_risk_does_not_break_the_budget_and_is_spread() -> None:
     assert min(used[2:]) >= 9
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 120)), max_size=200), st.integers(0, 12))
 def test_models_never_go_over_a_budget(stream: list[tuple[float, int]], of: int) -> None:
     meter = CapacityMeter(policy_with_budgets(budget("customs", "red", of)))

@@ -92,7 +92,7 @@ def test_test_keys_are_told_of_the_test_log_alone(agencies: Agencies) -> None:
         assert event.record.decision.crossing_id == crossing_id
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(1, 7), min_size=1, max_size=12))
 def test_any_pages_give_the_same_events(agencies: Agencies, limits: list[int]) -> None:
     feed = feed_of(agencies)

@@ -23,7 +23,7 @@ def one_by_one(begun: list[float], arriving: list[tuple[float, bool]], size: int
 
 
 @given(margins, arrivals, st.integers(1, 20), st.integers(1, 80))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_ranks_in_calls_of_any_length_are_those_counted_one_by_one(
     begun: list[float], arriving: list[tuple[float, bool]], size: int, call: int
 ) -> None:

@@ -20,7 +20,7 @@ def brute_force(kept: list[float], margin: float) -> float:
 
 
 @given(begun=margins, arriving=margins, size=st.integers(1, 20))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_rank_is_the_share_below_with_ties_half(begun: list[float], arriving: list[float], size: int) -> None:
     window = RankWindow(np.array(begun), size)
     kept = begun[-size:]

@@ -33,7 +33,7 @@ def by_the_minute(
     return [b - a for b, a in zip(begun, arrival, strict=True)]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     crossings=st.lists(
         st.tuples(st.integers(0, 1), st.integers(0, 2_000), st.sampled_from([20, 60, 90])), min_size=1, max_size=14

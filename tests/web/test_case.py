@@ -6,7 +6,7 @@ import dataclasses
 import math
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chekara import messages
@@ -200,7 +200,6 @@ MOVED = st.dictionaries(
 )
 
 
-@settings(deadline=None)
 @given(MOVED)
 @example({f"importer_{measure}": 0.2 for measure in MEASURES} | {f"{kind}_burst": 0.3 for kind in KINDS[1:]})
 @example({f"{kind}_{measure}": 0.5 for kind in KINDS for measure in MEASURES[:2]} | {"mode": -0.1})
