@@ -9,8 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from sqlalchemy import select
 
 from chekara.adapters.database import Database, open_database
@@ -20,9 +18,9 @@ from chekara.adapters.profile_store import (
     TransactionProfiles,
     other_shelf,
     serving_shelf,
-    slot_of,
 )
 from chekara.adapters.tables import profile_shelves
+from chekara.features.profile_keys import slots_of
 from chekara.features.profile_kinds import KINDS
 from chekara.features.profile_live import ResultEvent
 from chekara.service.records import ProfileHead
@@ -38,7 +36,7 @@ HEAD = ProfileHead(
     neighbourhoods={"A": "CN external"},
     histories=("0001-ab",),
 )
-KEYS = st.tuples(st.sampled_from([kind.name for kind in KINDS]), st.integers(-(2**63), 2**63 - 1))
+IMPORTER, CARRIER, VEHICLE, ANOTHER = 7, -7, 2**63 - 1, -(2**63)
 
 
 @pytest.fixture
@@ -52,27 +50,20 @@ def profiles(connection) -> TransactionProfiles:
     return TransactionProfiles(serving_shelf(connection))
 
 
-@given(key=KEYS, other=KEYS)
-def test_slots_fit_a_row_number_and_tell_kinds_apart(key: tuple[str, int], other: tuple[str, int]) -> None:
-    assert -(2**63) <= slot_of(key) < 2**63
-    if key[0] == other[0] or key[1] == other[1]:
-        assert (slot_of(key) == slot_of(other)) == (key == other)
-
-
 def test_what_is_kept_is_read_by_the_next_transaction(database: Database) -> None:
     with database.writing() as connection:
         rows = profiles(connection)
         assert rows.head() is None
-        assert rows.states([("importer", 1)]) == {}
-        rows.keep(HEAD, {("importer", 1): b"one", ("carrier", 1): b"two"}, {"c1": b"record"})
-        assert rows.states([("importer", 1), ("vehicle", 1)]) == {("importer", 1): b"one"}, "earlier changes count"
-        rows.keep(HEAD, {("importer", 1): b"newer"}, {})
+        assert rows.states([IMPORTER]) == {}
+        rows.keep(HEAD, {IMPORTER: b"one", CARRIER: b"two"}, {"c1": b"record"})
+        assert rows.states([IMPORTER, VEHICLE]) == {IMPORTER: b"one"}, "earlier changes count"
+        rows.keep(HEAD, {IMPORTER: b"newer"}, {})
         rows.flush()
     with database.reading() as connection:
         rows = profiles(connection)
         assert rows.head() == HEAD
-        asked = [("importer", 1), ("carrier", 1), ("importer", 2)]
-        assert rows.states(asked) == {("importer", 1): b"newer", ("carrier", 1): b"two"}
+        asked = [IMPORTER, CARRIER, ANOTHER]
+        assert rows.states(asked) == {IMPORTER: b"newer", CARRIER: b"two"}
         assert rows.records(["c1", "c2"]) == {"c1": b"record"}
 
 
@@ -80,7 +71,7 @@ def test_a_transaction_that_is_taken_back_leaves_nothing(database: Database) -> 
     def write_and_fail() -> None:
         with database.writing() as connection:
             rows = profiles(connection)
-            rows.keep(HEAD, {("importer", 1): b"one"}, {"c1": b"record"})
+            rows.keep(HEAD, {IMPORTER: b"one"}, {"c1": b"record"})
             rows.flush()
             raise ZeroDivisionError
 
@@ -92,13 +83,13 @@ def test_a_transaction_that_is_taken_back_leaves_nothing(database: Database) -> 
 
 
 def test_more_keys_than_one_statement_takes(database: Database) -> None:
-    states = {("importer", i * 7919): i.to_bytes(4, "big") for i in range(ASKED_AT_ONCE * 2 + 3)}
+    states = {i * 7919: i.to_bytes(4, "big") for i in range(ASKED_AT_ONCE * 2 + 3)}
     with database.writing() as connection:
         rows = profiles(connection)
         rows.keep(HEAD, states, {})
         rows.flush()
     with database.reading() as connection:
-        assert profiles(connection).states([*states, ("importer", -1)]) == states
+        assert profiles(connection).states([*states, -1]) == states
 
 
 def test_many_states_are_found_one_by_one(database: Database) -> None:
@@ -106,25 +97,26 @@ def test_many_states_are_found_one_by_one(database: Database) -> None:
     states = np.arange(12.0).reshape(3, 4)
     with database.writing() as connection:
         Shelf(connection, "a").add_states("origin", keys, states)
+    slots = slots_of("origin", keys).tolist()
     with database.reading() as connection:
-        found = profiles(connection).states([("origin", int(key)) for key in keys])
-    for key, state in zip(keys.tolist(), states, strict=True):
-        assert np.array_equal(np.frombuffer(found["origin", key]), state)
+        found = profiles(connection).states(slots)
+    for slot, state in zip(slots, states, strict=True):
+        assert np.array_equal(np.frombuffer(found[slot]), state)
 
 
 def test_shelves_change_places(database: Database) -> None:
     with database.writing() as connection:
         rows = profiles(connection)
-        rows.keep(HEAD, {("importer", 1): b"old"}, {})
+        rows.keep(HEAD, {IMPORTER: b"old"}, {})
         rows.flush()
         other = other_shelf(connection)
         assert other.shelf == "b"
         other.write_head(replace(HEAD, position=9))
-        other.write({("importer", 1): b"new"}, {})
+        other.write({IMPORTER: b"new"}, {})
         other.serve()
     with database.writing() as connection:
         assert profiles(connection).head() == replace(HEAD, position=9)
-        assert profiles(connection).states([("importer", 1)]) == {("importer", 1): b"new"}
+        assert profiles(connection).states([IMPORTER]) == {IMPORTER: b"new"}
         assert not other_shelf(connection).clear_some(1)
         assert other_shelf(connection).clear_some(1)
         assert list(other_shelf(connection).content()) == []
@@ -135,12 +127,12 @@ def test_a_shelf_that_is_being_made_says_so_however_far_its_fold_has_come(databa
         other_shelf(connection).write_head(replace(HEAD, is_whole=False))
     with database.reading() as connection:
         rows = TransactionProfiles(other_shelf(connection))
-        rows.keep(replace(rows.head() or HEAD, position=8), {("importer", 1): b"one"}, {})
+        rows.keep(replace(rows.head() or HEAD, position=8), {IMPORTER: b"one"}, {})
     with database.writing() as connection:
         rows.flush(other_shelf(connection))
     with database.reading() as connection:
         assert other_shelf(connection).head() == replace(HEAD, position=8, is_whole=False)
-        assert other_shelf(connection).states([("importer", 1)]) == {("importer", 1): b"one"}
+        assert other_shelf(connection).states([IMPORTER]) == {IMPORTER: b"one"}
         layout = select(profile_shelves.c.layout).where(profile_shelves.c.shelf == "b")
         assert connection.execute(layout).scalar_one() == "making:1"
 
@@ -151,7 +143,7 @@ def test_the_keys_of_a_crossing_cost_microseconds(database: Database) -> None:
         for kind in KINDS:
             keys = rng.integers(-(2**63), 2**63 - 1, 1000)
             Shelf(connection, "a").add_states(kind.name, np.unique(keys), rng.random((len(np.unique(keys)), 41)))
-    wanted = [(kind.name, int(i)) for kind in KINDS for i in rng.integers(-(2**63), 2**63 - 1, 1)]
+    wanted = rng.integers(-(2**63), 2**63 - 1, len(KINDS)).tolist()
     state = rng.random(41).tobytes()
     best = float("inf")
     with database.writing() as connection:

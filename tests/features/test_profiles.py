@@ -18,6 +18,7 @@ from chekara.features.build import build_features, items_from_frame
 from chekara.features.catalogue import laid_columns
 from chekara.features.profile_fold import HistoryFold
 from chekara.features.profile_frames import lay_out_history
+from chekara.features.profile_keys import slots_of
 from chekara.features.profile_kinds import KINDS
 from chekara.features.profile_link import empty_links, link_events
 from chekara.features.profile_live import (
@@ -62,7 +63,7 @@ class Live:
 
     def __init__(self, history: History, names: tuple[str, ...] = NAMES) -> None:
         self.profiles = LiveProfiles(names, domains=DOMAINS, neighbourhoods=neighbourhoods(history.crossing_points))
-        self.states: dict[tuple[str, int], bytes] = {}
+        self.states: dict[int, bytes] = {}
         self.records: dict[str, bytes] = {}
         self.pending = b""
 
@@ -79,10 +80,10 @@ class Live:
         return outcome
 
 
-def states_of(folded: FoldedHistory) -> dict[tuple[str, int], bytes]:
+def states_of(folded: FoldedHistory) -> dict[int, bytes]:
     """Lay out what a live store would hold."""
-    told = ((kind, zip(keys, rows, strict=True)) for kind, keys, rows in folded.states())
-    return {(kind, int(key)): row.tobytes() for kind, pairs in told for key, row in pairs}
+    told = (zip(slots_of(kind, keys), rows, strict=True) for kind, keys, rows in folded.states())
+    return {int(slot): row.tobytes() for pairs in told for slot, row in pairs}
 
 
 def in_time(events: list[ProfileEvent]) -> list[ProfileEvent]:
@@ -136,12 +137,7 @@ def test_live_groups_tell_and_leave_what_the_history_does_bit_for_bit(seed: int,
     live = Live(history)
     assert_same(live_columns(live, history, group), columns_of(history))
     folded = fold_history(history, domains=DOMAINS)
-    states = {
-        (kind, int(key)): row.tobytes()
-        for kind, keys, rows in folded.states()
-        for key, row in zip(keys, rows, strict=True)
-    }
-    assert live.states == states
+    assert live.states == states_of(folded)
     assert live.records == dict(folded.records())
     assert live.profiles.layout_digest == folded.layout_digest
 
@@ -159,11 +155,7 @@ def test_a_loaded_history_goes_on_live_as_if_it_had_all_been_live(seed: int, cut
     )
     folded = fold_history(past, domains=DOMAINS)
     loaded, lived = Live(history), Live(history)
-    loaded.states = {
-        (kind, int(key)): row.tobytes()
-        for kind, keys, rows in folded.states()
-        for key, row in zip(keys, rows, strict=True)
-    }
+    loaded.states = states_of(folded)
     loaded.records, loaded.pending = dict(folded.records()), folded.pending
     lived.fold([event for event in events if known_at(event) <= until])
     later = [event for event in events if known_at(event) > until]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -17,8 +16,7 @@ from sqlalchemy.dialects import sqlite
 
 from chekara.adapters import tables
 from chekara.adapters.database import as_unavailable
-from chekara.features.profile_keys import OWN_MASK
-from chekara.features.profile_kinds import KINDS
+from chekara.features.profile_keys import slots_of
 from chekara.features.profile_live import ResultEvent, StateKey
 from chekara.service.chain import canonical_json, instant_from, instant_text
 from chekara.service.payload import inspection_from, plain_inspection
@@ -31,23 +29,6 @@ ASKED_AT_ONCE: Final = 4096
 MAKING: Final = "making:"
 """Stands before a layout's digest, in place of ``sha256:``, while a shelf is being made."""
 _WHOLE: Final = "sha256:"
-
-# Mixed into the key of a state: an importer and a carrier with one key are two states. Where a key lies stays.
-_SALTS: Final[Mapping[str, int]] = {
-    kind.name: int.from_bytes(hashlib.blake2b(kind.name.encode(), digest_size=8).digest(), "big") & int(OWN_MASK)
-    for kind in KINDS
-}
-
-
-def slot_of(key: StateKey) -> int:
-    """Return the row number of a state.
-
-    Examples
-    --------
-    >>> slot_of(("importer", 7)) == slot_of(("carrier", 7))
-    False
-    """
-    return _SALTS[key[0]] ^ key[1]
 
 
 class Shelf:
@@ -109,9 +90,7 @@ class Shelf:
 
     def states(self, keys: Sequence[StateKey]) -> dict[StateKey, bytes]:
         """Return stored states; a key that was never seen is absent."""
-        by_slot = {slot_of(key): key for key in keys}
-        rows = _looked_up(self._connection, self._states, list(by_slot))
-        return {by_slot[slot]: state for slot, state in rows}
+        return dict(_looked_up(self._connection, self._states, list(keys)))
 
     def records(self, crossing_ids: Sequence[str]) -> dict[str, bytes]:
         """Return what crossings contributed; one that was never seen is absent."""
@@ -121,7 +100,7 @@ class Shelf:
         """Write changed states and records."""
         if states:
             # In the order of their pages.
-            rows = sorted((slot_of(key), state) for key, state in states.items())
+            rows = sorted(states.items())
             self._connection.exec_driver_sql(_upsert_sql(self._states, self._connection.dialect), rows)
         if records:
             self._connection.exec_driver_sql(
@@ -137,7 +116,7 @@ class Shelf:
         keys : ndarray of shape (n,), int64
         states : ndarray of shape (n, width), float64
         """
-        slots = (keys ^ np.int64(_SALTS[kind])).tolist()
+        slots = slots_of(kind, keys).tolist()
         rows = [{"slot": slot, "state": state.tobytes()} for slot, state in zip(slots, states, strict=True)]
         if rows:
             self._connection.execute(insert(self._states), rows)

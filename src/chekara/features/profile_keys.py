@@ -85,6 +85,29 @@ OWN_BITS = 40
 OWN_MASK = np.int64((1 << OWN_BITS) - 1)
 
 
+# Mixed into the keys of a kind: an importer and a carrier with one key are two states. Where a key lies stays.
+_SALTS = (
+    np.array(
+        [int.from_bytes(hashlib.blake2b(kind.name.encode(), digest_size=8).digest(), "big") for kind in KINDS],
+        dtype=np.uint64,
+    ).astype(np.int64)
+    & OWN_MASK
+)
+_SALT_OF_KIND = {kind.name: salt for kind, salt in zip(KINDS, _SALTS, strict=True)}
+
+
+def slots_of(kind: str, keys: Ints) -> Ints:
+    """Return the slots of one kind's keys: the numbers under which states are stored; same shape.
+
+    Examples
+    --------
+    >>> bool(slots_of("importer", np.array([7])) == slots_of("carrier", np.array([7])))
+    False
+    """
+    slots: Ints = keys ^ _SALT_OF_KIND[kind]
+    return slots
+
+
 def key_of(field: str, text: str) -> int:
     """Return the key of one entity: signed, 64 bits, never 0.
 
@@ -135,6 +158,28 @@ def keys_of_kinds(keys: Ints) -> Ints:
     out[_IS_PAIR] = np.where((left == MISSING) | (right == MISSING), MISSING, pairs)
     out[_IS_ONE] = _ONE_KEY
     return out
+
+
+def slots_of_kinds(keys: Ints) -> tuple[Ints, npt.NDArray[np.int32]]:
+    """Return the slots that goods lines touch.
+
+    Parameters
+    ----------
+    keys : ndarray of shape (n_lines, n_fields), int64
+        As of `keys_of_kinds`.
+
+    Returns
+    -------
+    slots : ndarray of shape (n_slots,), int64
+        Each once, ascending: in the order of the store.
+    places : ndarray of shape (n_kinds, n_lines), int32
+        Where the slot of each kind and line stands among them; -1 where a line has no key of the kind.
+    """
+    of_kinds = keys_of_kinds(keys)
+    is_there = of_kinds != MISSING
+    places = np.full(of_kinds.shape, -1, dtype=np.int32)
+    slots, places[is_there] = np.unique((of_kinds ^ _SALTS[:, np.newaxis])[is_there], return_inverse=True)
+    return slots, places
 
 
 def _mixed(left: Ints, right: Ints) -> Ints:

@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chekara.errors import ConfigurationError
-from chekara.features.profile_keys import keys_of_kinds, mark_of
-from chekara.features.profile_kinds import KINDS
+from chekara.features.profile_keys import mark_of, slots_of_kinds
 from chekara.features.profile_link import Links, empty_links, link_events
 from chekara.features.profile_plan import ColumnPlan
 from chekara.features.profile_planes import make_planes
@@ -34,8 +33,8 @@ from chekara.features.profile_state import (
 )
 from chekara.features.profile_step import Ledger, States, Wanted, fold_tape
 
-StateKey: TypeAlias = tuple[str, int]
-"""Name of the kind, and a signed 64-bit key (BLAKE2b of the entity's text): ``("importer", -42)``."""
+StateKey: TypeAlias = int
+"""Slot of a state: the signed 64-bit key of an entity (BLAKE2b of its text) with its kind mixed in."""
 
 
 class GroupEvent(NamedTuple):
@@ -81,7 +80,7 @@ class GroupLedger:
     Attributes
     ----------
     state_keys : list of StateKey
-        Keys of all lines.
+        Keys of all lines, ascending.
     """
 
     state_keys: list[StateKey]
@@ -100,7 +99,8 @@ class GroupLedger:
         self._digests = [digest for _, digest in self._inspections]
         self._links = self._make_links(list(records.values()), chains)
         self._keyed = np.frombuffer(b"".join(self._lines), dtype=KEYED_LINE).copy()
-        slots = self._number_keys()
+        keys, slots = slots_of_kinds(self._keyed["keys"])
+        self.state_keys = keys.tolist()
         lines = np.zeros(self._n_lines, dtype=LINE)
         for name in LINE.names or ():
             lines[name] = self._keyed[name]
@@ -149,16 +149,6 @@ class GroupLedger:
                 links.stands_on[i] = revisions[stored.stands_on] if stored.stands_on >= 0 else -1
         return links
 
-    def _number_keys(self) -> npt.NDArray[np.int32]:
-        """Enumerate the keys of all lines, kind after kind."""
-        slot_of: dict[tuple[int, int], int] = {}
-        slots = [
-            [slot_of.setdefault((k, key), len(slot_of)) if key else -1 for key in keys]
-            for k, keys in enumerate(keys_of_kinds(self._keyed["keys"]).tolist())
-        ]
-        self.state_keys = [(KINDS[k].name, key) for k, key in slot_of]
-        return np.array(slots, dtype=np.int32).reshape(len(KINDS), self._n_lines)
-
     def load_states(self, stored: Mapping[StateKey, bytes], layout: ProfileLayout) -> States:
         """Lay out the states of `state_keys`; one that is absent was never seen.
 
@@ -173,9 +163,10 @@ class GroupLedger:
             raise ConfigurationError(
                 "a stored state has another layout", where="profiles", hint="run `chekara profiles rebuild`"
             )
-        rows = np.frombuffer(b"".join(blob.ljust(width, b"\0") for blob in blobs), dtype=np.float64)
-        rows = np.append(rows, np.zeros(width // 8)).reshape(-1, width // 8)
-        return States(np.ascontiguousarray(rows[:, :SUMS]), np.ascontiguousarray(rows[:, SUMS:]))
+        blobs.append(b"")  # scratch
+        rows = np.frombuffer(b"".join([blob.ljust(width, b"\0") for blob in blobs]), dtype=np.float64)
+        self._before = rows.reshape(-1, width // 8)
+        return States(self._before[:, :SUMS].copy(), self._before[:, SUMS:].copy())
 
     def fold(
         self, which: Sequence[tuple[int, bool, bool]], states: States, plan: ColumnPlan, out: npt.NDArray[np.float32]
@@ -208,15 +199,17 @@ class GroupLedger:
         fold_tape(tape, own, self._ledger, states, wanted, planes, out)
         self._keyed["centred"] = lines["centred"]
 
-    def changed_states(self, before: Mapping[StateKey, bytes], states: States) -> dict[StateKey, bytes]:
+    def changed_states(self, states: States) -> dict[StateKey, bytes]:
         """Return the states that a fold changed, as they are stored: without controls where there were none."""
-        out: dict[StateKey, bytes] = {}
-        for s, key in enumerate(self.state_keys):
-            sums = states.sums[s]
-            stored = sums.tobytes() + (states.controls[s].tobytes() if sums[WAS_INSPECTED] else b"")
-            if sums[LAST_BY] and stored != before.get(key):
-                out[key] = stored
-        return out
+        after = np.hstack([states.sums, states.controls])[:-1]
+        is_changed = (after.view(np.int64) != self._before[:-1].view(np.int64)).any(axis=1)
+        changed = np.flatnonzero(is_changed & (after[:, LAST_BY] != 0.0))
+        width, content = after.shape[1] * after.itemsize, after[changed].tobytes()
+        lengths = np.where(after[changed, WAS_INSPECTED] != 0.0, width, SUMS * after.itemsize).tolist()
+        return {
+            self.state_keys[s]: content[n * width : n * width + length]
+            for n, (s, length) in enumerate(zip(changed.tolist(), lengths, strict=True))
+        }
 
     def revision_after(self, e: int) -> StoredRevision:
         """Return the revision of an event with what the fold found out about its lines."""

@@ -253,7 +253,7 @@ class EventGroup:
         ledger.fold([(e, self._events[e].reads, e in applied) for e in in_time], rows, self._plan, out)
         outcome = GroupOutcome(
             columns=LaidColumns(tuple(self._plan.names), out),
-            states=ledger.changed_states(states, rows),
+            states=ledger.changed_states(rows),
             records={
                 crossing_id: write_bytes(record)
                 for crossing_id, record in ledger.records_of(
