@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from chekara.service.overdue import overdue_shares
 from chekara.service.records import Chain, DecisionFilter, DecisionRecord, InspectionRecord
 from chekara.service.referral import AnswerReferral, ReadReferrals, ReferralAnswer
 from chekara.service.review import RecordReview, ReviewRequest
+from tests.older_schema import go_back
 from tests.small_house import SmallHouse, actor, crossing, policy_asking, result, sent, small_house, small_model
 
 HOUR = timedelta(hours=1)
@@ -353,11 +353,7 @@ def test_delays_of_before_come_over_with_the_migration(tmp_path: Path) -> None:
     record = delayed(agencies, "before")
     before = agencies.book.delays_of(Chain.LIVE, record.decision.decision_id)
     agencies.house.database.close()
-    path = str(agencies.house.database.engine.url.database)
-    with sqlite3.connect(path) as connection:
-        for table in ("event_agencies", "releases", "delays", "referral_steps", "referrals"):
-            connection.execute(f"DROP TABLE {table}")
-        connection.execute("UPDATE alembic_version SET version_num = '0007'")
+    go_back(Path(str(agencies.house.database.engine.url.database)), "0007")
     again = Agencies(agencies.house.restarted(), at=MORNING + 9 * HOUR)
     assert again.book.delays_of(Chain.LIVE, record.decision.decision_id) == before != ()
     assert again.clock() == 1
