@@ -25,6 +25,7 @@ class Shelf:
     """Bundles named by domain and version."""
 
     found_wanting: tuple[str, ...] | None = ()
+    results_of: tuple[str, ...] = ()
 
     def folder(self, digest: str) -> Path:
         return Path(digest)
@@ -32,7 +33,13 @@ class Shelf:
     def inspect(self, folder: Path) -> BundleAbout:
         domain, _, version = folder.name.partition("-")
         model = ModelIdentity(domain, version, f"sha256:{folder.name}")
-        return BundleAbout(domain=domain, model=model, trained_by="Trainer", found_wanting=self.found_wanting)
+        return BundleAbout(
+            domain=domain,
+            model=model,
+            trained_by="Trainer",
+            found_wanting=self.found_wanting,
+            results_of=self.results_of,
+        )
 
     def place(self, folder: Path, digest: str) -> Path:
         return folder
@@ -99,6 +106,19 @@ def test_what_could_not_be_promoted_is_not_proposed(database: Database) -> None:
         desk.propose()
     assert desk.register.proposals() == ()
     Desk(database, shelf, is_dev=True).propose()
+
+
+def test_results_that_not_all_leads_see_are_neither_proposed_nor_promoted(database: Database) -> None:
+    """On the union's border internal affairs lead contraband, and are told nothing of what customs found of revenue."""
+    shelf = Shelf()
+    desk = Desk(database, shelf)
+    shelf.results_of = ("contraband", "revenue_fraud")
+    for act in (desk.propose, desk.promote):
+        with pytest.raises(ForbiddenError, match="results of revenue_fraud, which not all who may lead contraband see"):
+            act()
+    shelf.results_of = ("contraband",)
+    desk.propose()
+    desk.promote()
 
 
 def test_a_domain_that_the_policy_does_not_know(database: Database) -> None:

@@ -54,6 +54,7 @@ class BundleStore:
             model=model.identity,
             trained_by=str(model.about.get("trained_by", "")),
             found_wanting=_found_wanting(model.about),
+            results_of=model.spec.results_of,
         )
 
     def are_sound(self, digests: Sequence[str]) -> bool:

@@ -90,7 +90,7 @@ class PromoteModel:
         about = self._shelf.inspect(bundle)
         if domain is not None:
             refuse_other_domain(about, domain)
-        self._policy.domain(about.domain)
+        refuse_hidden_results(about, self._policy)
         if not is_shortcut:
             refuse_own_work(about.trained_by, approved_by)
             refuse_own_proposal(self._register.proposals(), about.model.digest, approved_by)
@@ -152,6 +152,27 @@ def refuse_own_proposal(proposals: Iterable[Proposal], digest: str, approved_by:
     own = (one for one in proposals if one.model.digest == digest)
     if any(canonical_name(one.proposed_by) == canonical_name(approved_by) for one in own):
         raise ForbiddenError("whoever proposed a model cannot promote it", where="approver", hint="ask a second person")
+
+
+def refuse_hidden_results(about: BundleAbout, policy: Policy) -> None:
+    """Refuse a bundle whose profiles use results that some agency which may lead its domain does not see.
+
+    A spec is held against the policy that ships when it is read; here the installation's own counts.
+
+    Raises
+    ------
+    ForbiddenError
+        It names the domains.
+    ConfigurationError
+        The policy says nothing of the bundle's domain.
+    """
+    hidden = sorted(set(about.results_of) - policy.seen_by_every_lead(about.domain))
+    if hidden:
+        raise ForbiddenError(
+            f"its profiles use results of {', '.join(hidden)}, which not all who may lead {about.domain} see",
+            where=f"{about.domain} version {about.model.version}",
+            hint="leave them out of results_of and train again, or inform the agencies by the policy",
+        )
 
 
 def refuse_other_domain(about: BundleAbout, domain: str) -> None:

@@ -11,7 +11,7 @@ from chekara.data.identity import canonical_name
 from chekara.errors import ForbiddenError
 from chekara.policy.policy import Policy
 from chekara.service.ports import BundleShelf, PromotionRegister
-from chekara.service.promote import refuse_found_wanting, refuse_other_domain
+from chekara.service.promote import refuse_found_wanting, refuse_hidden_results, refuse_other_domain
 from chekara.service.records import Proposal
 
 
@@ -68,8 +68,8 @@ class ProposeModel:
         Raises
         ------
         ForbiddenError
-            It names nobody or no assessment, the bundle is of another domain or, outside dev, its history was found
-            wanting: it could not be promoted.
+            It names nobody or no assessment, or it could not be promoted: the bundle is of another domain, uses results
+            that not all who lead it see or, outside dev, its history was found wanting.
         BundleRefusedError
             The bundle does not verify.
         ConfigurationError
@@ -83,7 +83,7 @@ class ProposeModel:
             raise ForbiddenError("a proposal needs an impact assessment", where="assessment id")
         about = self._shelf.inspect(bundle)
         refuse_other_domain(about, domain)
-        self._policy.domain(domain)
+        refuse_hidden_results(about, self._policy)
         if not self._is_dev:
             refuse_found_wanting(about)
         proposal = Proposal(

@@ -412,9 +412,12 @@ class BundleAbout:
     found_wanting : tuple of str or None
         What was found in its history and stands against promotion outside dev: codes of findings, and refused
         tables. None where the bundle does not say.
+    results_of : tuple of str
+        Domains whose inspection results its profiles use.
     """
 
     domain: str
     model: ModelIdentity
     trained_by: str
     found_wanting: tuple[str, ...] | None
+    results_of: tuple[str, ...] = ()
