@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chekara.errors import ConfigurationError
-from chekara.policy.criteria import LONGEST, Readable, compile_criteria
+from chekara.policy.conditions import Readable
+from chekara.policy.criteria import LONGEST, compile_criteria
 from chekara.policy.readable import readable
 
 # The oracle's logic: 1 true, -1 false, 0 unknown; `and` is the least, `or` the greatest, `not` the opposite.

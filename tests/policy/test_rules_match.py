@@ -26,6 +26,9 @@ CRITERIA = [
     "not given(weighed_mass_kg)",
     "hs_code != '1001' and crossing_point == 'P1'",
     "weighed_mass_kg > 40000",
+    "5 < net_mass_kg and net_mass_kg < 50",
+    "net_mass_kg >= 10",
+    "net_mass_kg > 10",
 ]
 
 
@@ -75,16 +78,16 @@ def test_the_index_leaves_out_no_rule_that_applies(header: Any, items: list[Any]
         met = own.criteria.first_met(header, lambda: lines)
         if met is not None:
             expected.append((own.rule, None if met == -1 else 7 + met))
-    found = RuleBook(rules).hits(header, lambda: lines, NOW)
+    found = RuleBook(rules).hits(header, items, lambda: lines, NOW)
     assert [(hit.rule, hit.item_no) for hit in found] == expected
 
 
 def test_a_rule_is_met_up_to_its_end_alone() -> None:
     own = rule("r", "mode == 'road'")
     book, header = RuleBook([own]), {"mode": "road"}
-    assert book.hits(header, lambda: [header], own.expires_at - timedelta(microseconds=1))
-    assert not book.hits(header, lambda: [header], own.expires_at)
-    assert not book.hits(header, lambda: [header], own.valid_from - timedelta(microseconds=1))
+    assert book.hits(header, [{}], lambda: [header], own.expires_at - timedelta(microseconds=1))
+    assert not book.hits(header, [{}], lambda: [header], own.expires_at)
+    assert not book.hits(header, [{}], lambda: [header], own.valid_from - timedelta(microseconds=1))
 
 
 def test_a_list_names_the_line_and_its_entries_end() -> None:
@@ -101,20 +104,22 @@ def test_a_list_names_the_line_and_its_entries_end() -> None:
     header = {"vehicle_id": "v1"}
     items = [{"importer_id": "i1", "net_mass_kg": 1.0}, {"net_mass_kg": 9.0}, {"importer_id": "i1", "net_mass_kg": 9.0}]
     lines = [header | item | {"item_no": i} for i, item in enumerate(items, start=1)]
-    found = [(hit.rule, hit.selected_by, hit.item_no) for hit in book.hits(header, lambda: lines, NOW)]
+    found = [(hit.rule, hit.selected_by, hit.item_no) for hit in book.hits(header, items, lambda: lines, NOW)]
     assert found == [("s", "intelligence", None), ("t", "intelligence", 3)]
-    assert book.hits(header, lambda: lines, NOW + timedelta(hours=1)) == ()
+    assert book.hits(header, items, lambda: lines, NOW + timedelta(hours=1)) == ()
     lists["stolen"] = WatchList("stolen", "vehicle_id")
-    assert [hit.rule for hit in book.hits(header, lambda: lines, NOW)] == ["t"], "a list that changes counts at once"
+    assert [hit.rule for hit in book.hits(header, items, lambda: lines, NOW)] == ["t"], (
+        "a list that changes counts at once"
+    )
 
 
 def test_a_suspended_rule_demands_nothing() -> None:
     suspended: set[str] = set()
     book = RuleBook([rule("a", "mode == 'road'"), rule("b", "mode == 'road'")], suspended=lambda: frozenset(suspended))
     header = {"mode": "road"}
-    assert [hit.rule for hit in book.hits(header, lambda: [header], NOW)] == ["a", "b"]
+    assert [hit.rule for hit in book.hits(header, [{}], lambda: [header], NOW)] == ["a", "b"]
     suspended.add("a")
-    assert [hit.rule for hit in book.hits(header, lambda: [header], NOW)] == ["b"]
+    assert [hit.rule for hit in book.hits(header, [{}], lambda: [header], NOW)] == ["b"]
 
 
 def test_areas_hold_for_their_time_and_scope() -> None:

@@ -15,114 +15,20 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 from chekara.errors import ConfigurationError
+from chekara.policy.conditions import Criteria, Kind, Part, Read, Readable, Row
 from chekara.policy.patterns import compile_pattern
-from chekara.policy.telling import keys_of, prefixes_of
+from chekara.policy.telling import floor_of, keys_of, prefixes_of
 
-Kind = Literal["number", "text", "boolean"]
-Row: TypeAlias = Mapping[str, Any]
-"""What was given, by name; what was not given is absent."""
-Read: TypeAlias = Callable[[Row], Any]
+Told = TypeVar("Told", frozenset[str], float)
 
 LONGEST, DEEPEST, MOST_WORDS = 1_000, 12, 500
 """Characters, nested operations, and constants of an expression."""
 
-
-@dataclass(frozen=True, slots=True)
-class Readable:
-    """Something that criteria may read.
-
-    Attributes
-    ----------
-    kind : {'number', 'text', 'boolean'} or None
-        None: only whether it was given can be asked, as of ids.
-    is_header : bool
-        Given once for the crossing; else for each goods line.
-    values : tuple of str
-        All that it can be; empty means any.
-    pattern : str or None
-        What a whole value looks like.
-    """
-
-    kind: Kind | None
-    is_header: bool = False
-    values: tuple[str, ...] = ()
-    pattern: str | None = None
-
-
 Resolve: TypeAlias = Callable[[str], Readable]
 """Finds what a name stands for; raises ConfigurationError where criteria may not read it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One of the conditions that ``and`` joins.
-
-    Attributes
-    ----------
-    read : callable
-        True, False, or None for unknown.
-    names : frozenset of str
-    is_header : bool
-        It reads the crossing alone.
-    keys : tuple of (str, frozenset of str) or None
-        ``name`` and the values one of which it must have, where that is what the condition says.
-    prefixes : tuple of (str, frozenset of str) or None
-        Likewise, with the beginnings one of which it must have.
-    """
-
-    read: Read
-    names: frozenset[str]
-    is_header: bool
-    keys: tuple[str, frozenset[str]] | None = None
-    prefixes: tuple[str, frozenset[str]] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Criteria:
-    """Conditions all of which must be true.
-
-    Attributes
-    ----------
-    text : str
-    header : tuple of Part
-        Those of the crossing.
-    lines : tuple of Part
-        Those of a goods line; one line must meet all of them.
-    """
-
-    text: str
-    header: tuple[Part, ...]
-    lines: tuple[Part, ...]
-
-    @property
-    def names(self) -> frozenset[str]:
-        """Everything that is read."""
-        return frozenset().union(*(part.names for part in (*self.header, *self.lines)))
-
-    def first_met(self, header: Row, lines: Callable[[], Sequence[Row]]) -> int | None:
-        """Return the place of the first goods line that meets all conditions; None where none does.
-
-        Parameters
-        ----------
-        header : mapping
-            Header values that were given.
-        lines : callable
-            Gives the values of each goods line, header values among them; asked for only where the header fits.
-
-        Returns
-        -------
-        int or None
-            -1 where all conditions are of the crossing itself and it meets them.
-        """
-        for part in self.header:
-            if part.read(header) is not True:
-                return None
-        if not self.lines:
-            return -1
-        return next((i for i, line in enumerate(lines()) if all(p.read(line) is True for p in self.lines)), None)
 
 
 def compile_criteria(text: str, resolve: Resolve) -> Criteria:
@@ -233,9 +139,14 @@ class _Compiler:
             read=found.read,
             names=frozenset(self._names),
             is_header=bool(self._names) and all(own.is_header for own in self._names.values()),
-            keys=keys_of(node),
-            prefixes=prefixes_of(node),
+            keys=self._given(keys_of(node)),
+            prefixes=self._given(prefixes_of(node)),
+            floor=self._given(floor_of(node)),
         )
+
+    def _given(self, told: tuple[str, Told] | None) -> tuple[str, Told] | None:
+        """Keep what a condition tells of a declared column: a feature is computed for candidates alone."""
+        return told if told is not None and self._names[told[0]].is_given else None
 
     def _typed(self, node: ast.expr) -> _Typed:
         match node:

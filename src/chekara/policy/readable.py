@@ -10,7 +10,7 @@ from chekara.data.denied import denied_by_name
 from chekara.data.schema import CROSSING_COLUMNS, HEADER_COLUMNS, Column
 from chekara.errors import ConfigurationError
 from chekara.features.catalogue import find_feature
-from chekara.policy.criteria import Kind, Readable
+from chekara.policy.conditions import Kind, Readable
 
 _KINDS: Final[Mapping[str, Kind]] = {"number": "number", "integer": "number", "boolean": "boolean"}
 _COLUMNS: Final = {column.name: column for column in CROSSING_COLUMNS}
@@ -47,7 +47,7 @@ def readable(
     Examples
     --------
     >>> readable("weighed_mass_kg")
-    Readable(kind='number', is_header=True, values=(), pattern=None)
+    Readable(kind='number', is_header=True, values=(), pattern=None, is_given=True)
     >>> readable("driver_nationality")
     Traceback (most recent call last):
     chekara.errors.ConfigurationError: criteria may not read nationality: movements are judged, never people
@@ -68,7 +68,7 @@ def readable(
     if found is None:
         raise ConfigurationError("no such column or feature", hint="see docs/data-contract.md and docs/features.md")
     _refuse_sensitive(name, is_sensitive=found.sensitive, reasons=sensitive)
-    return Readable("number" if found.kind == "number" else "text")
+    return Readable("number" if found.kind == "number" else "text", is_given=False)
 
 
 def _of_column(column: Column) -> Readable:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from chekara.domain.vocabulary import Lane
-from chekara.policy.criteria import Criteria
+from chekara.policy.conditions import Criteria
 
 
 @dataclass(frozen=True, slots=True)

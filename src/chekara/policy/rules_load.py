@@ -10,7 +10,8 @@ from typing import Final, TypeVar
 
 from chekara.domain.vocabulary import LANGUAGES, Lane
 from chekara.errors import ConfigurationError
-from chekara.policy.criteria import Criteria, compile_criteria
+from chekara.policy.conditions import Criteria
+from chekara.policy.criteria import compile_criteria
 from chekara.policy.load_plans import DEMANDING_LANES
 from chekara.policy.readable import EXTENSION_KINDS, readable
 from chekara.policy.rules import ControlArea, RegisteredRisk, Rule, RuleText

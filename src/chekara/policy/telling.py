@@ -24,3 +24,15 @@ def prefixes_of(node: ast.expr) -> tuple[str, frozenset[str]] | None:
         case ast.Call(func=ast.Name(id="starts_with"), args=[ast.Name(id=name), *words]):
             return name, frozenset(str(word.value) for word in words if isinstance(word, ast.Constant))
     return None
+
+
+def floor_of(node: ast.expr) -> tuple[str, float] | None:
+    """Return a name and the number below which a condition is not met, where it compares just the two."""
+    match node:
+        case ast.Compare(left=ast.Name(id=name), ops=[ast.Gt() | ast.GtE()], comparators=[ast.Constant(value=value)]):
+            number = value
+        case ast.Compare(left=ast.Constant(value=value), ops=[ast.Lt() | ast.LtE()], comparators=[ast.Name(id=name)]):
+            number = value
+        case _:
+            return None
+    return (name, float(number)) if isinstance(number, int | float) and not isinstance(number, bool) else None

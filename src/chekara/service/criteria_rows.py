@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ from chekara.features.build import build_features, items_from_crossings
 from chekara.features.catalogue import ItemColumns, laid_columns
 from chekara.features.joined import JoinedFeatures
 from chekara.features.laid import LaidColumns, row_of
-from chekara.policy.criteria import Row
+from chekara.policy.conditions import Row
 
 Lines: TypeAlias = Callable[[], Sequence[Row]]
 
@@ -49,11 +49,14 @@ class CriteriaRows:
         features : JoinedFeatures
             Of its lines; what is not there and can be computed, is.
         """
+        if not self._features:
+            rows = _MergedRows(crossing.header, crossing.items)
+            return crossing.header, lambda: rows
         found: list[Row] = []
 
         def lines() -> Sequence[Row]:
             if not found:
-                known = self._known(crossing, features) if self._features else [{}] * len(crossing.items)
+                known = self._known(crossing, features)
                 found.extend(
                     {**crossing.header, **item, **own} for item, own in zip(crossing.items, known, strict=True)
                 )
@@ -78,8 +81,8 @@ class CriteriaRows:
                 row.update(_given((name, column[i]) for name, column in columns))
         return rows
 
-    def of_items(self, items: ItemColumns, starts: npt.NDArray[np.int64]) -> Iterator[tuple[Row, Lines]]:
-        """Yield what was given of each crossing of many, and of each of its lines.
+    def of_items(self, items: ItemColumns, starts: npt.NDArray[np.int64]) -> Iterator[tuple[Row, Sequence[Row], Lines]]:
+        """Yield what was given of each crossing of many, of each of its lines, and all that is read of these.
 
         Parameters
         ----------
@@ -88,19 +91,48 @@ class CriteriaRows:
         starts : ndarray of shape (n_crossings + 1,), int64
             Where the lines of each crossing begin.
         """
-        columns = [(name, _listed(name, items)) for name in {_LINE_NUMBER, *self._columns} if name in items.values]
+        names = {_LINE_NUMBER, *self._columns}
+        columns = [(name, _listed(name, items)) for name in sorted(names) if name in items.values]
         header = [(name, column) for name, column in columns if name in _HEADER]
-        whole = columns + _feature_columns(items, self._features)
+        computed = _feature_columns(items, self._features)
         for first, end in pairwise(starts.tolist()):
-            yield _given((name, column[first]) for name, column in header), _lazily(whole, first, end)
+            given = [_given((name, column[i]) for name, column in columns) for i in range(first, end)]
+            yield _given((name, column[first]) for name, column in header), given, _lazily(given, computed, first)
 
 
-def _lazily(columns: Sequence[tuple[str, list[Any]]], first: int, end: int) -> Lines:
+class _MergedRows(Sequence[Row]):
+    """Goods lines with the header's values, each put together when it is looked at: few are."""
+
+    def __init__(self, header: Row, items: Sequence[Row]) -> None:
+        self._header = header
+        self._items = items
+        self._rows: dict[int, Row] = {}
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    @overload
+    def __getitem__(self, place: int) -> Row: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Row]: ...
+    def __getitem__(self, place: int | slice) -> Row | Sequence[Row]:
+        if isinstance(place, slice):
+            return [self[i] for i in range(*place.indices(len(self)))]
+        row = self._rows.get(place)
+        if row is None:
+            row = self._rows[place] = {**self._header, **self._items[place]}
+        return row
+
+
+def _lazily(given: Sequence[Row], computed: Sequence[tuple[str, list[Any]]], first: int) -> Lines:
+    if not computed:
+        return lambda: given
     found: list[Row] = []
 
     def lines() -> Sequence[Row]:
         if not found:
-            found.extend(_given((name, column[i]) for name, column in columns) for i in range(first, end))
+            own = (_given((name, column[first + i]) for name, column in computed) for i in range(len(given)))
+            found.extend({**row, **more} for row, more in zip(given, own, strict=True))
         return found
 
     return lines

@@ -70,7 +70,7 @@ class MatchPolicyRules:
         if not len(self._book):
             return ()
         header, lines = self._rows.of_crossing(crossing, features)
-        return self._book.hits(header, lines, crossing.known_at)
+        return self._book.hits(header, crossing.items, lines, crossing.known_at)
 
     def of_items(self, items: ItemColumns, starts: npt.NDArray[np.int64]) -> Iterator[tuple[RuleHit, ...]]:
         """Yield the rules met by each crossing of many.
@@ -83,8 +83,8 @@ class MatchPolicyRules:
             Where the lines of each crossing begin.
         """
         known_at = items.instant("known_at")[starts[:-1]].tolist()
-        for (header, lines), at in zip(self._rows.of_items(items, starts), known_at, strict=True):
-            yield self._book.hits(header, lines, at.replace(tzinfo=UTC))
+        for (header, given, lines), at in zip(self._rows.of_items(items, starts), known_at, strict=True):
+            yield self._book.hits(header, given, lines, at.replace(tzinfo=UTC))
 
 
 class FindAreas:
