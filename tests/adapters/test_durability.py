@@ -15,7 +15,8 @@ from tests.adapters.acknowledge_groups import GROUPS
 from tests.small_house import small_house
 
 ROOT = Path(__file__).parents[2]
-SYNCED = re.compile(r"f(?:data)?sync\(\d+<[^>]*/chekara\.db-wal>\)\s+= 0")
+# A call during which another thread makes one is told in two lines.
+SYNCED = re.compile(r"f(?:data)?sync\(\d+<[^>]*/chekara\.db-wal>(?:\)\s+= 0| <unfinished)")
 
 
 def system_calls(home: Path, out: Path) -> list[str]:
@@ -35,6 +36,9 @@ def system_calls(home: Path, out: Path) -> list[str]:
 def test_every_group_is_fsynced_once_before_it_is_acknowledged(tmp_path: Path) -> None:
     lines = system_calls(tmp_path / "home", tmp_path / "calls.txt")
     told = re.compile(r'write\(1<[^>]*>, "(begin|acknowledged|end)')
+    # The thread that moves what was committed syncs, too; it vouches for nothing.
+    writer = next(line.split()[0] for line in lines if told.search(line))
+    lines = [line for line in lines if line.split()[0] == writer]
     syncs: list[int] = []
     since = 0
     for line in lines:
