@@ -124,6 +124,8 @@ def _string_check(column: Column, check_text: Check) -> Check:
     when_empty = EMPTY if column.required else None
 
     def check(value: Any) -> Value | Refusal | None:
+        if type(value) is str and value in allowed:
+            return value
         text = check_text(value)
         if type(text) is not str:
             return text
@@ -154,6 +156,8 @@ def _number_check(column: Column) -> Check:
     highest = LARGEST_NUMBER if column.maximum is None else column.maximum
 
     def check(value: Any) -> Value | Refusal:
+        if type(value) is float and lowest <= value <= highest:
+            return value
         number = _finite(value)
         if isinstance(number, Refusal):
             return number
@@ -167,6 +171,8 @@ def _integer_check(column: Column) -> Check:
     highest = LARGEST_INTEGER if column.maximum is None else column.maximum
 
     def check(value: Any) -> Value | Refusal:
+        if type(value) is int and lowest <= value <= highest:
+            return value
         number = _finite(value)
         if isinstance(number, Refusal):
             return NOT_AN_INTEGER if number is NOT_A_NUMBER else number
