@@ -416,7 +416,7 @@ def draw_month(border: Border, path: Path) -> None:
     from matplotlib.figure import Figure  # noqa: PLC0415
 
     keys = sorted((key for key in border.tallies if key[:3] == ("RIVER", "customs", Lane.RED)), key=lambda key: key[3])
-    keys = [key for key in keys if key[3] >= BEGINS + timedelta(weeks=JUDGED_FROM_WEEK)]
+    keys = [key for key in keys if key[3] >= BEGINS + timedelta(weeks=JUDGED_FROM_WEEK)][:-1]  # the last is cut short
     tallies = [border.tallies[key] for key in keys]
     days = [(key[3] - BEGINS) / timedelta(days=1) - 7 * JUDGED_FROM_WEEK for key in keys]
     with mpl.rc_context({"svg.hashsalt": "chekara", "font.size": 9}):
@@ -427,6 +427,7 @@ def draw_month(border: Border, path: Path) -> None:
         used.bar(days, [tally.used for tally in tallies], width=0.45, align="edge", color="#0b5fa5")
         used.step(days, [tally.budget for tally in tallies], where="post", color="#d55e00", label="budget")
         used.set_ylabel("red controls")
+        used.set_ylim(0, 1.4 * max(tally.budget for tally in tallies))
         used.legend(frameon=False, loc="upper left")
         points = [(at / 86_400 - 7 * JUDGED_FROM_WEEK, risk) for tally in tallies for at, risk in tally.thresholds[::6]]
         level.plot([at for at, _ in points], [min(risk, 1.0) for _, risk in points], ",", color="#1d2733")
