@@ -82,6 +82,12 @@ def test_green_lanes_and_what_has_left_are_no_news(agencies: Agencies) -> None:
     green.house.database.close()
 
 
+def test_who_is_ahead_of_the_log_stays_there(agencies: Agencies) -> None:
+    agencies.house.score_one(crossing("ahead"))
+    page = feed_of(agencies)(CUSTOMS, 1_000_000, 5)
+    assert (page.events, page.next_after) == ((), 1_000_000)
+
+
 def test_test_keys_are_told_of_the_test_log_alone(agencies: Agencies) -> None:
     agencies.house.score_one(crossing("earnest"))
     agencies.house.score_one(crossing("test"), by=actor(is_test=True))

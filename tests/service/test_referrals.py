@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from chekara.adapters.audit_source import SqlAuditSource
+from chekara.adapters.joint_action import joint_action
 from chekara.adapters.referrals import SqlReferrals
 from chekara.domain.actor import Actor
 from chekara.domain.referral import Referral, ReferralAction, ReferralState, Step
@@ -22,9 +23,10 @@ from chekara.service.due_events import RecordDueEvents
 from chekara.service.overdue import overdue_shares
 from chekara.service.records import Chain, DecisionFilter, DecisionRecord, InspectionRecord
 from chekara.service.referral import AnswerReferral, ReadReferrals, ReferralAnswer
+from chekara.service.referral_ports import Due
 from chekara.service.review import RecordReview, ReviewRequest
 from tests.older_schema import go_back
-from tests.small_house import SmallHouse, actor, crossing, policy_asking, result, sent, small_house, small_model
+from tests.small_house import START, SmallHouse, actor, crossing, policy_asking, result, sent, small_house, small_model
 
 HOUR = timedelta(hours=1)
 MORNING = datetime(2026, 12, 1, 8, 0, tzinfo=UTC)
@@ -192,6 +194,40 @@ def test_what_nobody_answers_goes_to_the_coordinator_once(agencies: Agencies) ->
     assert shares == {"internal_affairs": (1, 1, 0), "border_service": (2, 2, 1)}
 
 
+def test_an_answer_between_the_look_and_the_record_keeps_it_where_it_is(agencies: Agencies) -> None:
+    referral = agencies.refer(agencies.house.score_one(crossing("between")), "internal_affairs")
+    agencies.say(referral, "accept")
+
+    class LookedBefore(SqlReferrals):
+        def due(self, chain: Chain, now: datetime, limit: int) -> Due:
+            return Due(chain, (referral,) if chain is Chain.LIVE else (), ())
+
+    house = agencies.house
+    clock = RecordDueEvents(
+        log=house.log, book=LookedBefore(house.database), policy=house.policy, now=lambda: MORNING + 5 * HOUR
+    )
+    assert clock() == 0
+    assert agencies.book.referral(Chain.LIVE, referral.referral_id).to_agency == "internal_affairs"  # type: ignore[union-attr]
+
+
+def test_a_replay_clock_is_as_late_as_the_newest_crossing(tmp_path: Path) -> None:
+    house = small_house(tmp_path, policy=policy_asking("red"), clock="replay")
+    joint = joint_action(house.database, house.log, house.policy, "replay")
+    first = house.score_one(crossing("replayed"))
+    assert joint.referrals.now == first.decision.scored_at == START
+    until = START + HOUR
+    wanted = ReviewRequest(
+        decision_id=first.decision.decision_id, action=ReviewAction.DELAY, reason="papers are awaited", until=until
+    )
+    assert joint.review(CUSTOMS, wanted).reviewed_at == START
+    house.score_one(replace(crossing("later"), known_at=until, occurred_at=until))
+    clock = RecordDueEvents(
+        log=house.log, book=SqlReferrals(house.database), policy=house.policy, now=lambda: joint.referrals.now
+    )
+    assert clock() == 1
+    house.database.close()
+
+
 def test_asking_the_coordinator_is_never_rerouted(agencies: Agencies) -> None:
     referral = agencies.refer(agencies.house.score_one(crossing("coordinator")), "border_service")
     assert agencies.after(5 * HOUR) == 0
@@ -273,6 +309,7 @@ def test_a_restart_catches_up_and_two_clocks_at_once_release_once(agencies: Agen
         thread.start()
     for thread in threads:
         thread.join()
+    assert len(counts) == 4
     assert sum(counts) == 2
     assert again.kinds().count("released") == again.kinds().count("referral_rerouted") == 1
     assert again.book.referral(Chain.LIVE, referral.referral_id).to_agency == "border_service"  # type: ignore[union-attr]
