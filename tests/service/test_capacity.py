@@ -100,7 +100,20 @@ def metered(tmp_path: Path) -> Iterator[Metered]:
     house.close()
 
 
-def test_a_restart_in_mid_shift_says_the_same_to_the_bit(metered: Metered) -> None:
+def keep_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the meter look back to so few crossings that most are forgotten."""
+    for module in ("chekara.policy.capacity_recent", "chekara.adapters.capacity_log"):
+        monkeypatch.setattr(f"{module}.RECENT", 20)
+        monkeypatch.setattr(f"{module}.RECENT_OF_ALL", 25)
+    monkeypatch.setattr("chekara.policy.capacity_recent.ENOUGH", 12)
+
+
+@pytest.mark.parametrize("keeps_little", [False, True])
+def test_a_restart_in_mid_shift_says_the_same_to_the_bit(
+    metered: Metered, monkeypatch: pytest.MonkeyPatch, *, keeps_little: bool
+) -> None:
+    if keeps_little:
+        keep_little(monkeypatch)
     rng = np.random.default_rng(5)
     scored: list[int] = []
     for number in range(330):
