@@ -228,7 +228,15 @@ def fold_next(shelf: Shelf, connection: Connection, fold: FoldEvents, limit: int
 
 
 def fold_into(rows: TransactionProfiles, fold: FoldEvents, events: Sequence[LogEvent]) -> None:
-    """Fold events that were recorded, in their order; what changed stays in ``rows`` until it is flushed."""
+    """Fold events that were recorded, in their order; what changed stays in ``rows`` until it is flushed.
+
+    Parameters
+    ----------
+    rows : TransactionProfiles
+    fold : FoldEvents
+    events : sequence of LogEvent
+        Not empty.
+    """
     known_to = max(one.received_at for one in events)
     due = [one.event for one in events if one.as_of <= known_to]
     position = max(0, *(one.event.position for one in events))

@@ -25,7 +25,14 @@ BATCH_GROUP: Final = 64
 
 
 def json_response(content: Any, language: str, *, status: int = 200) -> Response:
-    """Answer with JSON that was written in a language."""
+    """Answer with JSON that was written in a language.
+
+    Parameters
+    ----------
+    content : anything that JSON can hold
+    language : {'en', 'ru', 'ky'}
+    status : int
+    """
     encoded = msgspec.json.encode(content)
     return Response(encoded, status_code=status, media_type=JSON, headers=_language_headers(language))
 
