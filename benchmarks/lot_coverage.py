@@ -282,6 +282,7 @@ def draw(trials: Mapping[str, list[Trial]], domain: str, path: Path) -> None:
             fontsize=9,
         )
         ax.set_xlabel(f"{n} lots, by estimate", fontsize=9)
+    axes[0].set_ylim(-6, 8)  # bounds go on above: what they leave open is told in words
     axes[0].set_ylabel("95 % interval less the true rate, percentage points", fontsize=9)
     figure.suptitle(f"{domain}: what the lot says and what is true", fontsize=10)
     figure.savefig(path, metadata={"Date": None})
