@@ -43,7 +43,7 @@ from chekara.service.grounds import GatherGrounds
 from chekara.service.lot import DrawFromSeeds
 from chekara.service.match_rules import MatchPolicyRules
 from chekara.service.promote_policy import PromotePolicy
-from chekara.service.records import Chain, Promotion
+from chekara.service.records import Chain, Promotion, Proposal
 from chekara.service.review import ReviewRequest
 from tests.adapters.test_rule_results import CAPPED
 from tests.small_house import START, TOKENS, SmallHouse, actor, crossing, request, result, sent, small_house
@@ -125,6 +125,7 @@ def test_the_database_refuses_changes_in_every_table(house: SmallHouse, statemen
     Accounts(house.database, house.policy).add(agency="customs", role="system")
     Accounts(house.database, house.policy).revoke(key_ids(house)[0])
     SqlPromotions(house.database).record(promotion())
+    SqlPromotions(house.database).propose(proposal())
     elsewhere = DecidedElsewhere(Lane.RED, START, "post-7", "rule")
     house.score([sent(result(crossing_id="c1")), replace(request(crossing("e1")), decided_elsewhere=elsewhere)])
     retention(house).remove_payloads(Chain.LIVE, [1], reason="a test", removed_by="nobody")
@@ -207,6 +208,18 @@ def promotion() -> Promotion:
         assessment_id="IA-1",
         is_shortcut=False,
         promoted_at=START,
+    )
+
+
+def proposal() -> Proposal:
+    return Proposal(
+        proposal_id="q1",
+        domain="revenue_fraud",
+        model=ModelIdentity("revenue_fraud", "2", "sha256:2"),
+        trained_by="T. Trainer",
+        proposed_by="T. Trainer",
+        assessment_id="IA-2",
+        proposed_at=START,
     )
 
 
