@@ -196,3 +196,12 @@ def test_queue_tells_what_is_overdue_and_for_how_long_it_waits() -> None:
     assert (row(1.5).is_overdue, row(2.5).is_overdue) == (False, True)
     assert row(1.5).waiting.replace(messages.NO_BREAK_SPACE, " ") == "1 h 30 min"
     assert row(1.5).likelihood == "31 of 100"
+
+
+@pytest.mark.parametrize("language", messages.languages())
+def test_pages_of_an_agency_that_stopped_the_models_say_so(language: str) -> None:
+    said = messages.text("page.models_stopped", language)
+    frame = examples.frame(language)
+    stopped = dataclasses.replace(frame, is_without_models=True)
+    assert said in render(ErrorPage(stopped, 404, "x", "y"))
+    assert said not in render(ErrorPage(frame, 404, "x", "y"))
