@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from chekara.errors import ConfigurationError
@@ -39,3 +42,33 @@ def test_what_goes_to_a_file_is_wide_unless_somebody_says_how_wide(monkeypatch: 
     assert open_console().width == 160
     monkeypatch.setenv("COLUMNS", "70")
     assert open_console().width == 70
+
+
+def test_what_is_left_out_can_be_imported_later() -> None:
+    program = """
+import sys
+from chekara.programs import left_out
+with left_out("wave"):
+    try:
+        import wave
+    except ImportError:
+        print("absent")
+import wave
+with left_out("wave"):
+    import wave as again
+print(again is wave)
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert ran.stdout.split() == ["absent", "True"]
+
+
+def test_a_serving_process_takes_no_scikit_learn_along() -> None:
+    program = """
+import sys
+from chekara.programs import left_out
+with left_out("sklearn"):
+    import chekara.api.serve
+print("sklearn" in sys.modules, "lightgbm" in sys.modules)
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True)
+    assert ran.stdout.split() == ["False", "True"]

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from chekara.programs import open_console, run_program
+from chekara.programs import left_out, open_console, run_program
 from chekara.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Risk profiling for border crossings.")
@@ -114,7 +114,8 @@ def serve(
     ] = "live",
 ) -> None:
     """Serve scores and the analysts' pages."""
-    from chekara.api.serve import run_server
+    with left_out("sklearn"):
+        from chekara.api.serve import run_server
 
     run_server(Settings.from_environment(), host=host, port=port, workers=workers, clock=clock)
 
