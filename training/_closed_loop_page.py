@@ -119,13 +119,19 @@ def _knows(strategy: str, bounds: tuple[float, float] | None) -> str:
 def _found_table(lives: pd.DataFrame, late: pd.DataFrame, world: str, domain: str) -> list[str]:
     told = {name: _of(over_seeds(lives, name), world, domain) for name in FIGURES if not lives[name].isna().all()}
     later = _of(over_seeds(late, "found"), world, domain)
-    head = [*(FIGURES[name] for name in told), "found, against model only (points)", "second half: found", "against"]
+    head = [
+        *(FIGURES[name] for name in told),
+        "found, against model only (points)",
+        "second half: found",
+        "against",
+        "seeds",
+    ]
     lines = [f"### {'All domains together' if domain == ALL else domain}", "", f"| strategy | {' | '.join(head)} |"]
     lines.append("|---|" + "---|" * len(head))
     for strategy in _in_order(told["found"]):
         cells = [_scaled(told[name][strategy], 1 if name in ("precision", "missed") else 100) for name in told]
         cells += [_difference(strategy, told["found"][strategy]), _scaled(later[strategy], 100)]
-        cells.append(_difference(strategy, later[strategy]))
+        cells += [_difference(strategy, later[strategy]), str(told["found"][strategy]["seeds"])]
         lines.append(f"| {STRATEGIES[strategy].title} | {' | '.join(cells)} |")
     return [*lines, ""]
 
