@@ -51,6 +51,11 @@ _DOMAIN: Final = object_of(
         "description": "What a hit here brings on average: revenue recovered and value seized, reporting currency",
     },
     reasons={"type": "array", "items": _REASON},
+    risk_parts={
+        "type": "object",
+        "additionalProperties": NUMBER,
+        "description": "What the policy combined to the risk; left out where it is the rank",
+    },
     contributions={"type": "object", "additionalProperties": NUMBER},
     evidence={"type": "array", "items": object_of(feature=STRING, value=VALUE, expected=VALUE, text=STRING)},
 )

@@ -18,6 +18,7 @@ from chekara.domain.review import Review
 from chekara.domain.selection import RuleHit
 from chekara.domain.vocabulary import Role
 from chekara.explain.reasons import Item, instruction, sentence
+from chekara.messages.catalogue import FALLBACK_LANGUAGE
 from chekara.service.records import DecisionRecord, InspectionRecord
 from chekara.service.visibility import (
     judges_blind,
@@ -168,7 +169,9 @@ def _rule(hit: RuleHit, actor: Actor, language: str) -> dict[str, Any]:
     told: dict[str, Any] = {"rule": hit.rule, "domain": hit.domain, "agency": hit.agency, "lane": hit.lane.value}
     if hit.item_no is not None:
         told["item_no"] = hit.item_no
-    return told | ({"text": hit.texts[language]} if may(actor, Permission.READ_REASONS) else {})
+    if may(actor, Permission.READ_REASONS):
+        told["text"] = hit.texts.get(language) or hit.texts[FALLBACK_LANGUAGE]  # a rule has English, at least
+    return told
 
 
 def _item(record: DecisionRecord, score: DomainScore) -> Item:
@@ -193,6 +196,8 @@ def _domain(score: DomainScore, actor: Actor, language: str, with_contributions:
     }
     if may(actor, Permission.READ_REASONS):
         shown["reasons"] = [_reason(reason, language, item) for reason in score.reasons]
+        if score.risk_parts:
+            shown["risk_parts"] = dict(score.risk_parts)
         if with_contributions:
             shown["contributions"] = dict(score.contributions)
     return shown
