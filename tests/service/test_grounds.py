@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from chekara.domain.selection import CapacityState, Draw, Floor, Grounds, RuleHit
 from chekara.domain.vocabulary import Lane
 from chekara.service.chain import canonical_json
-from chekara.service.payload import grounds_from, parsed, plain_grounds
+from chekara.service.payload import parsed
+from chekara.service.payload_grounds import grounds_from, plain_grounds
 
 words = st.text(st.characters(codec="utf-8", exclude_categories=("Cs",)), min_size=1, max_size=8)
 lanes = st.sampled_from(list(Lane))

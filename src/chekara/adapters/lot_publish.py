@@ -30,7 +30,8 @@ from chekara.policy.lot import LotSeed, checked_period, commitment_of, period_of
 from chekara.service.chain import instant_from, instant_text
 from chekara.service.lot_status import LotTally
 from chekara.service.lot_verify import CommittedSeed, CrossingDraws, LotVerification, verify_lot
-from chekara.service.payload import grounds_from, parsed
+from chekara.service.payload import parsed
+from chekara.service.payload_grounds import grounds_from
 from chekara.service.records import Chain
 from chekara.settings import Settings
 

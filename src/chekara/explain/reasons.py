@@ -135,7 +135,19 @@ def reasons_at(
     unseen: Collection[str] = (),
     goods: str | None = None,
 ) -> tuple[Reason, ...]:
-    """Make reasons of the factors at some places, as `strongest_reasons` does."""
+    """Make reasons of the factors at some places, as `strongest_reasons` does.
+
+    Parameters
+    ----------
+    places : sequence of int
+        Of the factors to tell, in the order in which to tell them.
+    names, values, contributions, evidence, usual, unseen, goods
+        As there.
+
+    Returns
+    -------
+    tuple of Reason
+    """
     reasons = (
         _reason(names[place], _plain(values[place]), float(contributions[place]), evidence, usual or {}, goods)
         for place in places

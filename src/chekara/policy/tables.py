@@ -112,4 +112,11 @@ class Table:
         return value
 
 
-_KINDS = {str: "a text", int: "a whole number", float: "a number", dict: "a table", list: "a list", bool: "true or false"}
+_KINDS = {
+    str: "a text",
+    int: "a whole number",
+    float: "a number",
+    dict: "a table",
+    list: "a list",
+    bool: "true or false",
+}

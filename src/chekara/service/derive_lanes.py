@@ -14,7 +14,8 @@ from chekara.errors import ConfigurationError
 from chekara.policy.decide import LaneDecision, decide
 from chekara.policy.policy import Policy
 from chekara.service.chain import instant_from
-from chekara.service.payload import FORMAT, Plain, grounds_from, parsed
+from chekara.service.payload import FORMAT, Plain, parsed
+from chekara.service.payload_grounds import grounds_from
 
 PolicyByDigest: TypeAlias = Callable[[str], Policy | None]
 """From a policy's digest to the policy; None where its text is not here."""

@@ -6,31 +6,25 @@ shortest exact form, feature matrices as base64 of little-endian float32, contri
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
 import msgspec
-import numpy as np
-import numpy.typing as npt
 
 from chekara.data.schema import CROSSING_COLUMNS, INSPECTION_COLUMNS, columns_by_name
 from chekara.domain.crossing import Crossing, Value
 from chekara.domain.decision import Action, DecidedElsewhere, Decision, DomainScore, ModelIdentity, Notice, Reason
 from chekara.domain.inspection import Inspection
 from chekara.domain.review import Review
-from chekara.domain.selection import CapacityState, Draw, Floor, Grounds, RuleHit, Selection
 from chekara.domain.vocabulary import Lane, ReviewAction
 from chekara.errors import AuditError
-from chekara.features.joined import JoinedFeatures
 from chekara.service.chain import canonical_json, instant_from, instant_text
+from chekara.service.payload_grounds import grounds_from, plain_grounds, selections_from
+from chekara.service.payload_numbers import contributions_from, features_from, plain_contributions, plain_features
 from chekara.service.records import Chain, DecisionRecord, InspectionRecord, Promotion, Scoring
 
 FORMAT = 3
-BILLION = 1e9
-_NAN_BITS = np.float32(np.nan).view(np.uint32)
-_LARGEST_INT32 = 2**31 - 1
 _PLAIN = frozenset({str, int, bool})
 Plain = dict[str, Any]
 
@@ -122,7 +116,7 @@ def decision_from(plain: Plain, *, chain: Chain, position: int, labels: Mapping[
         policy_digest=plain["policy_digest"],
         clock=plain["clock"],
         decided_elsewhere=_elsewhere_from(plain.get("decided_elsewhere")),
-        selections=tuple(Selection(**_with_lane(one)) for one in plain["selections"]),
+        selections=selections_from(plain["selections"]),
         grounds=grounds_from(plain["grounds"]),
         control_id=plain["control_id"],
     )
@@ -203,53 +197,8 @@ def _value_from(name: str, value: Any) -> Value:
     return given
 
 
-def plain_features(features: JoinedFeatures) -> Plain:
-    """Write features exactly: numbers as little-endian float32, line by line; categories as lists.
-
-    Most numbers are missing or 0: a bit for each tells which are (the one NaN that numpy writes, and +0), and only the
-    others are written. All three are base64.
-    """
-    bits = features.numbers.astype("<f4", copy=False).view("<u4").ravel()
-    is_missing, is_zero = bits == _NAN_BITS, bits == 0
-    return {
-        "names": features.names,
-        "items": features.n_lines,
-        "missing": _packed(np.packbits(is_missing)),
-        "zero": _packed(np.packbits(is_zero)),
-        "others": _packed(bits[~(is_missing | is_zero)]),
-        "categories": features.categories,
-    }
-
-
-def features_from(plain: Plain) -> JoinedFeatures:
-    """Read features back, bit for bit."""
-    names, n_lines = tuple(plain["names"]), int(plain["items"])
-    n = n_lines * len(names)
-    is_missing, is_zero = (np.unpackbits(_unpacked(plain[k], "u1"), count=n).astype(bool) for k in ("missing", "zero"))
-    bits = np.where(is_missing, _NAN_BITS, np.uint32(0))
-    bits[~(is_missing | is_zero)] = _unpacked(plain["others"], "<u4")
-    return JoinedFeatures(names, bits.view(np.float32).reshape(n_lines, len(names)), plain["categories"])
-
-
-def _packed(array: npt.NDArray[Any]) -> str:
-    return base64.b64encode(array.tobytes()).decode()
-
-
-def _unpacked(packed: str, dtype: str) -> npt.NDArray[Any]:
-    return np.frombuffer(base64.b64decode(packed), dtype=dtype)
-
-
 def _fields(
-    record: Action
-    | DecidedElsewhere
-    | Draw
-    | Grounds
-    | Inspection
-    | Notice
-    | ModelIdentity
-    | Promotion
-    | Reason
-    | Review,
+    record: Action | DecidedElsewhere | Inspection | Notice | ModelIdentity | Promotion | Reason | Review,
 ) -> Plain:
     # `dataclasses.asdict` copies deeply and took half of the time of a group.
     return {name: getattr(record, name) for name in record.__slots__}
@@ -294,71 +243,8 @@ def _score_from(plain: Plain) -> DomainScore:
     )
 
 
-def plain_contributions(contributions: Mapping[str, float]) -> Plain:
-    """Write contributions exactly: whole billionths as base64 of little-endian int32.
-
-    They are rounded to a billionth when they are made. Where one is larger than 2.1, and fits no int32, all of them are
-    written as float64.
-
-    Examples
-    --------
-    >>> contributions_from(plain_contributions({"value_per_kg": -1.25, "mode": 0.000000001}))
-    {'value_per_kg': -1.25, 'mode': 1e-09}
-    """
-    values = np.fromiter(contributions.values(), dtype="<f8", count=len(contributions))
-    billionths = np.rint(values * BILLION)
-    names = tuple(contributions)
-    if len(values) and np.abs(billionths).max() > _LARGEST_INT32:
-        return {"names": names, "float64": _packed(values)}
-    return {"names": names, "billionths": _packed(billionths.astype("<i4"))}
-
-
-def contributions_from(plain: Plain) -> dict[str, float]:
-    """Read contributions back, bit for bit."""
-    values = (
-        _unpacked(plain["billionths"], "<i4") / BILLION if "billionths" in plain else _unpacked(plain["float64"], "<f8")
-    )
-    return dict(zip(plain["names"], values.tolist(), strict=True))
-
-
 def _action_from(plain: Plain) -> Action:
     return Action(**(plain | {"lane": Lane(plain["lane"]), "due_at": instant_from(plain["due_at"])}))
-
-
-def plain_grounds(grounds: Grounds) -> Plain:
-    """Write what a lane was derived from as plain data; parts that say nothing are left out.
-
-    Examples
-    --------
-    >>> plain_grounds(Grounds(without_models=("customs",)))
-    {'without_models': ('customs',)}
-    """
-    plain = {name: value for name, value in _fields(grounds).items() if value}
-    for name in ("draws", "rules"):
-        if name in plain:
-            plain[name] = [_fields(one) for one in plain[name]]  # read again for the rows beside the log
-    return plain
-
-
-def grounds_from(plain: Plain) -> Grounds:
-    """Read back what a lane was derived from."""
-    return Grounds(
-        rules=tuple(RuleHit(**_with_lane(one)) for one in plain.get("rules", ())),
-        draws=tuple(Draw(**_with_lane(one)) for one in plain.get("draws", ())),
-        capacity=tuple(_capacity_from(one) for one in plain.get("capacity", ())),
-        floors={domain: Floor(**_with_lane(one)) for domain, one in plain.get("floors", {}).items()},
-        without_models=tuple(plain.get("without_models", ())),
-    )
-
-
-def _capacity_from(plain: Plain) -> CapacityState:
-    # JSON has no infinity; the encoder writes null.
-    threshold = float("inf") if plain["threshold"] is None else plain["threshold"]
-    return CapacityState(**(_with_lane(plain) | {"threshold": threshold}))
-
-
-def _with_lane(plain: Plain) -> Plain:
-    return plain | {"lane": Lane(plain["lane"])}
 
 
 def plain_elsewhere(elsewhere: DecidedElsewhere) -> Plain:
