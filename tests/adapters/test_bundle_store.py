@@ -156,7 +156,7 @@ def test_a_bundle_damaged_in_its_place_does_not_replace_what_serves(
 def test_a_promotion_needs_a_second_person_and_an_assessment(
     settings: Settings, bundle: Path, given: dict, message: str
 ) -> None:
-    production = replace(settings, environment="production")
+    production = replace(settings, environment="production", policy_path=None)
     with pytest.raises(ForbiddenError, match=message):
         promotion_desk(production)(bundle, **given)
 
@@ -192,7 +192,7 @@ def test_what_was_found_in_its_history_blocks_a_model_outside_dev(
     settings: Settings, bundle: Path, tmp_path: Path, about: dict[str, list[str]], message: str | None
 ) -> None:
     candidate = another(bundle, settings, tmp_path / "candidate-2", **about)
-    production = promotion_desk(replace(settings, environment="production"))
+    production = promotion_desk(replace(settings, environment="production", policy_path=None))
     before = verify_log_of(settings).entries
     if message is None:
         assert production(candidate, approved_by="approver", assessment_id="IA-7").approved_by == "approver"
