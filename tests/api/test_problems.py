@@ -16,6 +16,7 @@ from starlette.responses import Response
 from structlog.testing import capture_logs
 
 from chekara import errors, messages
+from chekara.api.admission import Admission
 from chekara.api.batch import answer_batch
 from chekara.api.body import read_body
 from chekara.api.envelope import RequestEnvelope
@@ -106,7 +107,7 @@ def app() -> FastAPI:
         return await answer_batch(request, [3, 0, 4], answer)
 
     install_problem_handlers(app)
-    app.add_middleware(RequestEnvelope, metrics=Metrics())
+    app.add_middleware(RequestEnvelope, metrics=Metrics(), admission=Admission(answer_seconds=2.0))
     return app
 
 
