@@ -47,11 +47,14 @@ class Part:
 
 PARTS = {
     "kernel": Part(
-        "shap_kernel", "--quick", "--rows 200000 --repeats 7", "--rows 2000 --repeats 1 --no-growth --no-peers"
+        "shap_kernel",
+        "--quick",
+        "--rows 200000 --repeats 7",
+        "--rows 1000 --model c --repeats 1 --no-growth --no-peers",
     ),
     "service": Part(
         "service",
-        "--peers --connections 1 16 --profiles 200000 --rounds 5 --seconds 3",
+        "--peers --connections 1 16 --profiles 200000 --rounds 5 --seconds 2.5",
         "--peers --connections 1 4 16 64 --profiles 200000 --rounds 7 --seconds 4",
         "--connections 2 --profiles 0 --rounds 1 --seconds 0.3 --batch-rows 5",
         needs_house=True,
@@ -65,14 +68,14 @@ PARTS = {
     ),
     "growth": Part(
         "growth",
-        "--log 100000 1000000 --profiles 0 2000000 5000000 --rounds 3 --seconds 3",
+        "--log 100000 1000000 --profiles 0 5000000 --rounds 3 --seconds 2.5",
         "--log 10000 100000 1000000 --profiles 0 2000000 5000000 --rounds 5 --seconds 4",
         "--log 300 --profiles --rounds 1 --seconds 0.3",
         needs_house=True,
     ),
     "history": Part(
         "profile_engine",
-        "--rows 100000 300000 1000000 --repeats 3",
+        "--rows 10000 100000 1000000 --repeats 3",
         "--rows 100000 1000000 5000000 --repeats 3",
         "--rows 500 --repeats 1 --no-peers",
     ),

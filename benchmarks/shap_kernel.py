@@ -87,7 +87,9 @@ def train_model(X: Floats, y: Floats, n_trees: int, max_depth: int, n_categories
     """Train with LightGBM's defaults otherwise."""
     parameters = {"objective": "binary", "num_leaves": 31, "max_depth": max_depth, "verbose": -1, "seed": 1}
     data = lgb.Dataset(X, y, categorical_feature=list(range(n_categories)))
-    return lgb.train(parameters | {"num_threads": os.cpu_count() or 1}, data, n_trees)
+    return lgb.train(
+        parameters | {"num_threads": int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1))}, data, n_trees
+    )
 
 
 def ours(booster: lgb.Booster, X: Floats) -> Callable[[int, int], float]:
@@ -223,7 +225,7 @@ def measure(arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
         except PeerError as error:
             missing = [str(error)]
         comparison = Comparison(X, y, arguments.repeats, peers, Path(folder))
-        for name in MODELS:
+        for name in arguments.model or MODELS:
             found, differences[name] = comparison.compare(name)
             for cost in found:
                 told = f"{differences[name]['from LightGBM']:.1e}" if cost.side == "chekara" else ""
@@ -251,6 +253,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=100_000, help="training rows")
     parser.add_argument("--repeats", type=int, default=7, help="turns of each side")
     parser.add_argument("--quick", action="store_true", help="fewer training rows, five turns")
+    parser.add_argument("--model", action="append", choices=MODELS, help="only these; all where none is named")
     parser.add_argument("--no-peers", action="store_true", help="only LightGBM as it is installed here")
     parser.add_argument("--growth", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--json", type=Path, help="write the figures there, too")
