@@ -10,6 +10,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from chekara.adapters.database import open_database
+from chekara.adapters.wal_drain import WalDrain
 from chekara.settings import Settings
 
 DEADLINE_SECONDS = 20.0
@@ -54,3 +55,27 @@ def test_who_only_reads_starts_no_thread(tmp_path: Path) -> None:
         assert again.drain._thread is None
     finally:
         again.close()
+
+
+class StoppedJustBefore(threading.Event):
+    """Something to do that somebody stops at the worst moment: after the thread woke, before it looks again."""
+
+    def __init__(self, drain: WalDrain) -> None:
+        super().__init__()
+        self._drain = drain
+
+    def clear(self) -> None:
+        self._drain._is_stopped.set()
+        self.set()
+        super().clear()
+
+
+def test_who_stops_at_the_worst_moment_is_heard(tmp_path: Path) -> None:
+    database = open_database(Settings.from_environment({"CHEKARA_HOME": str(tmp_path)}))
+    drain = WalDrain(database.engine)
+    drain._has_work = StoppedJustBefore(drain)
+    drain.wake()
+    assert drain._thread is not None
+    drain._thread.join(DEADLINE_SECONDS)
+    assert not drain._thread.is_alive()
+    database.close()

@@ -53,8 +53,11 @@ class WalDrain:
             self._thread.join()
 
     def _run(self) -> None:
-        while self._has_work.wait() and not self._is_stopped.wait(PAUSE_SECONDS):
+        while self._has_work.wait():
+            # Cleared first: whoever stops says so before it wakes, and is then heard here or at the next wait.
             self._has_work.clear()
+            if self._is_stopped.wait(PAUSE_SECONDS):
+                return
             self._move()
 
     def _move(self) -> None:
