@@ -211,7 +211,7 @@ class CapacityMeter:
             strictness = demanded[watched.agency].strictness if watched.agency in demanded else 0
             known = (at, watched.risk(crossing.risks), strictness)
             watched.own.add(known)
-            watched.of_all.append(known)
+            watched.of_all.add(known)
 
     def _count_places(self, crossing: CountedCrossing) -> None:
         before = {} if crossing.before is None else self._by_agency(crossing.crossing_point, crossing.before)

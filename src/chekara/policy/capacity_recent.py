@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeAlias
@@ -27,7 +27,12 @@ _LANES: Final = tuple(sorted((lane for lane in Lane if lane.strictness), key=lam
 
 
 class Recent:
-    """The newest risks of an agency's domains at one crossing point, kept sorted, and what was demanded beside them.
+    """The newest risks of an agency's domains, kept sorted, and what was demanded beside them.
+
+    Parameters
+    ----------
+    most : int
+        Crossings that are kept.
 
     Attributes
     ----------
@@ -36,12 +41,13 @@ class Recent:
         How many were demanded by another channel than a model, by the strictness of the lane; 0 holds all others.
     """
 
-    __slots__ = ("_ring", "ascending", "demanded")
+    __slots__ = ("_most", "_ring", "ascending", "demanded")
 
-    def __init__(self, oldest_first: Iterable[Known] = ()) -> None:
-        self._ring = deque(oldest_first)
-        self.ascending = sorted(risk for _, risk, _ in self._ring)
-        self.demanded = [sum(own == one for _, _, own in self._ring) for one in range(len(Lane))]
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._ring: deque[Known] = deque()
+        self.ascending: list[float] = []
+        self.demanded = [0] * len(Lane)
 
     def add(self, known: Known) -> None:
         """Let a crossing in; the oldest leaves once there are enough."""
@@ -49,7 +55,7 @@ class Recent:
         ring.append(known)
         insort(ascending, known[1])
         self.demanded[known[2]] += 1
-        if len(ring) > RECENT:
+        if len(ring) > self._most:
             self._drop_oldest()
 
     def forget_before(self, at: datetime) -> None:
@@ -72,18 +78,18 @@ class Watched:
     agency : str
     domains : tuple of str
     own : Recent
-    of_all : deque
-        Of all crossing points; sorted only where it is asked for, by a point that has not seen enough yet.
+    of_all : Recent
+        Of all crossing points; asked for by a point that has not seen enough yet.
     """
 
     agency: str
     domains: tuple[str, ...]
     own: Recent
-    of_all: deque[Known]
+    of_all: Recent
 
     def recent(self) -> Recent:
         """Return the risks that thresholds are taken from."""
-        return self.own if len(self.own.ascending) >= ENOUGH else Recent(self.of_all)
+        return self.own if len(self.own.ascending) >= ENOUGH else self.of_all
 
     def risk(self, risks: Mapping[str, float]) -> float:
         """Return the highest risk of the domains; below all risks where none was scored."""
@@ -126,17 +132,14 @@ class RecentRisks:
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
         self._recent: dict[tuple[str, str, tuple[str, ...]], Recent] = {}
-        self._of_all: dict[tuple[str, tuple[str, ...]], deque[Known]] = {}
+        self._of_all: dict[tuple[str, tuple[str, ...]], Recent] = {}
         self._led: dict[str, tuple[Led, ...]] = {}
         self._watched: dict[str, tuple[Watched, ...]] = {}
 
     def forget_before(self, at: datetime) -> None:
         """Drop what is too old to say what is usual."""
-        for recent in self._recent.values():
+        for recent in (*self._recent.values(), *self._of_all.values()):
             recent.forget_before(at)
-        for pool in self._of_all.values():
-            while pool and pool[0][0] < at:
-                pool.popleft()
 
     def led_at(self, crossing_point: str) -> tuple[Led, ...]:
         """Return the lanes that have a budget in some shift at a crossing point, an agency's strictest first."""
@@ -169,8 +172,8 @@ class RecentRisks:
                         watched[domains] = Watched(
                             agency,
                             domains,
-                            self._recent.setdefault((crossing_point, agency, domains), Recent()),
-                            self._of_all.setdefault((agency, domains), deque(maxlen=RECENT_OF_ALL)),
+                            self._recent.setdefault((crossing_point, agency, domains), Recent(RECENT)),
+                            self._of_all.setdefault((agency, domains), Recent(RECENT_OF_ALL)),
                         )
                     yield Led(agency, lane, watched[domains], above, lane.strictness)
                 above = min([above, *(own.thresholds[lane] for own in asking)])
