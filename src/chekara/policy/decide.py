@@ -20,8 +20,9 @@ from chekara.domain.vocabulary import INFORMED, LEAD, Lane
 from chekara.policy.joint import join_actions
 from chekara.policy.policy import Policy
 
-# Of several channels that demand the same lane of a domain, which one is named. Draws stand above all: they were first.
-_CHANNELS: Final = ("mandatory", "intelligence", "rule", "model")
+# Of several rules that demand the same lane of a domain, whose channel is named; then the model's. Draws stand above
+# all: they were first.
+_CHANNELS: Final = ("mandatory", "intelligence", "rule")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ def lanes_by_domain(risks: Mapping[str, npt.NDArray[np.float64]], policy: Policy
     return found
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Wanted:
     domain: str
     lane: Lane
@@ -134,28 +135,32 @@ class _Wanted:
 
 def _wanted(scores: Sequence[DomainScore], policy: Policy, crossing_point: str, grounds: Grounds) -> Iterator[_Wanted]:
     by_domain = {score.domain: score for score in scores}
-    for score in scores:
-        policy.domain(score.domain)
-    beside = {hit.domain for hit in grounds.rules} | {draw.domain for draw in grounds.draws} | set(grounds.floors)
-    for domain in (*by_domain, *sorted(beside - set(by_domain))):
+    for domain in by_domain:
+        policy.domain(domain)
+    beside = {hit.domain for hit in grounds.rules}
+    beside.update([draw.domain for draw in grounds.draws], grounds.floors)
+    for domain in (*by_domain, *sorted(beside.difference(by_domain))):
         if domain in policy.domains:
             own = _wanted_by_domain(domain, by_domain.get(domain), policy, crossing_point, grounds)
-            if own.lane is not Lane.GREEN:
+            if own is not None:
                 yield own
 
 
 def _wanted_by_domain(
     domain: str, score: DomainScore | None, policy: Policy, crossing_point: str, grounds: Grounds
-) -> _Wanted:
-    demands = list(_demands(domain, score, policy, crossing_point, grounds))
-    strictest = max((lane.strictness for lane, _, _ in demands), default=0)
-    named = next(((by, item_no) for lane, by, item_no in demands if lane.strictness == strictest), ("model", None))
-    selected_by, item_no = named
+) -> _Wanted | None:
+    """Return the strictest lane that anything asks for, named by who asks for it first; None where nothing does."""
     draws = [draw for draw in grounds.draws if draw.domain == domain]
+    lane, selected_by, item_no = Lane.GREEN, "model", None
+    for demanded, by, line in _demands(domain, score, draws, policy, crossing_point, grounds):
+        if demanded.strictness > lane.strictness:
+            lane, selected_by, item_no = demanded, by, line
+    if lane is Lane.GREEN:
+        return None
     is_drawn = any(draw.is_drawn for draw in draws)
     return _Wanted(
         domain=domain,
-        lane=_BY_STRICTNESS[strictest],
+        lane=lane,
         selected_by="random" if is_drawn else selected_by,
         propensity=_propensity(draws) if is_drawn else None,
         risk=0.0 if score is None else score.risk,
@@ -165,16 +170,22 @@ def _wanted_by_domain(
 
 
 def _demands(
-    domain: str, score: DomainScore | None, policy: Policy, crossing_point: str, grounds: Grounds
+    domain: str,
+    score: DomainScore | None,
+    draws: Iterable[Draw],
+    policy: Policy,
+    crossing_point: str,
+    grounds: Grounds,
 ) -> Iterator[tuple[Lane, str, int | None]]:
     """Yield what asks for a lane of a domain (lane, channel, goods line), in the order in which channels are named."""
-    rules = [hit for hit in grounds.rules if hit.domain == domain]
-    for channel in _CHANNELS:
-        yield from ((hit.lane, channel, hit.item_no) for hit in rules if hit.selected_by == channel)
-        if channel == "model" and score is not None:
-            yield _lane_of_score(score, policy, crossing_point, grounds), "model", None
-    for draw in grounds.draws:
-        if draw.domain == domain and draw.is_drawn:
+    if grounds.rules:
+        hits = [hit for hit in grounds.rules if hit.domain == domain]
+        for channel in _CHANNELS:
+            yield from ((hit.lane, channel, hit.item_no) for hit in hits if hit.selected_by == channel)
+    if score is not None:
+        yield _lane_of_score(score, policy, crossing_point, grounds), "model", None
+    for draw in draws:
+        if draw.is_drawn:
             yield draw.lane, "random", None
     if domain in grounds.floors:
         yield grounds.floors[domain].lane, grounds.floors[domain].selected_by, None
@@ -198,9 +209,6 @@ def _propensity(draws: Iterable[Draw]) -> float:
     for draw in draws:
         joined += (1.0 - joined) * draw.propensity  # of one arm alone: exactly its own
     return joined
-
-
-_BY_STRICTNESS: Final = tuple(sorted(Lane, key=lambda lane: lane.strictness))
 
 
 def _actions(wanted: _Wanted, policy: Policy, crossing_point: str, scored_at: datetime) -> list[Action]:

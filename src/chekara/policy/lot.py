@@ -12,7 +12,8 @@ import hashlib
 import hmac
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
+from functools import lru_cache
 from typing import Final
 
 from chekara.domain.selection import Draw
@@ -93,12 +94,19 @@ def draw_lots(
         By name of the domain; none for a propensity of 0.
     """
     shift = shifts.shift_at(known_at)
-    shares = {domain: plan.propensity_at(domain, crossing_point, shift) for domain in sorted(plan.domains)}
     return tuple(
-        draw_arm(seed, arm=LOT_ARM, domain=domain, crossing_id=crossing_id, propensity=propensity, lane=plan.lane)
-        for domain, propensity in shares.items()
-        if propensity > 0
+        [
+            draw_arm(seed, arm=LOT_ARM, domain=domain, crossing_id=crossing_id, propensity=propensity, lane=plan.lane)
+            for domain, propensity in _shares(plan, crossing_point, shift)
+        ]
     )
+
+
+@lru_cache(maxsize=1024)
+def _shares(plan: LotPlan, crossing_point: str, shift: time) -> tuple[tuple[str, float], ...]:
+    """Return the domains that a plan draws for at a crossing point in a shift, by name, and how often."""
+    shares = ((domain, plan.propensity_at(domain, crossing_point, shift)) for domain in sorted(plan.domains))
+    return tuple((domain, propensity) for domain, propensity in shares if propensity > 0)
 
 
 def draw_arm(seed: LotSeed, *, arm: str, domain: str, crossing_id: str, propensity: float, lane: Lane) -> Draw:
@@ -115,7 +123,11 @@ def draw_arm(seed: LotSeed, *, arm: str, domain: str, crossing_id: str, propensi
         What a draw demands.
     """
     drawn = is_drawn(seed.seed, arm=arm, domain=domain, crossing_id=crossing_id, propensity=propensity)
-    return Draw(arm, domain, propensity, drawn, lane, seed.commitment)
+    return _told(arm, domain, propensity, drawn, lane, seed.commitment)
+
+
+# A draw does not name its crossing, so there are two of each arm, domain and propensity.
+_told = lru_cache(maxsize=1024, typed=True)(Draw)
 
 
 def commitment_of(seed: bytes) -> str:

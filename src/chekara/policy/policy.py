@@ -105,15 +105,17 @@ class DomainPolicy:
             Thresholds that take the place of the policy's own, for lanes whose controls are counted. A lane that the
             domain does not ask for stays so.
         """
-        reached = [
-            lane
-            for lane, threshold in self.thresholds.items()
-            if risk >= (threshold if instead is None else instead.get(lane, threshold))
-        ]
-        return max(reached, key=_strictness, default=Lane.GREEN)
+        reached = Lane.GREEN
+        for lane, threshold in self.thresholds.items():
+            lowest = threshold if instead is None else instead.get(lane, threshold)
+            if risk >= lowest and lane.strictness > reached.strictness:
+                reached = lane
+        return reached
 
     def control(self, lane: Lane) -> Control:
         """Return what a lane means here; a lane without a control of its own means what the next stricter one does."""
+        if lane in self.controls:
+            return self.controls[lane]
         fitting = [own for own in self.controls if own.strictness >= lane.strictness]
         nearest = min(fitting, key=lambda own: own.strictness) if fitting else max(self.controls, key=_strictness)
         return self.controls[nearest]
@@ -193,6 +195,8 @@ class Policy:
             The policy says nothing of the domain.
         """
         own = self.domain(domain)
+        if not own.exceptions:
+            return own.agencies
         regime = self.regimes.get(crossing_point, self.default_regime)
         return next((e.agencies for e in own.exceptions if e.fits(crossing_point, regime)), own.agencies)
 
