@@ -38,7 +38,7 @@ def by_the_page(seed: bytes, arm: str, domain: str, crossing_id: str) -> Fractio
     return Fraction(int.from_bytes(digest[:8], "big"), 2**64)
 
 
-@given(seed=st.binary(min_size=32, max_size=32), one=IDS, propensity=st.floats(0, 1))
+@given(seed=st.binary(min_size=32, max_size=80), one=IDS, propensity=st.floats(0, 1))
 def test_a_draw_is_what_the_page_says(seed: bytes, one: str, propensity: float) -> None:
     expected = by_the_page(seed, "lot", "contraband", one) < Fraction(propensity)
     assert is_drawn(seed, arm="lot", domain="contraband", crossing_id=one, propensity=propensity) is expected

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Final
@@ -206,7 +206,8 @@ class CapacityMeter:
 
     def _learn(self, crossing: CountedCrossing, at: datetime) -> None:
         watched_here = self._risks.watched_at(crossing.crossing_point)
-        demanded = self._strictest(crossing, lambda own: own.selected_by != "model") if crossing.asked else {}
+        beside = {domain: own.lane for domain, own in crossing.asked.items() if own.selected_by != "model"}
+        demanded = self._by_agency(crossing.crossing_point, beside)
         for watched in watched_here:
             strictness = demanded[watched.agency].strictness if watched.agency in demanded else 0
             known = (at, watched.risk(crossing.risks), strictness)
@@ -215,7 +216,7 @@ class CapacityMeter:
 
     def _count_places(self, crossing: CountedCrossing) -> None:
         before = {} if crossing.before is None else self._by_agency(crossing.crossing_point, crossing.before)
-        asked = self._strictest(crossing, lambda _: True)
+        asked = self._by_agency(crossing.crossing_point, {domain: own.lane for domain, own in crossing.asked.items()})
         places = self._places.setdefault(crossing.crossing_id, {}) if asked else {}
         for agency, lane in asked.items():
             if before.get(agency) is lane:
@@ -224,10 +225,6 @@ class CapacityMeter:
                 self._use(places[agency][0], agency, places[agency][1], -1)
             places[agency] = (crossing.crossing_point, lane)
             self._use(crossing.crossing_point, agency, lane, 1)
-
-    def _strictest(self, crossing: CountedCrossing, counts: Callable[[Asked], bool]) -> dict[str, Lane]:
-        lanes = {domain: own.lane for domain, own in crossing.asked.items() if counts(own)}
-        return self._by_agency(crossing.crossing_point, lanes)
 
     def _by_agency(self, crossing_point: str, lanes: Mapping[str, Lane]) -> dict[str, Lane]:
         """Return the strictest lane by the agency that leads there: a crossing counts once."""

@@ -9,7 +9,6 @@ published anybody can repeat every draw (``docs/lot.md``).
 from __future__ import annotations
 
 import hashlib
-import hmac
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
@@ -28,6 +27,7 @@ ALL_DOMAINS: Final = "*"
 SEED_BYTES: Final = 32
 
 _PURPOSE: Final = "chekara-lot-1"
+_BLOCK_BYTES: Final = 64  # of SHA-256
 _PERIOD = re.compile(r"\d{4}-(0[1-9]|1[0-2])", re.ASCII)
 
 
@@ -68,9 +68,28 @@ def is_drawn(seed: bytes, *, arm: str, domain: str, crossing_id: str, propensity
     >>> sum(is_drawn(bytes(32), arm="lot", domain="d", crossing_id=str(i), propensity=0.1) for i in range(1000))
     104
     """
-    message = f"{_PURPOSE}\n{arm}\n{domain}\n{crossing_id}".encode()
-    digest = hmac.digest(seed, message, "sha256")
+    digest = _begun(seed, arm, domain).digest(crossing_id.encode())
     return int.from_bytes(digest[:8], "big") < propensity * 2.0**64
+
+
+class _BegunHmac:
+    """HMAC-SHA256 (RFC 2104) of messages that begin alike: three times as fast as from the start each time."""
+
+    def __init__(self, seed: bytes, beginning: bytes) -> None:
+        key = (seed if len(seed) <= _BLOCK_BYTES else hashlib.sha256(seed).digest()).ljust(_BLOCK_BYTES, b"\0")
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in key) + beginning)
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in key))
+
+    def digest(self, rest: bytes) -> bytes:
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(rest)
+        outer.update(inner.digest())
+        return outer.digest()
+
+
+@lru_cache(maxsize=256)
+def _begun(seed: bytes, arm: str, domain: str) -> _BegunHmac:
+    return _BegunHmac(seed, f"{_PURPOSE}\n{arm}\n{domain}\n".encode())
 
 
 def draw_lots(
@@ -149,7 +168,8 @@ def period_of(at: datetime) -> str:
     >>> period_of(datetime(2026, 12, 1, 3, tzinfo=UTC))
     '2026-12'
     """
-    return f"{at.astimezone(UTC):%Y-%m}"
+    at = at.astimezone(UTC)
+    return f"{at.year:04}-{at.month:02}"
 
 
 def next_period(period: str) -> str:

@@ -195,10 +195,11 @@ class Policy:
             The policy says nothing of the domain.
         """
         own = self.domain(domain)
-        if not own.exceptions:
-            return own.agencies
         regime = self.regimes.get(crossing_point, self.default_regime)
-        return next((e.agencies for e in own.exceptions if e.fits(crossing_point, regime)), own.agencies)
+        for exception in own.exceptions:
+            if exception.fits(crossing_point, regime):
+                return exception.agencies
+        return own.agencies
 
     def seen_by_every_lead(self, domain: str) -> frozenset[str]:
         """Domains whose inspection results may be used to score a domain: those that all who may lead it see.
