@@ -138,8 +138,13 @@ def _wanted(scores: Sequence[DomainScore], policy: Policy, crossing_point: str, 
     for domain in by_domain:
         policy.domain(domain)
     beside = {hit.domain for hit in grounds.rules}
-    beside.update([draw.domain for draw in grounds.draws], grounds.floors)
-    for domain in (*by_domain, *sorted(beside.difference(by_domain))):
+    beside.update([draw.domain for draw in grounds.draws if draw.is_drawn], grounds.floors)
+    for domain, score in by_domain.items():
+        if domain not in beside:  # as nearly always
+            lane = _lane_of_score(score, policy, crossing_point, grounds)
+            if lane is not Lane.GREEN:
+                yield _Wanted(domain, lane, "model", None, score.risk, score.item_no)
+    for domain in beside:
         if domain in policy.domains:
             own = _wanted_by_domain(domain, by_domain.get(domain), policy, crossing_point, grounds)
             if own is not None:
