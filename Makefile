@@ -28,7 +28,7 @@ lint: .venv/.ready ## style and types
 browser: ## Debian's Chromium and strace, which the tests drive for real
 	@scripts/system_packages.sh chromium strace
 
-bench: .venv/.ready ## what it costs, beside peers: measures all and writes docs/benchmarks.md (about 15 minutes; BENCH=--resume goes on)
+bench: .venv/.ready ## what it costs, beside peers: measures all and writes docs/benchmarks.md (about 20 minutes; BENCH=--resume goes on)
 	@$(PYTHON) -m benchmarks.run $(BENCH)
 
 load: .venv/.ready ## ten minutes at 70 % of saturation, then a minute at four times: fails on errors, lost decisions, memory that grows, late answers

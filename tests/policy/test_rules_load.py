@@ -125,6 +125,8 @@ def test_the_digest_is_of_the_whole_however_it_is_cut_into_files(tmp_path: Path)
         ("risks", 'domain = "d"', 'domain = "e"', "risks.0.domain"),
         ("risks", "[[risks]]", "[[rules]]", "rules"),
         ("areas", "rate = 0.1", "rate = 0", "areas.0.rate"),
+        ("areas", 'id = "autumn-fruit"', 'id = "lot"', "areas.0.id"),
+        ("areas", 'id = "autumn-fruit"', 'id = "fallback"', "areas.0.id"),
         ("areas", "2026-10-15", "2026-12-01", "areas.0.interim_review_at"),
         ("areas", 'risk = "used-tyres"', 'risk = "other"', "areas.0.risk"),
     ],

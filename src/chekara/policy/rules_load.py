@@ -13,6 +13,7 @@ from chekara.errors import ConfigurationError
 from chekara.policy.conditions import Criteria
 from chekara.policy.criteria import compile_criteria
 from chekara.policy.load_plans import DEMANDING_LANES
+from chekara.policy.lot import FALLBACK_ARM, LOT_ARM
 from chekara.policy.readable import EXTENSION_KINDS, readable
 from chekara.policy.rules import ControlArea, RegisteredRisk, Rule, RuleText
 from chekara.policy.tables import Table
@@ -116,6 +117,8 @@ def _area(table: Table, *, risks: Mapping[str, RegisteredRisk], agencies: Collec
         *("id", "title", "risk", "owner", "scope", "rate", "lane", "from", "until", "interim_review_at"),
         *("sensitive", "extensions"),
     )
+    if table.get("id", str) in (LOT_ARM, FALLBACK_ARM):
+        raise table.error("id", "draws of another kind have this name", "give the area another one")
     risk = risks[table.one_of("risk", risks)]
     begins_at, ends_at = _span(table, "from", "until")
     interim = _instant(table, "interim_review_at")
