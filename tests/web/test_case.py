@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from chekara import messages
 from chekara.domain.actor import Actor
 from chekara.domain.decision import DomainScore, Notice, Reason
-from chekara.domain.vocabulary import Role
+from chekara.domain.selection import Grounds, RuleHit
+from chekara.domain.vocabulary import Lane, Role
 from chekara.explain.reasons import feature_label, sentence, strongest_reasons
 from chekara.service.records import DecisionPage
 from chekara.web.case import MOST_REASONS, build_case, may_review
@@ -52,6 +53,23 @@ def test_recommendation_and_main_reason_stand_first() -> None:
     assert (page.lane_label, page.tasks[0].control) == ("Red: physical inspection", "Partial unloading")
     assert page.tasks[0].instruction == "Item 2: Check mass and value against the goods and the invoice."
     assert page.tasks[0].due_at == "by 24 Nov 2026, 13:07"
+
+
+def met(domain: str, **texts: str) -> RuleHit:
+    return RuleHit("r-1", domain, Lane.YELLOW, "customs", "rule", 2, texts)
+
+
+def test_rules_that_were_met_are_told_to_who_may_read_reasons() -> None:
+    rules = (met("revenue_fraud", en="Cheap <b>tyres</b>.", ru="Дешёвые шины."), met("vehicle_crime", en="Hidden."))
+    decision = dataclasses.replace(examples.record().decision, grounds=Grounds(rules=rules))
+    (told,) = case(decision=decision).rules
+    assert told == "Cheap <b>tyres</b>. (Customs duty and value fraud, at least Yellow: documentary check)"
+    assert "Cheap &lt;b&gt;tyres&lt;/b&gt;." in render(case(decision=decision))
+    assert "Hidden." not in render(case(decision=decision))
+    assert case(language="ru", decision=decision).rules[0].startswith("Дешёвые шины.")
+    assert case(language="ky", decision=decision).rules[0].startswith("Cheap")
+    assert case(examples.INSPECTOR, decision=decision).rules == ()
+    assert "Rules that were met" not in render(case())
 
 
 def test_hidden_domain_shows_only_as_another_agency() -> None:

@@ -18,7 +18,6 @@ from chekara.domain.review import Review
 from chekara.domain.selection import RuleHit
 from chekara.domain.vocabulary import Role
 from chekara.explain.reasons import Item, instruction, sentence
-from chekara.messages.catalogue import FALLBACK_LANGUAGE
 from chekara.service.records import DecisionRecord, InspectionRecord
 from chekara.service.visibility import (
     judges_blind,
@@ -28,6 +27,7 @@ from chekara.service.visibility import (
     own_rules,
     own_scores,
     own_warnings,
+    rule_text,
 )
 
 WITHHELD: Final = "withheld"
@@ -170,7 +170,7 @@ def _rule(hit: RuleHit, actor: Actor, language: str) -> dict[str, Any]:
     if hit.item_no is not None:
         told["item_no"] = hit.item_no
     if may(actor, Permission.READ_REASONS):
-        told["text"] = hit.texts.get(language) or hit.texts[FALLBACK_LANGUAGE]  # a rule has English, at least
+        told["text"] = rule_text(hit, language)
     return told
 
 

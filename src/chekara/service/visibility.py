@@ -10,6 +10,7 @@ from chekara.domain.decision import Action, DomainScore, Notice
 from chekara.domain.review import Review
 from chekara.domain.selection import RuleHit
 from chekara.domain.vocabulary import Lane, Role
+from chekara.messages.catalogue import FALLBACK_LANGUAGE
 from chekara.service.records import DecisionRecord
 
 _OFFICERS: Final = frozenset({Role.INSPECTOR, Role.ANALYST, Role.SUPERVISOR})
@@ -83,6 +84,11 @@ def own_rules(record: DecisionRecord, actor: Actor) -> tuple[RuleHit, ...]:
     seen = record.domains_seen_by(actor)
     own = [hit for hit in record.decision.grounds.rules if hit.domain in seen]
     return tuple(sorted(own, key=lambda hit: -hit.lane.strictness))
+
+
+def rule_text(hit: RuleHit, language: str) -> str:
+    """Say why a rule is one, in English where the language is missing."""
+    return hit.texts.get(language) or hit.texts[FALLBACK_LANGUAGE]  # a rule has English, at least
 
 
 def own_warnings(record: DecisionRecord, actor: Actor) -> tuple[Notice, ...]:

@@ -13,7 +13,15 @@ from chekara.domain.review import Review
 from chekara.domain.vocabulary import ReviewAction, Role
 from chekara.explain.reasons import Item, feature_label, instruction, sentence
 from chekara.service.records import DecisionRecord
-from chekara.service.visibility import judges_blind, may_know_basis, own_actions, own_scores, own_warnings
+from chekara.service.visibility import (
+    judges_blind,
+    may_know_basis,
+    own_actions,
+    own_rules,
+    own_scores,
+    own_warnings,
+    rule_text,
+)
 from chekara.web.declaration import header_facts, item_facts
 from chekara.web.likelihood import likelihood_of
 from chekara.web.lines import Task
@@ -110,6 +118,7 @@ def build_case(
         referrals=referral_lines(since, actor, language),
         results=result_lines(since.results, language),
         decided_elsewhere=_elsewhere(record, actor, reviews, language),
+        rules=_rules(record, actor, language),
         warnings=warning_texts(own_warnings(record, actor), language),
         domains=panels,
         header_facts=header_facts(record.crossing, language),
@@ -120,6 +129,21 @@ def build_case(
         form=form,
         newer_link=case_link(record.superseded_by) if record.superseded_by else None,
         just_reviewed=just_reviewed,
+    )
+
+
+def _rules(record: DecisionRecord, actor: Actor, language: str) -> tuple[str, ...]:
+    if not may(actor, Permission.READ_REASONS):
+        return ()
+    return tuple(
+        messages.text(
+            "page.case.rule",
+            language,
+            text=rule_text(hit, language),
+            domain=named("domain", hit.domain, language),
+            lane=messages.text(f"lane.{hit.lane}", language),
+        )
+        for hit in own_rules(record, actor)
     )
 
 

@@ -379,6 +379,8 @@ class CasePage:
         Oldest first.
     decided_elsewhere : tuple of Fact
         What was decided while the service could not be reached; empty where nothing was.
+    rules : tuple of str
+        Rules that were met, and what they ask for at least.
     warnings : tuple of str
     domains : tuple of DomainPanel
     header_facts : tuple of Fact
@@ -416,6 +418,7 @@ class CasePage:
     referrals: tuple[ReferralLine, ...]
     results: tuple[ResultLine, ...]
     decided_elsewhere: tuple[Fact, ...]
+    rules: tuple[str, ...]
     warnings: tuple[str, ...]
     domains: tuple[DomainPanel, ...]
     header_facts: tuple[Fact, ...]
