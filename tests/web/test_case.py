@@ -72,6 +72,26 @@ def test_rules_that_were_met_are_told_to_who_may_read_reasons() -> None:
     assert "Rules that were met" not in render(case())
 
 
+def test_the_parts_of_a_risk_are_told_with_their_units() -> None:
+    parts = {"likelihood": 0.31, "magnitude": 21000.0, "vulnerability": 0.5, "impact": 2.0, "expected_harm": 6510.0}
+    decision = examples.record().decision
+    harm = dataclasses.replace(examples.score(), risk_parts=parts | {"risk": 0.25})
+    shown = case(decision=dataclasses.replace(decision, domains=(harm,)))
+    told = {fact.label: fact.value.replace(messages.NO_BREAK_SPACE, " ") for fact in shown.domains[0].risk}
+    assert told["Likelihood"] == "31 %"
+    assert told["Harm to expect"].startswith("6,510")
+    assert list(told) == [
+        "Likelihood",
+        "Harm of a hit",
+        "Weakness of the post",
+        "Weight of the domain",
+        "Harm to expect",
+    ]
+    assert "Harm to expect" in render(shown)
+    assert case(decision=decision).domains[0].risk == ()
+    assert case(examples.INSPECTOR, decision=dataclasses.replace(decision, domains=(harm,))).domains[0].risk == ()
+
+
 def test_hidden_domain_shows_only_as_another_agency() -> None:
     html = render(case())
     assert [panel.domain for panel in case().domains] == ["revenue_fraud"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 
 from chekara import messages
@@ -168,9 +168,28 @@ def _panel(record: DecisionRecord, score: DomainScore, actor: Actor, frame: Fram
         waterfall=build_waterfall(score.base_value, score.contributions, score.margin, language)
         if is_shown_score and is_shown_reasons
         else None,
+        risk=_risk(score, frame) if is_shown_score and is_shown_reasons else (),
         model=messages.text(
             "page.case.model", language, name=model.name, version=model.version, digest=model.digest[:_SHORT_DIGEST]
         ),
+    )
+
+
+def _risk(score: DomainScore, frame: Frame) -> tuple[Fact, ...]:
+    """Tell what a risk is made of, part by part, in the order in which they multiply."""
+    language = frame.language
+    money = f"{messages.NO_BREAK_SPACE}{frame.currency}"
+    told: dict[str, Callable[[float], str]] = {
+        "likelihood": lambda part: messages.share(part, language),
+        "magnitude": lambda part: messages.money(part, language) + money,
+        "vulnerability": lambda part: messages.share(part, language),
+        "impact": lambda part: messages.number(part, language),
+        "expected_harm": lambda part: messages.money(part, language) + money,
+    }
+    return tuple(
+        Fact(messages.text(f"page.case.risk_parts.{name}", language), tell(score.risk_parts[name]))
+        for name, tell in told.items()
+        if name in score.risk_parts
     )
 
 
@@ -180,7 +199,7 @@ def _facts_panel(record: DecisionRecord, score: DomainScore, actor: Actor, frame
     known = sorted(score.reasons, key=lambda reason: reason.feature)
     facts = tuple(ReasonLine(sentence(reason, frame.language, item), None, None) for reason in known)
     whole = _panel(record, score, actor, frame, has_result=False)
-    return replace(whole, likelihood=None, reasons_for=(), reasons_against=(), facts=facts, waterfall=None)
+    return replace(whole, likelihood=None, reasons_for=(), reasons_against=(), facts=facts, waterfall=None, risk=())
 
 
 def _lines(

@@ -291,6 +291,8 @@ class DomainPanel:
         What is known, in no order that tells how it weighs, where the reader judges before reading numbers; else empty.
     waterfall : Waterfall or None
         None where the reader has no right to the contributions.
+    risk : tuple of Fact
+        What the policy combined to the risk; empty where it is the rank, or where the waterfall is not shown.
     model : str
         Name, version and short digest of the model.
     """
@@ -304,6 +306,7 @@ class DomainPanel:
     reasons_against: tuple[ReasonLine, ...]
     facts: tuple[ReasonLine, ...]
     waterfall: Waterfall | None
+    risk: tuple[Fact, ...]
     model: str
 
 
