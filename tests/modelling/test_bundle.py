@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from chekara.errors import (
     ConfigurationError,
 )
 from chekara.features.build import items_from_frame
-from chekara.features.catalogue import FEATURES
+from chekara.features.catalogue import FEATURES, Feature
 from chekara.modelling import bundle
 from chekara.modelling.bundle import CONTENT_FILES, read_bundle, verify_in_child, write_bundle
 from chekara.modelling.golden import check_golden, draw_golden_rows
@@ -187,12 +187,18 @@ def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
         read_bundle(tmp_path / "nothing", TRUSTED)
 
 
-def test_a_bundle_for_other_features_is_refused_with_the_difference(
-    whole: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    mass = FEATURES["net_mass_kg"]
-    monkeypatch.setitem(FEATURES, "net_mass_kg", replace(mass, unit="t"))
-    monkeypatch.delitem(FEATURES, "gross_over_net")
+@pytest.fixture
+def catalogue() -> Iterator[dict[str, Feature]]:
+    """Yield the catalogue to change; afterwards it is as it was, in its order, too."""
+    before = dict(FEATURES)
+    yield FEATURES
+    FEATURES.clear()
+    FEATURES.update(before)
+
+
+def test_a_bundle_for_other_features_is_refused_with_the_difference(whole: Path, catalogue: dict[str, Feature]) -> None:
+    catalogue["net_mass_kg"] = replace(catalogue["net_mass_kg"], unit="t")
+    del catalogue["gross_over_net"]
     with pytest.raises(BundleColumnsError) as refused:
         read_bundle(whole, TRUSTED)
     assert refused.value.detail.splitlines()[1:] == [
