@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, delete, exists, select
 from sqlalchemy.dialects import sqlite
 
-from chekara.adapters.chain_writer import ChainWriter, Clock, now
+from chekara.adapters.chain_writer import Clock, append_live, now
 from chekara.adapters.checkpoints import signed_after
 from chekara.adapters.database import Database, open_database
 from chekara.adapters.policies import policy_that_serves
@@ -22,7 +22,6 @@ from chekara.domain.vocabulary import Role
 from chekara.errors import ConfigurationError, NotFoundError, UnauthenticatedError
 from chekara.policy import Policy
 from chekara.service.chain import instant_text
-from chekara.service.records import Chain
 from chekara.settings import Settings
 
 KEY_BYTES = 32
@@ -87,9 +86,7 @@ class Accounts:
             "is_test": is_test,
         }
         with self._database.writing() as connection:
-            writer = ChainWriter(connection, self._clock)
-            writer.append(Chain.LIVE, "key_added", event)
-            writer.flush()
+            append_live(connection, self._clock, "key_added", event)
         return key
 
     def revoke(self, key_id: str) -> None:
@@ -108,10 +105,8 @@ class Accounts:
             known = select(key_revocations.c.key_id).where(key_revocations.c.key_id == key_id)
             if connection.execute(known).first() is not None:
                 return
-            writer = ChainWriter(connection, self._clock)
             revoked_at = instant_text(self._clock())
-            writer.append(Chain.LIVE, "key_revoked", {"key_id": key_id, "revoked_at": revoked_at})
-            writer.flush()
+            append_live(connection, self._clock, "key_revoked", {"key_id": key_id, "revoked_at": revoked_at})
 
     def actor_for_key(self, key: str) -> Actor:
         """Return who holds a key.

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
-from chekara.adapters.chain_writer import ChainWriter, Clock, now
+from chekara.adapters.chain_writer import Clock, append_live, now
 from chekara.adapters.database import Database
 from chekara.adapters.tables import agency_modes
 from chekara.service.agency_mode import AgencyMode, Mode
 from chekara.service.chain import instant_text
-from chekara.service.records import Chain
 
 
 class SqlAgencyModes:
@@ -36,9 +35,7 @@ class SqlAgencyModes:
         """
         plain = {name: getattr(mode, name) for name in AgencyMode.__slots__} | {"set_at": instant_text(mode.set_at)}
         with self._database.writing() as connection:
-            writer = ChainWriter(connection, self._clock)
-            writer.append(Chain.LIVE, "agency_mode", plain)
-            writer.flush()
+            append_live(connection, self._clock, "agency_mode", plain)
 
     def newest(self) -> dict[str, Mode]:
         """Return the mode of every agency that ever pressed.

@@ -99,3 +99,26 @@ def head_of(connection: Connection, chain: Chain) -> tuple[int, str]:
     """Return position and hash of the newest entry of a chain; 0 and 64 zeros where there is none."""
     found = connection.exec_driver_sql(_head_sql(connection.dialect), (chain.value,)).first()
     return (0, GENESIS) if found is None else (found.position, found.hash)
+
+
+def append_live(connection: Connection, clock: Clock, kind: str, content: Plain) -> int:
+    """Append one event to the live chain, with its rows; durable after the commit.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+        Of a transaction that may write.
+    clock : callable
+        Gives ``recorded_at``.
+    kind : str
+    content : dict
+
+    Returns
+    -------
+    int
+        Its position.
+    """
+    writer = ChainWriter(connection, clock)
+    position = writer.append(Chain.LIVE, kind, content)
+    writer.flush()
+    return position

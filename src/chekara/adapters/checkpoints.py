@@ -32,7 +32,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from sqlalchemy import select
 
-from chekara.adapters.chain_writer import ChainWriter, Clock, head_of, now
+from chekara.adapters.chain_writer import Clock, append_live, head_of, now
 from chekara.adapters.database import Database, open_database
 from chekara.adapters.key_files import load_checkpoint_key, load_checkpoint_public_key
 from chekara.adapters.readable import readable
@@ -242,9 +242,7 @@ def begin_checkpoints(settings: Settings, *, reason: str, begun_by: str) -> None
     database = open_database(settings)
     try:
         with database.writing() as connection:
-            writer = ChainWriter(connection)
-            writer.append(Chain.LIVE, CHECKPOINTS_BEGUN, content)
-            writer.flush()
+            append_live(connection, now, CHECKPOINTS_BEGUN, content)
         CheckpointBook(path, database, key, begins_anew=True).sign()
     finally:
         database.close()

@@ -15,14 +15,13 @@ from typing import Final
 from sqlalchemy import Connection, Table, select
 
 from chekara.adapters import tables
-from chekara.adapters.chain_writer import ChainWriter, Clock, now
+from chekara.adapters.chain_writer import Clock, append_live, now
 from chekara.adapters.database import Database
 from chekara.errors import ConfigurationError
 from chekara.policy.lot import SEED_BYTES, LotSeed, commitment_of, next_period, period_begins, period_of
 from chekara.secret_files import load_secret
 from chekara.service.chain import instant_from
 from chekara.service.payload import parsed
-from chekara.service.records import Chain
 from chekara.settings import Settings
 
 LOOK_AGAIN_SECONDS: Final = 30.0
@@ -105,9 +104,7 @@ class LotBook:
         with self._signing(), self._database.writing() as connection:
             if not _is_recorded(connection, tables.lot_commitments, period):
                 content = {"period": period, "commitment": commitment_of(seed), "committed_by": committed_by}
-                writer = ChainWriter(connection, self._clock)
-                writer.append(Chain.LIVE, "lot_commitment", content)
-                writer.flush()
+                append_live(connection, self._clock, "lot_commitment", content)
         return self.commitments()[period]
 
     def commit_present(self) -> None:
@@ -135,9 +132,7 @@ class LotBook:
         with self._signing(), self._database.writing() as connection:
             if not _is_recorded(connection, tables.lot_reveals, period):
                 content = {"period": period, "commitment": seed.commitment, "seed": seed.seed.hex()}
-                writer = ChainWriter(connection, self._clock)
-                writer.append(Chain.LIVE, "lot_reveal", content | {"revealed_by": revealed_by})
-                writer.flush()
+                append_live(connection, self._clock, "lot_reveal", content | {"revealed_by": revealed_by})
         return seed
 
     def commitments(self) -> dict[str, Committed]:

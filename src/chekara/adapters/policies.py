@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from sqlalchemy import select
 
-from chekara.adapters.chain_writer import ChainWriter, Clock, now
+from chekara.adapters.chain_writer import Clock, append_live, now
 from chekara.adapters.checkpoints import signed_after
 from chekara.adapters.database import Database, open_database
 from chekara.adapters.tables import payloads, policy_promotions
@@ -18,7 +18,6 @@ from chekara.policy.load import policy_of
 from chekara.service.chain import instant_from, instant_text
 from chekara.service.payload import Plain, parsed
 from chekara.service.promote_policy import PolicyPromotion, PromotePolicy
-from chekara.service.records import Chain
 from chekara.settings import Settings
 
 
@@ -53,9 +52,7 @@ class SqlPolicies:
             It could not be made durable.
         """
         with self._signing(), self._database.writing() as connection:
-            writer = ChainWriter(connection, self._clock)
-            writer.append(Chain.LIVE, "policy_promotion", _plain(promotion))
-            writer.flush()
+            append_live(connection, self._clock, "policy_promotion", _plain(promotion))
 
     def newest(self) -> PolicyPromotion | None:
         """Return the promotion whose policy serves; None where none was ever promoted.

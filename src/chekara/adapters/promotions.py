@@ -7,13 +7,13 @@ from contextlib import AbstractContextManager, nullcontext
 
 from sqlalchemy import exists, select
 
-from chekara.adapters.chain_writer import ChainWriter, Clock, now
+from chekara.adapters.chain_writer import Clock, append_live, now
 from chekara.adapters.database import Database
 from chekara.adapters.tables import payloads, promotions, proposals
 from chekara.domain.decision import ModelIdentity
 from chekara.service.chain import instant_from, instant_text
 from chekara.service.payload import Plain, parsed, plain_promotion, promotion_from
-from chekara.service.records import Chain, Promotion, Proposal
+from chekara.service.records import Promotion, Proposal
 
 
 class SqlPromotions:
@@ -47,9 +47,7 @@ class SqlPromotions:
             It could not be made durable.
         """
         with self._signing(), self._database.writing() as connection:
-            writer = ChainWriter(connection, self._clock)
-            writer.append(Chain.LIVE, "promotion", plain_promotion(promotion))
-            writer.flush()
+            append_live(connection, self._clock, "promotion", plain_promotion(promotion))
 
     def serving(self) -> dict[str, Promotion]:
         """Return the newest promotion of every domain.
@@ -83,9 +81,7 @@ class SqlPromotions:
         plain["model"] = {name: getattr(proposal.model, name) for name in ModelIdentity.__slots__}
         plain["proposed_at"] = instant_text(proposal.proposed_at)
         with self._signing(), self._database.writing() as connection:
-            writer = ChainWriter(connection, self._clock)
-            writer.append(Chain.LIVE, "proposal", plain)
-            writer.flush()
+            append_live(connection, self._clock, "proposal", plain)
 
     def proposals(self) -> tuple[Proposal, ...]:
         """Return the open proposals, oldest first: the newest of each bundle that was not promoted since.

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from sqlalchemy import Connection, Row, delete, select, tuple_
 
 from chekara.adapters import tables
-from chekara.adapters.chain_writer import ChainWriter, Clock, now
+from chekara.adapters.chain_writer import Clock, append_live, now
 from chekara.adapters.database import Database
 from chekara.adapters.readable import readable
 from chekara.adapters.stored_rows import rows_digest, stored_rows
@@ -74,9 +74,7 @@ class Retention:
             removed = _described(connection, chain, sorted(set(positions)))
             event: Plain = {"removed_chain": chain.value, "removed": removed, **said}
             event["signature"] = base64.b64encode(self._key.sign(_signed_text(event))).decode()
-            writer = ChainWriter(connection, self._clock)
-            position = writer.append(Chain.LIVE, RETENTION, event)
-            writer.flush()
+            position = append_live(connection, self._clock, RETENTION, event)
             p, r = tables.payloads, tables.retention
             named = select(r.c.removed_chain, r.c.removed_position).where(
                 r.c.chain == Chain.LIVE.value, r.c.position == position

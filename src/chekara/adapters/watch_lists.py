@@ -11,7 +11,7 @@ from typing import Final
 
 from sqlalchemy import func, select
 
-from chekara.adapters.chain_writer import ChainWriter, Clock, now
+from chekara.adapters.chain_writer import Clock, append_live, now
 from chekara.adapters.checkpoints import signed_after
 from chekara.adapters.database import Database, open_database
 from chekara.adapters.policies import policy_that_serves
@@ -22,7 +22,6 @@ from chekara.data.schema import CROSSING_COLUMNS, EntityType
 from chekara.errors import ConfigurationError
 from chekara.policy.watch import WatchList
 from chekara.service.chain import instant_from, instant_text
-from chekara.service.records import Chain
 from chekara.settings import Settings
 
 ENTITY_OF: Final[Mapping[str, EntityType]] = {c.name: c.entity for c in CROSSING_COLUMNS if c.entity is not None}
@@ -124,9 +123,7 @@ class SqlWatchLists(Mapping[str, WatchList]):
             "reason": order.reason,
         }
         with self._signing(), self._database.writing() as connection:
-            writer = ChainWriter(connection, self._clock)
-            writer.append(Chain.LIVE, "watch_list", content)
-            writer.flush()
+            append_live(connection, self._clock, "watch_list", content)
         self._looked_at = -float("inf")
         return len(found)
 
