@@ -100,8 +100,12 @@ def test_sigterm_answers_what_was_taken_and_ends_cleanly(home: Path) -> None:
         assert server.process.wait(20) == 0
         assert '"stopped"' in server.log_text()
         assert "Traceback" not in server.log_text()
-    assert replies
-    assert all(reply.status == 200 and reply.json["decision_id"] for reply in replies)
+    # A machine with too much to do may turn somebody away early, never lose what it took.
+    answered = [reply for reply in replies if reply.status == 200]
+    assert answered
+    assert all(reply.json["decision_id"] for reply in answered)
+    early = [reply for reply in replies if reply.status != 200]
+    assert all(reply.status in (429, 503) and reply.headers["retry-after"] for reply in early), early
 
 
 def test_a_replay_clock_and_limits_from_the_settings(home: Path) -> None:

@@ -211,3 +211,26 @@ def test_what_cannot_be_answered_in_time_is_refused_at_once_and_told_when(gate: 
     writer._seconds_each = 100.0
     writer.submit(replace(request(crossing("alone")), answer_by=time.monotonic() + 10.0)).result(ANSWER_SECONDS)
     writer.stop()
+
+
+def test_one_slow_request_alone_turns_nobody_away_who_comes_meanwhile(gate: Gate) -> None:
+    """A start, or one stall of the disk, tells nothing of the pace at which a group is served."""
+
+    def slow(requests: Sequence[ScoreRequest]) -> list[Outcome]:
+        time.sleep(0.4 if len(requests) == 1 else 0.0)
+        return gate(requests)
+
+    gate.open.set()
+    writer = GroupCommitWriter(slow, queue_length=100)
+    writer.start()
+    writer.submit(request(crossing("cold"))).result(ANSWER_SECONDS)
+    gate.open.clear()
+    gate.entered.clear()
+    futures = [first_held(writer, gate)]
+    answer_by = time.monotonic() + 2.0
+    futures += [writer.submit(replace(request(crossing(f"c{i}")), answer_by=answer_by)) for i in range(19)]
+    gate.open.set()
+    for future in futures:
+        assert future.result(ANSWER_SECONDS).decision.decision_id
+    assert writer.expected_wait() == 0.0
+    writer.stop()

@@ -17,6 +17,7 @@ from chekara.service.records import DecisionRecord, InspectionRecord, Inspection
 
 _IDLE_SECONDS = 1.0
 _WEIGHT_OF_NEWEST = 0.3
+_PACE_GROUP = 8  # smaller groups mostly tell what a transaction costs, or one stall of the disk, not what a request does
 _SHARE_OF_BULK = 4  # one place in so many is kept for rows of batches while both wait
 
 
@@ -200,8 +201,9 @@ class GroupCommitWriter:
         except Exception as error:  # noqa: BLE001  # the thread must outlive any group; each asker gets the error
             outcomes = [error] * len(in_time)
         seconds = time.monotonic() - began
-        each = seconds / len(in_time)
-        self._seconds_each += (each - self._seconds_each) * (_WEIGHT_OF_NEWEST if self._seconds_each else 1.0)
+        if len(in_time) >= _PACE_GROUP:
+            each = seconds / len(in_time)
+            self._seconds_each += (each - self._seconds_each) * (_WEIGHT_OF_NEWEST if self._seconds_each else 1.0)
         if self._on_group is not None:
             self._on_group(len(in_time), seconds)
         for one, outcome in zip(in_time, outcomes, strict=True):
