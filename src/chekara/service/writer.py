@@ -17,7 +17,7 @@ from chekara.service.records import DecisionRecord, InspectionRecord, Inspection
 
 _IDLE_SECONDS = 1.0
 _WEIGHT_OF_NEWEST = 0.3
-_PACE_GROUP = 8  # smaller groups mostly tell what a transaction costs, or one stall of the disk, not what a request does
+_PACE_GROUP = 8  # smaller ones tell what a transaction costs, or a stall of the disk, not what a request does
 _SHARE_OF_BULK = 4  # one place in so many is kept for rows of batches while both wait
 
 
