@@ -23,7 +23,7 @@ from tests.small_house import START, actor, crossing, policy_asking, request, sm
 
 
 def feed_of(agencies: Agencies) -> SqlEventFeed:
-    return SqlEventFeed(agencies.house.database, decision=agencies.house.log.decision, referral=agencies.book.referral)
+    return SqlEventFeed(agencies.house.database)
 
 
 def polled(feed: SqlEventFeed, who: Actor, limit: int = 3, after: int = 0) -> list[Event]:
@@ -94,8 +94,8 @@ def test_test_keys_are_told_of_the_test_log_alone(agencies: Agencies) -> None:
     feed = feed_of(agencies)
     for who, crossing_id in ((CUSTOMS, "earnest"), (actor(role=Role.ANALYST, is_test=True), "test")):
         (event,) = polled(feed, who)
-        assert event.record is not None
-        assert event.record.decision.crossing_id == crossing_id
+        assert event.decision is not None
+        assert event.decision.crossing_id == crossing_id
 
 
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -163,8 +163,8 @@ def test_a_domain_that_is_hidden_brings_the_crossing_and_not_its_reasons(tmp_pat
     agencies = Agencies(small_house(tmp_path, champions=models, policy=policy))
     record = agencies.house.score_one(crossing("hidden"))
     (event,) = polled(feed_of(agencies), FARM)
-    assert event.record is not None
-    assert "vehicle_crime" not in event.record.domains_seen_by(FARM)
+    assert event.decision is not None
+    assert "vehicle_crime" not in event.decision.domains_seen_by(FARM)
     agencies.refer(record, "border_service", by=MIA)
     assert agencies.after(timedelta(minutes=1)) == 0
     assert kinds(polled(feed_of(agencies), FARM)) == ["lane"]

@@ -66,7 +66,7 @@ def joint_action(database: Database, log: SqlDecisionLog, policy: Policy, clock:
         answer=AnswerReferral(log=log, policy=policy, now=told),
         referrals=ReadReferrals(book, told),
         delays=ReadDelays(log=log, book=book, now=told),
-        events=SqlEventFeed(database, decision=log.decision, referral=book.referral),
+        events=SqlEventFeed(database),
         overdue=ReadOverdueShares(book, told),
         clock=DueClock(RecordDueEvents(log=log, book=book, policy=policy, now=told)),
     )

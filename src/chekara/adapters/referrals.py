@@ -54,12 +54,12 @@ class TransactionReferrals:
     def referral(self, chain: Chain, referral_id: str) -> Referral | None:
         """Return a referral with its steps; earlier appends count."""
         self._writer.flush()
-        return next(iter(_referrals(self._connection, chain, tables.referrals.c.referral_id == referral_id)), None)
+        return next(iter(read_referrals(self._connection, chain, tables.referrals.c.referral_id == referral_id)), None)
 
     def of_decision(self, chain: Chain, decision_id: str) -> tuple[Referral, ...]:
         """Return the referrals of a decision, oldest first; earlier appends count."""
         self._writer.flush()
-        return _referrals(self._connection, chain, tables.referrals.c.decision_id == decision_id)
+        return read_referrals(self._connection, chain, tables.referrals.c.decision_id == decision_id)
 
     def is_released_since(self, chain: Chain, delay: Delay) -> bool:
         """Whether the crossing was released after this delay was asked for; earlier appends count."""
@@ -107,12 +107,12 @@ class SqlReferrals:
     def referral(self, chain: Chain, referral_id: str) -> Referral | None:
         """Return a referral with its steps."""
         with self._database.reading() as connection:
-            return next(iter(_referrals(connection, chain, tables.referrals.c.referral_id == referral_id)), None)
+            return next(iter(read_referrals(connection, chain, tables.referrals.c.referral_id == referral_id)), None)
 
     def of_decision(self, chain: Chain, decision_id: str) -> tuple[Referral, ...]:
         """Return the referrals of a decision, oldest first."""
         with self._database.reading() as connection:
-            return _referrals(connection, chain, tables.referrals.c.decision_id == decision_id)
+            return read_referrals(connection, chain, tables.referrals.c.decision_id == decision_id)
 
     def delays_of(self, chain: Chain, decision_id: str) -> tuple[Delay, ...]:
         """Return the delays that reviews of a decision asked for, oldest first."""
@@ -168,7 +168,7 @@ class SqlReferrals:
         with self._database.reading() as connection:
             rows = connection.execute(ids.order_by(r.c.position.desc()).limit(limit + 1)).all()
             page = rows[:limit]
-            found = _referrals(connection, chain, r.c.referral_id.in_([row.referral_id for row in page]))
+            found = read_referrals(connection, chain, r.c.referral_id.in_([row.referral_id for row in page]))
         next_cursor = _cursor(page[-1].position) if len(rows) > limit else None
         return ReferralPage(found[::-1], next_cursor)
 
@@ -176,7 +176,7 @@ class SqlReferrals:
         """Return the referrals opened at or after an instant, oldest first."""
         with self._database.reading() as connection:
             # Deadlines lie after the opening, so that none is left out by looking at them.
-            found = _referrals(connection, chain, tables.referrals.c.answer_by >= instant_text(instant))
+            found = read_referrals(connection, chain, tables.referrals.c.answer_by >= instant_text(instant))
         return tuple(one for one in found if one.opened_at >= instant)
 
     def due(self, chain: Chain, now: datetime, limit: int) -> Due:
@@ -202,7 +202,7 @@ class SqlReferrals:
         )
         with self._database.reading() as connection:
             ids = connection.execute(unanswered).scalars().all()
-            referrals = _referrals(connection, chain, r.c.referral_id.in_(ids)) if ids else ()
+            referrals = read_referrals(connection, chain, r.c.referral_id.in_(ids)) if ids else ()
             return Due(chain, referrals, tuple(map(_delay, connection.execute(past))))
 
 
@@ -223,8 +223,16 @@ def _is_still_delayed() -> Iterable[ColumnElement[bool]]:
     )
 
 
-def _referrals(connection: Connection, chain: Chain, wanted: ColumnElement[bool]) -> tuple[Referral, ...]:
-    """Read referrals with their steps, oldest first; one whose payload was removed is passed over."""
+def read_referrals(connection: Connection, chain: Chain, wanted: ColumnElement[bool]) -> tuple[Referral, ...]:
+    """Read referrals with their steps, oldest first; one whose payload was removed is passed over.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    chain : Chain
+    wanted : ColumnElement
+        Condition on the table of referrals.
+    """
     r, s, p = tables.referrals, tables.referral_steps, tables.payloads
     opened = (
         select(p.c.body)

@@ -8,9 +8,9 @@ from typing import Any
 from chekara.api.present import present_actions, present_instant
 from chekara.domain.actor import Actor
 from chekara.domain.referral import Referral, ReferralStep, Step
+from chekara.service.decision_head import DecisionHead
 from chekara.service.delayed import DelayedRelease
 from chekara.service.events import Event, EventPage
-from chekara.service.records import DecisionRecord
 from chekara.service.visibility import is_wanted_by_another, own_actions
 
 
@@ -89,17 +89,16 @@ def _event(event: Event, actor: Actor, language: str) -> dict[str, Any]:
             "delayed_by": release.agency,
             "until": present_instant(release.until),
         }
-    if event.record is not None:
-        told |= _crossing(event.record)
+    if event.decision is not None:
+        told |= _crossing(event.decision)
     if event.review is not None and event.review.lane is not None:
         return told | {"lane": event.review.lane.value, "reason": event.review.reason}
-    if event.kind == "lane" and event.record is not None:
-        told |= _lane(event.record, actor, language)
+    if event.kind == "lane" and event.decision is not None:
+        told |= _lane(event.decision, actor, language)
     return told
 
 
-def _crossing(record: DecisionRecord) -> dict[str, Any]:
-    decision = record.decision
+def _crossing(decision: DecisionHead) -> dict[str, Any]:
     return {
         "decision_id": decision.decision_id,
         "crossing_id": decision.crossing_id,
@@ -108,14 +107,14 @@ def _crossing(record: DecisionRecord) -> dict[str, Any]:
     }
 
 
-def _lane(record: DecisionRecord, actor: Actor, language: str) -> dict[str, Any]:
-    actions = own_actions(record, actor)
+def _lane(decision: DecisionHead, actor: Actor, language: str) -> dict[str, Any]:
+    actions = own_actions(decision, actor)
     told = {
-        "lane": record.decision.lane.value,
+        "lane": decision.lane.value,
         "actions": present_actions(actions, language),
-        "another_agency": is_wanted_by_another(record, actor),
+        "another_agency": is_wanted_by_another(decision, actor),
     }
-    return told | ({"control_id": record.decision.control_id} if actions and record.decision.control_id else {})
+    return told | ({"control_id": decision.control_id} if actions and decision.control_id else {})
 
 
 def _at(step: ReferralStep | None) -> str | None:

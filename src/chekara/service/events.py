@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 from chekara.domain.actor import Actor
 from chekara.domain.referral import Referral, Release
 from chekara.domain.review import Review
-from chekara.service.records import DecisionRecord
+from chekara.service.decision_head import DecisionHead
 
 EventKind = Literal[
     "lane",
@@ -38,7 +38,7 @@ class Event:
         lane. ``withdrawn``: the crossing never came.
     at : datetime
         UTC.
-    record : DecisionRecord or None
+    decision : DecisionHead or None
         What it is about, for the first three kinds.
     review : Review or None
         Of ``lane_changed``.
@@ -50,7 +50,7 @@ class Event:
     position: int
     kind: EventKind
     at: datetime
-    record: DecisionRecord | None = None
+    decision: DecisionHead | None = None
     review: Review | None = None
     referral: Referral | None = None
     release: Release | None = None

@@ -98,7 +98,7 @@ def decision_from(plain: Plain, *, chain: Chain, position: int, labels: Mapping[
     AuditError
         It is of a format that this version does not read.
     """
-    _refuse_other_format(plain)
+    refuse_other_format(plain["format"])
     crossing = crossing_from(plain["crossing"])
     decision = Decision(
         decision_id=plain["decision_id"],
@@ -124,10 +124,16 @@ def decision_from(plain: Plain, *, chain: Chain, position: int, labels: Mapping[
     return DecisionRecord(decision=decision, chain=chain, crossing=crossing, labels=labels, informed=informed)
 
 
-def _refuse_other_format(plain: Plain) -> None:
-    if plain["format"] != FORMAT:
+def refuse_other_format(written: int) -> None:
+    """Refuse a decision of a format that this version does not read.
+
+    Raises
+    ------
+    AuditError
+    """
+    if written != FORMAT:
         raise AuditError(
-            f"the decision is stored as another version writes it (format {plain['format']}, not {FORMAT})",
+            f"the decision is stored as another version writes it (format {written}, not {FORMAT})",
             where="format",
             hint="read it with the version that wrote it",
         )
@@ -135,7 +141,7 @@ def _refuse_other_format(plain: Plain) -> None:
 
 def scoring_from(plain: Plain) -> Scoring:
     """Read back how a decision came about; raises as `decision_from` does."""
-    _refuse_other_format(plain)
+    refuse_other_format(plain["format"])
     return Scoring(
         as_of=instant_from(plain["as_of"]),
         features=features_from(plain["features"]),

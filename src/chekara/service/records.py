@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -11,7 +11,7 @@ from typing import Literal
 
 from chekara.domain.actor import Actor, sees_domain
 from chekara.domain.crossing import Crossing
-from chekara.domain.decision import DecidedElsewhere, Decision, ModelIdentity, Notice
+from chekara.domain.decision import Action, DecidedElsewhere, Decision, ModelIdentity, Notice
 from chekara.domain.inspection import Inspection
 from chekara.domain.vocabulary import COORDINATOR, Lane, Role
 from chekara.features.joined import JoinedFeatures
@@ -64,6 +64,32 @@ class ScoreRequest:
     answer_by: float | None = None
 
 
+def leads_of(actions: Iterable[Action], scored: Mapping[str, str]) -> dict[str, str]:
+    """Return the lead agency of every domain that scored a crossing or wants it.
+
+    Parameters
+    ----------
+    actions : iterable of Action
+    scored : mapping of str to str
+        Lead agency by domain with a score.
+    """
+    return {action.domain: action.agency for action in actions if action.leads_domain} | dict(scored)
+
+
+def domains_seen(actor: Actor, leads: Mapping[str, str], told_of: Callable[[str], tuple[str, ...]]) -> frozenset[str]:
+    """Return the domains of a decision that the actor's agency sees.
+
+    Parameters
+    ----------
+    actor : Actor
+    leads : mapping of str to str
+        Lead agency by domain.
+    told_of : callable
+        Returns the other agencies that may see a domain.
+    """
+    return frozenset(domain for domain, lead in leads.items() if sees_domain(actor, lead, told_of(domain)))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionRecord:
     """A stored decision with what surrounds it: what the API and the pages present.
@@ -95,16 +121,23 @@ class DecisionRecord:
     is_void: bool = False
     referred: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        """What agencies are asked to do."""
+        return self.decision.actions
+
+    @property
+    def has_left(self) -> bool:
+        """Whether it was decided elsewhere: nobody is asked to do anything."""
+        return self.decision.decided_elsewhere is not None
+
     def leads(self) -> dict[str, str]:
         """Return the lead agency of every domain that scored the crossing or wants it."""
-        leads = {action.domain: action.agency for action in self.decision.actions if action.leads_domain}
-        return leads | {score.domain: score.agency for score in self.decision.domains}
+        return leads_of(self.decision.actions, {score.domain: score.agency for score in self.decision.domains})
 
     def domains_seen_by(self, actor: Actor) -> frozenset[str]:
         """Return the domains of this decision that the actor's agency sees."""
-        return frozenset(
-            domain for domain, lead in self.leads().items() if sees_domain(actor, lead, self._told_of(domain))
-        )
+        return domains_seen(actor, self.leads(), self._told_of)
 
     def agencies_told(self) -> frozenset[str]:
         """Return every agency that may open this decision."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, Protocol
 
 from chekara.domain.actor import Actor, Permission, may
 from chekara.domain.decision import Action, DomainScore, Notice
@@ -60,15 +60,33 @@ def may_know_basis(record: DecisionRecord, actor: Actor, reviews: Iterable[Revie
     return is_teller or may_know_selection(actor, reviews)
 
 
-def own_actions(record: DecisionRecord, actor: Actor) -> tuple[Action, ...]:
+class AsksForControls(Protocol):
+    """What asks agencies to do something: a stored decision, or its head in an event."""
+
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        """What agencies are asked to do."""
+        ...
+
+    @property
+    def has_left(self) -> bool:
+        """Whether it was decided elsewhere."""
+        ...
+
+    def domains_seen_by(self, actor: Actor) -> frozenset[str]:
+        """Return the domains that the actor's agency sees."""
+        ...
+
+
+def own_actions(record: AsksForControls, actor: Actor) -> tuple[Action, ...]:
     """Return the actions of domains that the reader sees, and its agency's own ones; own first, then strictest.
 
     None where the crossing was decided elsewhere: it has left, and nobody is asked to do anything.
     """
-    if record.decision.decided_elsewhere is not None:
+    if record.has_left:
         return ()
     seen = record.domains_seen_by(actor)
-    own = [action for action in record.decision.actions if action.domain in seen or action.agency == actor.agency]
+    own = [action for action in record.actions if action.domain in seen or action.agency == actor.agency]
     return tuple(sorted(own, key=lambda action: (action.agency != actor.agency, -action.lane.strictness)))
 
 
@@ -99,9 +117,9 @@ def own_warnings(record: DecisionRecord, actor: Actor) -> tuple[Notice, ...]:
     return (*own, Notice("another_agency")) if is_wanted_by_another(record, actor) else own
 
 
-def is_wanted_by_another(record: DecisionRecord, actor: Actor) -> bool:
+def is_wanted_by_another(record: AsksForControls, actor: Actor) -> bool:
     """Whether a domain that the reader may not see asks for a control; not of a crossing that has left."""
-    if record.decision.decided_elsewhere is not None:
+    if record.has_left:
         return False
     seen = record.domains_seen_by(actor)
-    return any(action.lane is not Lane.GREEN and action.domain not in seen for action in record.decision.actions)
+    return any(action.lane is not Lane.GREEN and action.domain not in seen for action in record.actions)

@@ -45,9 +45,13 @@ async def read_events(
     limit : int
         Most events.
     """
-    page = await run_in_threadpool(context_of(request).house.joint.events, actor, after, limit)
-    language = language_of(request)
-    return json_response(present_events(page, actor, language), language)
+    read, language = context_of(request).house.joint.events, language_of(request)
+
+    def told() -> Response:
+        return json_response(present_events(read(actor, after, limit), actor, language), language)
+
+    # Reading, presenting and encoding a page of a thousand take a while: requests to score must not wait behind them.
+    return await run_in_threadpool(told)
 
 
 router = APIRouter(prefix="/v1", tags=["joint action"])
