@@ -199,7 +199,7 @@ def _domain(score: DomainScore, actor: Actor, language: str, with_contributions:
         if score.risk_parts:
             shown["risk_parts"] = dict(score.risk_parts)
         if with_contributions:
-            shown["contributions"] = dict(score.contributions)
+            shown["contributions"] = dict(score.contributions.items())
     return shown
 
 

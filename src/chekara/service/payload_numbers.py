@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from chekara.domain.contributions import Contributions
 from chekara.features.joined import JoinedFeatures
 
 BILLION = 1e9
@@ -65,9 +66,12 @@ def plain_contributions(contributions: Mapping[str, float]) -> Plain:
     >>> contributions_from(plain_contributions({"value_per_kg": -1.25, "mode": 0.000000001}))
     {'value_per_kg': -1.25, 'mode': 1e-09}
     """
-    values = np.fromiter(contributions.values(), dtype="<f8", count=len(contributions))
+    if isinstance(contributions, Contributions):
+        names, values = contributions.names, contributions.amounts.astype("<f8", copy=False)
+    else:
+        names = tuple(contributions)
+        values = np.fromiter(contributions.values(), dtype="<f8", count=len(contributions))
     billionths = np.rint(values * BILLION)
-    names = tuple(contributions)
     if len(values) and np.abs(billionths).max() > _LARGEST_INT32:
         return {"names": names, "float64": _packed(values)}
     return {"names": names, "billionths": _packed(billionths.astype("<i4"))}

@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeAlias, overload
 import numpy as np
 import numpy.typing as npt
 
+from chekara.domain.contributions import Contributions
 from chekara.domain.crossing import Crossing
 from chekara.domain.decision import Reason
 from chekara.explain.reasons import Value, reasons_at, strongest_places
@@ -38,7 +39,7 @@ class Prediction:
     interval : tuple of float
     expected_amount : float or None
         What a hit in this item would bring, currency; None where nothing is known of amounts.
-    contributions : mapping of str to float
+    contributions : Contributions
         Log-odds per feature that some tree asks for; with ``base_value`` they add up to ``margin``.
     reasons : tuple of Reason
     unseen_fields : tuple of str
@@ -53,7 +54,7 @@ class Prediction:
     probability: float
     interval: tuple[float, float]
     expected_amount: float | None
-    contributions: Mapping[str, float]
+    contributions: Contributions
     reasons: tuple[Reason, ...]
     unseen_fields: tuple[str, ...]
     missing_fields: tuple[str, ...]
@@ -117,7 +118,7 @@ def predict(
         champion.calibration.probability(margins).tolist(),
         zip(*(bound.tolist() for bound in champion.calibration.interval(margins)), strict=True),
         champion.expected_amount(table, rows).tolist(),
-        contributions[:, asked].tolist(),
+        contributions[:, asked],
         contributions,
         strongest_places(champion.names, contributions[:, :-1], REASONS),
         strict=True,
@@ -138,7 +139,7 @@ def predict(
             probability=probability,
             interval=interval,
             expected_amount=None if math.isnan(amount) else amount,
-            contributions=dict(zip(names, told, strict=True)),
+            contributions=Contributions(names, told),
             reasons=reasons_at(
                 places, table.names, values, own, champion.evidence, sides, unseen.get(row, ()), goods[row]
             ),
