@@ -11,15 +11,21 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import event as sqlalchemy_event
 
+from chekara.adapters import event_feed
 from chekara.adapters.event_feed import SqlEventFeed
+from chekara.adapters.key_files import load_checkpoint_key
+from chekara.adapters.retention import Retention
 from chekara.domain.actor import Actor
 from chekara.domain.decision import DecidedElsewhere
 from chekara.domain.referral import ReferralState
 from chekara.domain.vocabulary import Lane, ReviewAction, Role
 from chekara.service.events import Event
+from chekara.service.records import Chain
+from chekara.service.visibility import is_wanted_by_another, own_actions
 from tests.service.test_referrals import COORDINATOR, CUSTOMS, FARM, HOUR, MIA, STRANGER, Agencies
-from tests.small_house import START, actor, crossing, policy_asking, request, small_house, small_model
+from tests.small_house import START, actor, crossing, got, policy_asking, request, small_house, small_model
 
 
 def feed_of(agencies: Agencies) -> SqlEventFeed:
@@ -169,3 +175,90 @@ def test_a_domain_that_is_hidden_brings_the_crossing_and_not_its_reasons(tmp_pat
     assert agencies.after(timedelta(minutes=1)) == 0
     assert kinds(polled(feed_of(agencies), FARM)) == ["lane"]
     agencies.house.database.close()
+
+
+def test_the_head_tells_what_the_whole_decision_tells(tmp_path: Path) -> None:
+    """Every reader, before and after a referral, of what asks for controls, of what is green and of what has left."""
+    models = {domain: small_model() for domain in ("vehicle_crime", "sps_violation", "revenue_fraud")}
+    agencies = Agencies(small_house(tmp_path, champions=models, policy=policy_asking("red", "vehicle_crime")))
+    left = DecidedElsewhere(Lane.RED, START, "post-7", "rule")
+    asked = [request(crossing(f"c{n}", value=20.0 * 3**n, items=1 + n)) for n in range(4)]
+    asked.append(replace(request(crossing("left")), decided_elsewhere=left))
+    records = [got(outcome) for outcome in agencies.house.score(asked)]
+    agencies.refer(records[0], "labour_migration", by=MIA, domain="vehicle_crime")
+    feed = feed_of(agencies)
+    told = {event.decision.decision_id: event.decision for event in polled(feed, COORDINATOR) if event.decision}
+    assert len(told) == 4
+    for decision_id, head in told.items():
+        whole = agencies.house.log.decision(Chain.LIVE, decision_id)
+        assert whole is not None
+        assert head.has_left == whole.has_left
+        same = (
+            "decision_id",
+            "crossing_id",
+            "revision",
+            "crossing_point",
+            "scored_at",
+            "lane",
+            "actions",
+            "control_id",
+        )
+        assert [getattr(head, name) for name in same] == [getattr(whole.decision, name) for name in same]
+        for who in (CUSTOMS, MIA, FARM, COORDINATOR, STRANGER, actor(role=Role.AUDITOR)):
+            assert head.domains_seen_by(who) == whole.domains_seen_by(who)
+            assert own_actions(head, who) == own_actions(whole, who)
+            assert is_wanted_by_another(head, who) == is_wanted_by_another(whole, who)
+    assert own_actions(told[records[0].decision.decision_id], STRANGER)
+    agencies.house.database.close()
+
+
+def test_a_long_page_costs_no_more_questions_and_decodes_no_score(
+    agencies: Agencies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def page_of(limit: int) -> tuple[int, list[str]]:
+        asked: list[str] = []
+
+        def note(connection: object, cursor: object, statement: str, *rest: object) -> None:
+            asked.append(statement)
+
+        engine = agencies.house.database.engine
+        sqlalchemy_event.listen(engine, "before_cursor_execute", note)
+        events = feed_of(agencies)(CUSTOMS, 0, limit).events
+        sqlalchemy_event.remove(engine, "before_cursor_execute", note)
+        return len(asked), kinds(list(events))
+
+    for n in range(8):
+        record = agencies.house.score_one(crossing(f"long {n}", items=1 + n % 3))
+        agencies.say(agencies.refer(record, "internal_affairs"), "accept")
+        agencies.tell(record, CUSTOMS, ReviewAction.OVERRIDE, lane=Lane.YELLOW)
+        if n % 2:
+            agencies.house.score_one(crossing(f"long {n}", revision=1), is_void=True)
+    whole: list[str] = []
+    decode = event_feed.parsed
+    monkeypatch.setattr(event_feed, "parsed", lambda body: whole.append(body.decode()) or decode(body))
+    short, _ = page_of(4)
+    long, told = page_of(1000)
+    assert long == short
+    assert {kind: told.count(kind) for kind in told} == {
+        "lane": 8,
+        "referral_opened": 8,
+        "referral_accepted": 8,
+        "lane_changed": 8,
+        "withdrawn": 4,
+    }
+    assert not [body for body in whole if "contributions" in body or "features" in body]
+
+
+def test_what_was_removed_is_passed_over_and_the_reader_goes_on(agencies: Agencies) -> None:
+    """Of two decisions one ended its retention: its lane and the override of it are told no more, all others are."""
+    gone, kept = (agencies.house.score_one(crossing(name)) for name in ("gone", "kept"))
+    for record in (gone, kept):
+        agencies.tell(record, CUSTOMS, ReviewAction.OVERRIDE, lane=Lane.YELLOW)
+    key = load_checkpoint_key(agencies.house.settings)
+    retention = Retention(agencies.house.database, key)
+    retention.remove_payloads(Chain.LIVE, [gone.decision.position], reason="a year is over", removed_by="A. Keeper")
+    told = polled(feed_of(agencies), CUSTOMS, limit=1)
+    assert [(event.kind, event.decision and event.decision.crossing_id) for event in told] == [
+        ("lane", "kept"),
+        ("lane_changed", "kept"),
+    ]
