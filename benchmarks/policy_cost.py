@@ -152,6 +152,10 @@ class NoPast:
         """Return nothing."""
         return CapacityPast(hours=(), earlier=(), present=())
 
+    def since(self, position: int) -> tuple[()]:
+        """Return nothing."""
+        return ()
+
 
 def quickest(acts: Mapping[str, Callable[[], object]]) -> dict[str, float]:
     """Return the processor seconds of the quickest of some turns, by act: others use the machine, too."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,24 +11,22 @@ from chekara.adapters.accounts import Accounts
 from chekara.adapters.agency_modes import SqlAgencyModes
 from chekara.adapters.audit_source import SqlAuditSource
 from chekara.adapters.bundle_store import BundleStore, ServingChampions
-from chekara.adapters.capacity_log import SqlCapacityLog
 from chekara.adapters.chain_writer import Clock, now
 from chekara.adapters.checkpoints import CheckpointBook, checkpoint_file, read_checkpoints, signed_after
 from chekara.adapters.database import Database, open_database
 from chekara.adapters.decision_log import SqlDecisionLog
-from chekara.adapters.joint_action import JointAction, joint_action
+from chekara.adapters.in_force import Foundations, reader_of
+from chekara.adapters.joint_action import JointAction
 from chekara.adapters.key_files import load_checkpoint_key, load_checkpoint_public_key, load_label_key
 from chekara.adapters.label_cipher import AesLabelCipher
 from chekara.adapters.loaded_histories import LoadedHistories
 from chekara.adapters.lot_seeds import LotBook, ServingSeeds
 from chekara.adapters.lot_watch import LotWatch
 from chekara.adapters.policies import SqlPolicies, policy_that_serves, serving_policy
+from chekara.adapters.policy_swap import PolicySwap
 from chekara.adapters.profile_load import catch_up, is_of_other_layout
-from chekara.adapters.profile_store import TransactionProfiles, serving_shelf
 from chekara.adapters.profile_upgrade import ProfileUpgrade
 from chekara.adapters.promotions import SqlPromotions
-from chekara.adapters.rule_results import RuleResults
-from chekara.adapters.watch_lists import SqlWatchLists
 from chekara.adapters.write_probe import WriteProbe
 from chekara.data.identity import EntityTokens, load_entity_secret
 from chekara.domain.crossing import Crossing
@@ -38,29 +35,23 @@ from chekara.policy import Policy, load_policy
 from chekara.service.agency_mode import SetAgencyMode
 from chekara.service.audit import AuditReport, verify_log
 from chekara.service.capacity import MeterFromLog
-from chekara.service.champions import Champion, Champions
-from chekara.service.grounds import GatherGrounds
-from chekara.service.group import WriteGroup
-from chekara.service.inspect import RecordInspections
-from chekara.service.lot import DrawFromSeeds
-from chekara.service.match_rules import FindAreas, MatchPolicyRules
+from chekara.service.champions import Champions
+from chekara.service.due_clock import DueClock
 from chekara.service.profiles import FoldEvents
 from chekara.service.promote import PromoteModel
-from chekara.service.propose import ProposeModel
 from chekara.service.ranks import RankWindows
 from chekara.service.read import ReadDecisions
 from chekara.service.records import ClockMode, Promotion, Proposal
 from chekara.service.rehearse import RehearseModels
 from chekara.service.review import RecordReview
 from chekara.service.roll_back import RollBackModel
-from chekara.service.score import ScoreCrossings
 from chekara.service.writer import GroupCommitWriter
 from chekara.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """Everything that a serving process uses.
+    """Everything that a serving process uses. What follows from the policy is always that of the one that serves now.
 
     Attributes
     ----------
@@ -68,19 +59,12 @@ class House:
         ``actor_for_key``.
     writer : GroupCommitWriter
         ``submit(ScoreRequest)``, ``submit(InspectionRequest)``.
-    read : ReadDecisions
-    review : RecordReview
-    joint : JointAction
-        Referrals, delays, events.
+    policies : PolicySwap
+        Which policy serves, and why one that was promoted does not.
     champions : Champions
         Which models serve; empty: not ready.
-    policy : Policy
     lots : LotBook
         Seeds of the lot, committed and published.
-    lot_watch : LotWatch
-        Why nothing is drawn, and whether what is drawn is done.
-    capacity : MeterFromLog
-        What is left of every agency's budget in the present shift.
     set_mode : SetAgencyMode
         The stop button of an agency.
     preparing : callable
@@ -89,37 +73,69 @@ class House:
         Why decisions could not be logged right now, or None; blocks up to a second.
     bundle_folder : callable
         Where the bundle of a digest lies.
-    promote : callable
-        `PromoteModel`; the model serves before it returns, if it can.
-    propose : callable
-        `ProposeModel`.
     proposals : callable
         Open proposals, oldest first; reads the log.
     roll_back : callable
-        `RollBackModel`; likewise.
+        `RollBackModel`; the model serves before it returns, if it can.
+    refresh : callable
+        Loads models that were promoted since.
     close : callable
         Drain the writer, sign a last checkpoint, close the database.
     """
 
     accounts: Accounts
     writer: GroupCommitWriter
-    read: ReadDecisions
-    review: RecordReview
-    joint: JointAction
+    policies: PolicySwap
     champions: Champions
-    policy: Policy
     lots: LotBook
-    lot_watch: LotWatch
-    capacity: MeterFromLog
     set_mode: SetAgencyMode
     preparing: Callable[[], str | None]
     unwritable: Callable[[], str | None]
     bundle_folder: Callable[[str], Path]
-    promote: Callable[..., Promotion]
-    propose: Callable[..., Proposal]
     proposals: Callable[[], tuple[Proposal, ...]]
     roll_back: Callable[..., Promotion]
+    refresh: Callable[[], None]
     close: Callable[[], None]
+
+    @property
+    def policy(self) -> Policy:
+        """The policy that serves."""
+        return self.policies.now.policy
+
+    @property
+    def read(self) -> ReadDecisions:
+        """Decisions and reviews, for those who may read them."""
+        return self.policies.now.read
+
+    @property
+    def review(self) -> RecordReview:
+        """The use case that records a review."""
+        return self.policies.now.joint.review
+
+    @property
+    def joint(self) -> JointAction:
+        """Referrals, delays, events."""
+        return self.policies.now.joint
+
+    @property
+    def capacity(self) -> MeterFromLog:
+        """What is left of every agency's budget in the present shift."""
+        return self.policies.now.capacity
+
+    @property
+    def lot_watch(self) -> LotWatch:
+        """Why nothing is drawn, and whether what is drawn is done."""
+        return self.policies.now.lot_watch
+
+    @property
+    def promote(self) -> Callable[..., Promotion]:
+        """`PromoteModel`; the model serves before it returns, if it can."""
+        return _and_then(self.policies.now.promote, self.refresh)
+
+    @property
+    def propose(self) -> Callable[..., Proposal]:
+        """`ProposeModel`."""
+        return self.policies.now.propose
 
 
 def open_house(
@@ -155,62 +171,47 @@ def open_house(
     LogUnavailableError
         The database does not answer.
     """
-    cipher = AesLabelCipher(load_label_key(settings))
-    tokens = EntityTokens(load_entity_secret(settings))
     checkpoint_key = load_checkpoint_key(settings)
-    database = open_database(settings)
-    policy = policy_that_serves(settings, database)
+    foundations, policy = _foundations(settings, clock, example)
+    database, profiles, champions = foundations.database, foundations.profiles, foundations.champions
     book = CheckpointBook(checkpoint_file(settings.home), database, checkpoint_key)
-    log = SqlDecisionLog(database, cipher)
-    profiles = FoldEvents(tuple(policy.domains))
-    ranks = RankWindows(log.ranked_margins)
-    rehearse = None if example is None else _rehearsal(database, profiles, ranks, example)
-    register, store = SqlPromotions(database), BundleStore(settings)
-    champions = ServingChampions(register, store, policy, rehearse)
+    first = foundations.under(policy)
+    policies = PolicySwap(foundations, first, newest=SqlPolicies(database).newest)
 
-    def take_up_models() -> None:
+    def take_up_what_is_new() -> None:
         champions.refresh()
         champions.start_watching()
+        if not (settings.is_dev and settings.policy_path is not None):  # there a file serves, promoted or not
+            policies.start_watching()
 
-    upgrade = ProfileUpgrade(database, LoadedHistories(settings, tokens), profiles, take_up_models)
+    upgrade = ProfileUpgrade(database, LoadedHistories(settings, foundations.tokens), profiles, take_up_what_is_new)
     if not upgrade.start_if_needed():
         catch_up(database, profiles)
-        take_up_models()
-    lots = LotBook(database, settings)
-    seeds = ServingSeeds(lots)
-    areas = FindAreas(policy)
-    draw = DrawFromSeeds(policy, seeds.of, areas)
-    results = RuleResults(database, policy.rules.rules)
-    rules = MatchPolicyRules(policy, lists=SqlWatchLists(database), suspended=results.suspended)
-    capacity = _meter(policy, database, clock)
-    set_mode = SetAgencyMode(SqlAgencyModes(database), policy)
-    score = ScoreCrossings(
-        champions=champions,
-        policy=policy,
-        tokens=tokens,
-        cipher=cipher,
-        ranks=ranks,
-        profiles=profiles,
-        grounds=GatherGrounds(
-            rules=rules, lots=draw, laid=rules.laid + areas.laid, capacity=capacity, without_models=set_mode.stopped
-        ),
-        clock=clock,
-    )
-    record = RecordInspections(policy=policy, cipher=cipher, profiles=profiles, clock=clock)
+        take_up_what_is_new()
+    if clock == "live":
+        foundations.begin_capacity(first)  # a replayed clock tells its time with the first crossing
+
+    def between_groups() -> None:
+        policies.take_up()
+        book.sign_if_due()
+
     writer = GroupCommitWriter(
-        WriteGroup(log=log, score=score, record=record),
+        policies.write,
         queue_length=settings.limits.queue_length,
         on_group=on_group,
-        on_idle=book.sign_if_due,
+        on_idle=between_groups,
         on_refused=on_refused,
         on_expired=on_expired,
         gate=upgrade.refuse,
     )
     writer.start()
-    joint = joint_action(database, log, policy, clock)
-    joint.clock.start()
 
-    probe, refresh = WriteProbe(database), champions.refresh
+    def record_due() -> int:
+        return policies.now.joint.due()
+
+    due = DueClock(record_due)
+    due.start()
+    probe = WriteProbe(database)
 
     def unwritable() -> str | None:
         found = probe.problem()
@@ -221,7 +222,8 @@ def open_house(
     def close() -> None:
         upgrade.stop()
         champions.stop_watching()
-        joint.clock.stop()
+        policies.stop_watching()
+        due.stop()
         probe.close()
         writer.stop()
         try:
@@ -229,29 +231,55 @@ def open_house(
         finally:
             database.close()
 
+    register, store = foundations.register, foundations.store
+    roll_back = RollBackModel(register=register, shelf=store, holds=champions.holds, is_dev=settings.is_dev)
     return House(
         accounts=Accounts(database, policy),
         writer=writer,
-        read=ReadDecisions(log, policy),
-        review=joint.review,
-        joint=joint,
+        policies=policies,
         champions=champions,
-        policy=policy,
-        lots=lots,
-        lot_watch=LotWatch(database, policy, seeds),
-        capacity=capacity,
-        set_mode=set_mode,
+        lots=LotBook(database, settings),
+        set_mode=foundations.set_mode,
         preparing=upgrade.waits_for,
         unwritable=unwritable,
         bundle_folder=store.folder,
-        promote=_and_then(PromoteModel(register=register, shelf=store, policy=policy, is_dev=settings.is_dev), refresh),
-        propose=ProposeModel(register=register, shelf=store, policy=policy, is_dev=settings.is_dev),
         proposals=register.proposals,
-        roll_back=_and_then(
-            RollBackModel(register=register, shelf=store, holds=champions.holds, is_dev=settings.is_dev), refresh
-        ),
+        roll_back=_and_then(roll_back, champions.refresh),
+        refresh=champions.refresh,
         close=close,
     )
+
+
+def _foundations(settings: Settings, clock: ClockMode, example: Crossing | None) -> tuple[Foundations, Policy]:
+    """Open what no policy changes, and say which policy serves first."""
+    cipher = AesLabelCipher(load_label_key(settings))
+    tokens = EntityTokens(load_entity_secret(settings))
+    database = open_database(settings)
+    policy = policy_that_serves(settings, database)
+    log = SqlDecisionLog(database, cipher)
+    profiles, ranks = FoldEvents(tuple(policy.domains)), RankWindows(log.ranked_margins)
+    rehearse = None
+    if example is not None:
+        read_profiles = reader_of(database)
+        rehearse = RehearseModels(profiles=profiles, ranks=ranks, read_profiles=read_profiles, example=example)
+    register, store = SqlPromotions(database), BundleStore(settings)
+    found = Foundations(
+        settings=settings,
+        database=database,
+        log=log,
+        cipher=cipher,
+        tokens=tokens,
+        profiles=profiles,
+        ranks=ranks,
+        champions=ServingChampions(register, store, policy, rehearse),
+        register=register,
+        store=store,
+        seeds=ServingSeeds(LotBook(database, settings)),
+        set_mode=SetAgencyMode(SqlAgencyModes(database), policy),
+        clock=clock,
+        example=example,
+    )
+    return found, policy
 
 
 def _and_then(act: Callable[..., Promotion], refresh: Callable[[], None]) -> Callable[..., Promotion]:
@@ -264,24 +292,6 @@ def _and_then(act: Callable[..., Promotion], refresh: Callable[[], None]) -> Cal
         return promotion
 
     return acted
-
-
-def _meter(policy: Policy, database: Database, clock: ClockMode) -> MeterFromLog:
-    capacity = MeterFromLog(policy, SqlCapacityLog(database))
-    if clock == "live":
-        capacity.begin(now())  # a replayed clock tells its time with the first crossing
-    return capacity
-
-
-def _rehearsal(
-    database: Database, profiles: FoldEvents, ranks: RankWindows, example: Crossing
-) -> Callable[[Mapping[str, Champion]], None]:
-    @contextmanager
-    def read_profiles() -> Iterator[TransactionProfiles]:
-        with database.reading() as connection:
-            yield TransactionProfiles(serving_shelf(connection))
-
-    return RehearseModels(profiles=profiles, ranks=ranks, read_profiles=read_profiles, example=example)
 
 
 @dataclass(frozen=True, slots=True)

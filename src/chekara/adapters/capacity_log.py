@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Select, func, or_, select
 
 from chekara.adapters import tables
+from chekara.adapters.chain_writer import head_of
 from chekara.adapters.database import Database
 from chekara.domain.vocabulary import Lane
 from chekara.policy.capacity_meter import KEPT_FOR, TRAFFIC_KEPT_FOR, Asked, CountedCrossing
@@ -75,7 +76,13 @@ class SqlCapacityLog:
                 hours=list(_hours(connection, shift_starts_at - TRAFFIC_KEPT_FOR)),
                 earlier=list(_earlier(connection, risks_from, shift)),
                 present=list(_present(connection, shift)),
+                position=head_of(connection, Chain.LIVE)[0],
             )
+
+    def since(self, position: int) -> list[CountedCrossing | Withdrawn]:
+        """Return what was recorded after a position, in the order of the log."""
+        with self._database.reading() as connection:
+            return list(_present(connection, position + 1))
 
 
 def _is_live() -> ColumnElement[bool]:

@@ -1,4 +1,4 @@
-"""How agencies act together, put together over one database: reviews, referrals, delays, events, and their clock."""
+"""How agencies act together, put together over one database: reviews, referrals, delays, events, what falls due."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from chekara.adapters.event_feed import SqlEventFeed
 from chekara.adapters.referrals import SqlReferrals
 from chekara.policy import Policy
 from chekara.service.delayed import ReadDelays
-from chekara.service.due_clock import DueClock
 from chekara.service.due_events import RecordDueEvents
 from chekara.service.events import ReadEvents
 from chekara.service.overdue import ReadOverdueShares
@@ -34,8 +33,8 @@ class JointAction:
     delays : ReadDelays
     events : ReadEvents
     overdue : ReadOverdueShares
-    clock : DueClock
-        Started and stopped by whoever serves.
+    due : RecordDueEvents
+        Run every few seconds by whoever serves.
     """
 
     review: RecordReview
@@ -44,7 +43,7 @@ class JointAction:
     delays: ReadDelays
     events: ReadEvents
     overdue: ReadOverdueShares
-    clock: DueClock
+    due: RecordDueEvents
 
 
 def joint_action(database: Database, log: SqlDecisionLog, policy: Policy, clock: ClockMode) -> JointAction:
@@ -68,7 +67,7 @@ def joint_action(database: Database, log: SqlDecisionLog, policy: Policy, clock:
         delays=ReadDelays(log=log, book=book, now=told),
         events=SqlEventFeed(database),
         overdue=ReadOverdueShares(book, told),
-        clock=DueClock(RecordDueEvents(log=log, book=book, policy=policy, now=told)),
+        due=RecordDueEvents(log=log, book=book, policy=policy, now=told),
     )
 
 

@@ -39,6 +39,10 @@ class Metrics:
         1 while the lot draws: a seed is committed for this month.
     lot_alarm : Gauge
         1 for each alarm of the lot (code, domain, crossing point): too few of its draws are done.
+    policy : Gauge
+        1 for the policy that serves (name, digest).
+    policy_refused : Gauge
+        1 where the policy that was promoted last cannot serve: ``/readyz`` tells why.
     without_models : Gauge
         1 for each agency that has stopped the models.
     capacity_budget, capacity_used, capacity_expected : Gauge
@@ -69,6 +73,10 @@ class Metrics:
         self.log_position = Gauge("chekara_log_position", "Newest log position", ["chain"], registry=self.registry)
         self.model = Gauge(
             "chekara_model_serving", "Models that serve", ["domain", "version", "digest"], registry=self.registry
+        )
+        self.policy = Gauge("chekara_policy_serving", "Policy that serves", ["name", "digest"], registry=self.registry)
+        self.policy_refused = Gauge(
+            "chekara_policy_refused", "Whether the policy promoted last cannot serve", registry=self.registry
         )
         self.ready = Gauge("chekara_ready", "Whether crossings can be scored", registry=self.registry)
         self.lot_draws = Gauge("chekara_lot_draws", "Whether the lot draws", registry=self.registry)

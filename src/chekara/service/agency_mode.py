@@ -78,6 +78,23 @@ class SetAgencyMode:
             if agency in self._stopped:
                 self._stopped[agency] = mode is Mode.RULES
 
+    def know(self, policy: Policy) -> None:
+        """Know the agencies of another policy, too, and what they pressed under an earlier one.
+
+        Parameters
+        ----------
+        policy : Policy
+
+        Raises
+        ------
+        LogUnavailableError
+            The database does not answer.
+        """
+        if new := policy.known_agencies - self._stopped.keys():
+            pressed = self._register.newest()
+            for agency in sorted(new):
+                self._stopped.setdefault(agency, pressed.get(agency) is Mode.RULES)
+
     @property
     def stopped(self) -> Mapping[str, bool]:
         """Whether each agency has stopped the models, always as it is now."""
@@ -85,7 +102,7 @@ class SetAgencyMode:
 
     def without_models(self) -> tuple[str, ...]:
         """Return the agencies that have stopped the models."""
-        return tuple(agency for agency, is_stopped in self._stopped.items() if is_stopped)
+        return tuple(agency for agency, is_stopped in tuple(self._stopped.items()) if is_stopped)
 
     def __call__(self, actor: Actor, agency: str, mode: Mode, reason: str | None = None) -> AgencyMode:
         """Record a press durably; it holds for every crossing that is decided from then on.

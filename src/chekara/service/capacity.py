@@ -37,11 +37,14 @@ class CapacityPast:
         Of earlier shifts, in the order of the log: for each crossing point at least as many as a meter looks back to.
     present : iterable of CountedCrossing or Withdrawn
         Of the present shift, in the order of the log.
+    position : int
+        Of the newest entry of the log that was looked at.
     """
 
     hours: Iterable[tuple[str, int, int]]
     earlier: Iterable[CountedCrossing]
     present: Iterable[CountedCrossing | Withdrawn]
+    position: int = 0
 
 
 class CapacityLog(Protocol):
@@ -53,6 +56,10 @@ class CapacityLog(Protocol):
 
     def past(self, shift_starts_at: datetime) -> CapacityPast:
         """Return what is known when a shift is under way."""
+        ...
+
+    def since(self, position: int) -> Sequence[CountedCrossing | Withdrawn]:
+        """Return what was recorded after a position, in the order of the log."""
         ...
 
 
@@ -73,6 +80,7 @@ class MeterFromLog:
         self._policy = policy
         self._log = log
         self._begun: CapacityMeter | None = None
+        self._begun_to = 0
         self._has_pending = False
         self._has_budgets = bool(policy.capacity.budgets)
 
@@ -99,7 +107,23 @@ class MeterFromLog:
                 meter.give_back(event.crossing_id)
             else:
                 meter.take_in(event, is_traffic_counted=True)
-        self._begun = meter
+        self._begun, self._begun_to = meter, past.position
+
+    def catch_up(self) -> None:
+        """Count what others recorded since it began: a meter that was begun beside the one that counts takes over.
+
+        Raises
+        ------
+        LogUnavailableError
+            The database does not answer; nothing was counted.
+        """
+        if self._begun is None:
+            return
+        for event in self._log.since(self._begun_to):
+            if isinstance(event, Withdrawn):
+                self._begun.give_back(event.crossing_id)
+            else:
+                self._begun.take_in(event)
 
     def states(self, crossing: Crossing, scores: Sequence[DomainScore], at: datetime) -> tuple[CapacityState, ...]:
         """Return what is left just before a crossing is decided, at most one state per agency and lane."""

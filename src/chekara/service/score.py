@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from chekara.data.schema import CROSSING_COLUMNS, FURTHEST_AHEAD
 from chekara.domain.crossing import Crossing, Value
-from chekara.domain.decision import Decision, DomainScore, Notice
+from chekara.domain.decision import Decision, DomainScore, ModelIdentity, Notice
 from chekara.errors import ChekaraError, NotFoundError, NotReadyError
 from chekara.features.profile_live import VoidEvent
 from chekara.policy.decide import LaneDecision, decide
@@ -61,6 +61,42 @@ class _Fresh:
     def crossing(self) -> Crossing:
         """The crossing as the fold sees it."""
         return replace(self.lodged.crossing, known_at=self.as_of)
+
+
+def domain_score(
+    policy: Policy, domain: str, point: str, model: ModelIdentity, found: Prediction, rank: float
+) -> DomainScore:
+    """Put together what one model says of a crossing and what the policy makes of it.
+
+    Parameters
+    ----------
+    policy : Policy
+    domain, point : str
+        Risk domain and crossing point.
+    model : ModelIdentity
+    found : Prediction
+    rank : float
+        Share of recent crossings with a lower margin, in [0, 1].
+    """
+    risk, risk_parts = policy.risk(
+        domain, point, rank=rank, probability=found.probability, expected_amount=found.expected_amount
+    )
+    return DomainScore(
+        domain=domain,
+        agency=policy.agencies(domain, point).lead,
+        probability=found.probability,
+        interval=found.interval,
+        rank=rank,
+        risk=risk,
+        item_no=found.item_no,
+        model=model,
+        base_value=found.base_value,
+        margin=found.margin,
+        contributions=found.contributions,
+        reasons=found.reasons,
+        expected_amount=found.expected_amount,
+        risk_parts=risk_parts,
+    )
 
 
 class ScoreCrossings:
@@ -342,25 +378,7 @@ class ScoreCrossings:
         self, domain: str, point: str, champion: Champion, found: Prediction, *, enters: bool
     ) -> DomainScore:
         rank = self._ranks.rank(champion, found.margin, enters=enters)
-        risk, risk_parts = self._policy.risk(
-            domain, point, rank=rank, probability=found.probability, expected_amount=found.expected_amount
-        )
-        return DomainScore(
-            domain=domain,
-            agency=self._policy.agencies(domain, point).lead,
-            probability=found.probability,
-            interval=found.interval,
-            rank=rank,
-            risk=risk,
-            item_no=found.item_no,
-            model=champion.identity,
-            base_value=found.base_value,
-            margin=found.margin,
-            contributions=found.contributions,
-            reasons=found.reasons,
-            expected_amount=found.expected_amount,
-            risk_parts=risk_parts,
-        )
+        return domain_score(self._policy, domain, point, champion.identity, found, rank)
 
     def _warnings(self, fresh: _Fresh, known: Known) -> tuple[Notice, ...]:
         predictions = known.predictions

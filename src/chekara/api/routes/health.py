@@ -34,7 +34,8 @@ async def readyz(request: Request) -> Response:
     """Tell whether crossings can be scored: a verified and warm model serves, and the log takes writes.
 
     A warning ``no_lot`` says that nothing is drawn at random, and why; ``models_stopped`` which agencies have stopped
-    the models. Not ready is 503 with the problem ``not_ready``
+    the models; ``policy_refused`` why the policy that was promoted last does not serve.
+    Not ready is 503 with the problem ``not_ready``
     and the reason; while profiles are made for this version or policy, with how far that has come.
     """
     context = context_of(request)
@@ -43,6 +44,8 @@ async def readyz(request: Request) -> Response:
         raise error
     body: dict[str, object] = {"status": "ready", "domains": sorted(context.house.champions.serving())}
     warnings = []
+    if (refused := context.house.policies.problem()) is not None:
+        warnings.append({"code": "policy_refused", "message": refused})
     if (no_lot := await run_in_threadpool(context.house.lot_watch.problem)) is not None:
         warnings.append({"code": "no_lot", "message": no_lot})
     if stopped := context.house.set_mode.without_models():
@@ -96,6 +99,10 @@ def _refresh(context: Context) -> None:
     context.metrics.model.clear()
     for domain, champion in serving.items():
         context.metrics.model.labels(domain, champion.identity.version, champion.identity.digest).set(1)
+    policies = context.house.policies
+    context.metrics.policy.clear()
+    context.metrics.policy.labels(policies.now.policy.name, policies.now.policy.digest).set(1)
+    context.metrics.policy_refused.set(0 if policies.problem() is None else 1)
 
 
 def _refresh_capacity(context: Context) -> None:
