@@ -35,7 +35,9 @@ from chekara.api.parse import ScoreParser
 from chekara.api.present import present_decision
 from chekara.domain.actor import Actor
 from chekara.domain.vocabulary import Role
-from chekara.modelling.model import Model
+from chekara.explain.panel import PanelTrees
+from chekara.features.joined import FeaturesTogether
+from chekara.modelling.panel import Panel
 from chekara.programs import open_console
 from chekara.service import known, predict
 from chekara.service.profiles import FoldEvents
@@ -49,12 +51,9 @@ STAGES: Final = {
     "read the log": ((decision_log.SqlLogTransaction, "known_revisions"),),
     "read profiles": ((profile_store.TransactionProfiles, "states"), (profile_store.TransactionProfiles, "records")),
     "fold profiles": ((FoldEvents, "fold"),),
-    "features, matrix": ((predict, "compute_once"), (Model, "features"), (Model, "encode"), (predict, "join_features")),
-    "margins, SHAP": ((Model, "margins"), (predict, "explain_rows")),
-    "reasons": (
-        (predict, "reasons_at"),
-        (predict, "strongest_places"),
-    ),
+    "features, matrix": ((FeaturesTogether, "of"), (Panel, "_values")),
+    "margins, SHAP": ((PanelTrees, "tell"),),
+    "reasons": ((predict._Telling, "_reasons"),),
     "other of the models": ((known, "predict_all"),),
     "decide": ((ScoreCrossings, "_decide"),),
     "payload, hash chain": ((decision_log, "plain_decision"), (ChainWriter, "append")),

@@ -38,19 +38,16 @@ class ProfiledModel(SmallModel):
         return build_features(items, self.names, {})
 
     def encode(self, table: FeatureTable) -> Floats:
-        if (table.values["declared_value"] == POISON).any():
-            raise ZeroDivisionError("a poison crossing")
         return self.encoder.encode(_first(table, len(NAMES)))
 
     def contributions(self, X: Floats) -> Floats:
         own = self.explainer.contributions(X)
         return np.hstack([own[:, :-1], np.zeros((len(own), len(self.read))), own[:, -1:]])
 
-    def unseen(self, table: FeatureTable) -> list[tuple[int, str]]:
-        return self.encoder.unseen(_first(table, len(NAMES)))
-
-    def missing(self, items: ItemColumns, table: FeatureTable) -> list[tuple[int, str]]:
-        return []
+    def applies_to(self, items: ItemColumns) -> np.ndarray:
+        if (items.number("declared_value") == POISON).any():
+            raise ZeroDivisionError("a poison crossing")
+        return super().applies_to(items)
 
 
 def _first(table: FeatureTable, n: int) -> FeatureTable:

@@ -27,9 +27,9 @@ from chekara.explain.evidence import Evidence
 from chekara.explain.evidence_build import build_evidence
 from chekara.explain.quadrature import QuadratureTreeShap
 from chekara.features.build import FeatureTable, build_features, items_from_crossings
-from chekara.features.catalogue import ItemColumns
+from chekara.features.catalogue import FeatureKind, ItemColumns
 from chekara.modelling.calibration import Calibration
-from chekara.modelling.encode import Encoder, field_behind
+from chekara.modelling.encode import Encoder
 from chekara.modelling.severity import Severity, fit_severity
 from chekara.policy import Policy, load_policy
 from chekara.service.champions import Champion, Floats, Usual
@@ -72,6 +72,10 @@ class SmallModel:
     def asked_features(self) -> frozenset[str]:
         return frozenset(NAMES)
 
+    @property
+    def kinds_of_extensions(self) -> Mapping[str, FeatureKind]:
+        return {}
+
     def features(self, items: ItemColumns) -> FeatureTable:
         return build_features(items, NAMES, {})
 
@@ -87,12 +91,6 @@ class SmallModel:
     def expected_amount(self, table: FeatureTable, rows: npt.NDArray[np.int64] | None = None) -> Floats:
         table = table if rows is None else table.take(rows)
         return np.full(table.n_items, np.nan) if self.severity is None else self.severity.expected(table)
-
-    def unseen(self, table: FeatureTable) -> list[tuple[int, str]]:
-        return self.encoder.unseen(table)
-
-    def missing(self, items: ItemColumns, table: FeatureTable) -> list[tuple[int, str]]:
-        return [(row, field_behind(name, items, row)) for row, name in self.encoder.missing(table)]
 
     def usual(self, items: ItemColumns) -> Mapping[str, Usual]:
         return {}

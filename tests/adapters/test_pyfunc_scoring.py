@@ -105,9 +105,11 @@ def test_the_size_of_a_hit_is_what_the_service_would_tell(model: Model, seed: in
     checked = validate_table(lines.assign(item_no=scored["item_no"]).astype(str), "crossings").frame
     items = items_from_frame(checked)
     crossings = [crossing_from_rows(rows) for _, rows in checked.groupby("crossing_id", sort=False)]
-    live = predict(model, crossings, ItemColumns(items.values | laid, 30), np.repeat(np.arange(10), 3))
+    items = ItemColumns(items.values | laid, 30)
+    live = predict({"revenue_fraud": model}, crossings, items, np.arange(0, 31, 3))
     by_line = scored.set_index(["crossing_id", "item_no"])["expected_amount"]
-    for crossing, found in zip(crossings, live.predictions, strict=True):
+    for crossing, told in zip(crossings, live, strict=True):
+        found = told.predictions["revenue_fraud"]
         assert found is not None
         assert found.expected_amount == by_line[crossing.crossing_id, found.item_no]
         assert 0 <= found.expected_amount <= model.severity.largest

@@ -66,18 +66,19 @@ def one_by_one(history: History) -> dict[str, Answer]:
     windows = RankWindows(lambda _digest, _limit: np.empty(0))
     decided: dict[str, tuple[LaneDecision, Answer]] = {}
     for crossing in crossings_in_turn(history):
-        items, index = items_from_crossings([crossing])
+        items, _ = items_from_crossings([crossing])
+        told = predict(CHAMPIONS, [crossing], items, np.array([0, items.n_items]))[0].predictions
         previous = decided.get(crossing.crossing_id)
         scores = []
         for domain, champion in CHAMPIONS.items():
-            (found,) = predict(champion, [crossing], items, index).predictions
+            found = told[domain]
             if found is None:
                 continue
             rank = windows.rank(champion, found.margin, enters=previous is None)
             names = ("probability", "interval", "item_no", "base_value", "margin", "expected_amount")
             own = {name: getattr(found, name) for name in names}
-            told = {"contributions": found.contributions, "reasons": found.reasons, "rank": rank, "risk": rank}
-            scores.append(DomainScore(domain=domain, agency="", model=champion.identity, **own, **told))
+            own |= {"contributions": found.contributions, "reasons": found.reasons, "rank": rank, "risk": rank}
+            scores.append(DomainScore(domain=domain, agency="", model=champion.identity, **own))
         floors = {} if previous is None else {a.domain: Floor(a.lane, "model") for a in previous[0].actions}
         decision = decide(scores, POLICY, "KG-01", START, Grounds(floors=floors))
         answer = Answer(decision.lane.value, {score.domain: score for score in scores})

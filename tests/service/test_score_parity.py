@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import lightgbm as lgb
 import numpy as np
 import pandas as pd
 import pyarrow as arrow
@@ -16,20 +18,27 @@ from chekara.adapters.database import open_database
 from chekara.data.bodies import request_bodies
 from chekara.data.identity import EntityTokens, load_entity_secret
 from chekara.data.sources import History
+from chekara.explain.quadrature import QuadratureTreeShap
 from chekara.features.build import FeatureTable, build_features
 from chekara.features.catalogue import ItemColumns
+from chekara.modelling.encode import Encoder
 from chekara.modelling.severity import Severity
 from chekara.service.capacity import MeterFromLog
 from chekara.service.grounds import GatherGrounds
 from chekara.service.records import DecisionRecord
 from chekara.service.score_history import score_history
 from chekara.settings import Settings
+from tests.explain.test_quadrature import text_of
 from tests.profiled import READ
 from tests.service.test_live_profiles import requests_of
-from tests.small_house import Floats, SmallModel, small_house, small_model
+from tests.small_house import SmallModel, small_house, small_model
 from tests.streams import Post, dirty_history, posts_of
 
 WEIGHTS = np.random.default_rng(0).normal(size=len(READ))
+
+
+STEPS = (1e300, 300.0, 100.0, 30.0, 10.0, 5.0, 3.0, 2.0, 1.5, 1.0, 0.7, 0.5, 0.3, 0.1, 0.03, 0.001, 0.0, -0.3, -1.0)
+"""Right of the first step lies what is missing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,36 +46,40 @@ class LeaningModel(SmallModel):
     """A model of profiles alone: every single one of them moves its margin."""
 
     @property
-    def names(self) -> tuple[str, ...]:
-        return READ
+    def asked_features(self) -> frozenset[str]:
+        return frozenset(READ)
 
     def features(self, items: ItemColumns) -> FeatureTable:
         return build_features(items, READ, {})
-
-    def encode(self, table: FeatureTable) -> Floats:
-        return np.column_stack([np.arctan(np.nan_to_num(table.values[name], nan=-0.5)) for name in READ])
-
-    def margins(self, X: Floats) -> Floats:
-        total = np.zeros(len(X))
-        for column, weight in zip(X.T, WEIGHTS, strict=True):  # in one order, for one row as for many
-            total += weight * column
-        return total
-
-    def contributions(self, X: Floats) -> Floats:
-        return np.column_stack([X * WEIGHTS, np.zeros(len(X))])
-
-    def unseen(self, table: FeatureTable) -> list[tuple[int, str]]:
-        return []
-
-    def missing(self, items: ItemColumns, table: FeatureTable) -> list[tuple[int, str]]:
-        return []
 
 
 def leaning_model() -> LeaningModel:
     own = small_model()
     given = {name: getattr(own, name) for name in SmallModel.__dataclass_fields__}
-    changes = {"reference_margins": np.linspace(-5, 5, 50), "severity": leaning_severity()}
+    booster = lgb.Booster(model_str=text_of([stairs(*one) for one in enumerate(WEIGHTS.tolist())], len(READ)))
+    changes = {
+        "reference_margins": np.linspace(-5, 5, 50),
+        "severity": leaning_severity(),
+        "booster": booster,
+        "explainer": QuadratureTreeShap(booster),
+        "encoder": Encoder(names=READ, codes={}, stand_ins={}),
+    }
     return LeaningModel(**given | changes)
+
+
+def stairs(feature: int, weight: float) -> dict[str, list[Any]]:
+    """Make a tree of one feature that climbs, or falls, from step to step."""
+    n = len(STEPS)
+    return {
+        "split_feature": [feature] * n,
+        "threshold": list(STEPS),
+        "decision_type": [8] * n,  # what is missing goes right
+        "left_child": [*range(1, n), -1],
+        "right_child": [~i for i in range(1, n + 1)],
+        "leaf_value": [weight * height / n for height in range(n + 1)],
+        "leaf_count": [10] * (n + 1),
+        "internal_count": [10 * (n + 1 - i) for i in range(n)],
+    }
 
 
 def leaning_severity() -> Severity:

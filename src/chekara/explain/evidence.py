@@ -103,13 +103,13 @@ class Evidence:
 
     total: Count
     features: Mapping[str, NumberEvidence | CategoryEvidence]
-    _told: dict[tuple[str, int | str | None], tuple[float | str | None, dict[str, float]]] = field(
+    _told: dict[tuple[str, int | str | None, str | None], tuple[float | str | None, Mapping[str, float]]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
     def of(
         self, feature: str, value: float | str | None, goods: str | None = None
-    ) -> tuple[float | str | None, dict[str, float]]:
+    ) -> tuple[float | str | None, Mapping[str, float]]:
         """Return what is usual for a feature, and the numbers behind a value.
 
         Parameters
@@ -125,13 +125,13 @@ class Evidence:
         expected : float, str or None
             Median of a number, of such goods where it depends on them; commonest category; None where nothing may be
             published.
-        numbers : dict of str to float
-            Each key only where it is known and may be published: ``crossings_share`` (share of all crossings that
-            have such a value, in [0, 1]), ``inspected``, ``hits``, ``share`` (of those, inspected ones and hits),
-            ``inspected_all``, ``hits_all``, ``share_all`` (of all crossings); for numbers ``lower_quartile``,
-            ``upper_quartile`` (of all goods), and ``low``, ``high``: "such a value" is ``low < value <= high``, open
-            where absent; ``goods_digits`` where it depends on the goods: 4 where ``expected`` is that of their HS
-            heading, 2 of their chapter, 0 of all goods.
+        numbers : mapping of str to float
+            One object for all such values, not to be changed. Each key only where it is known and may be published:
+            ``crossings_share`` (share of all crossings that have such a value, in [0, 1]), ``inspected``, ``hits``,
+            ``share`` (of those, inspected ones and hits), ``inspected_all``, ``hits_all``, ``share_all`` (of all
+            crossings); for numbers ``lower_quartile``, ``upper_quartile`` (of all goods), and ``low``, ``high``: "such
+            a value" is ``low < value <= high``, open where absent; ``goods_digits`` where it depends on the goods: 4
+            where ``expected`` is that of their HS heading, 2 of their chapter, 0 of all goods.
 
         Examples
         --------
@@ -142,18 +142,18 @@ class Evidence:
         ('road', 20.0, 0.25, 0.24)
         """
         known = self.features.get(feature)
-        key = (feature, _alike(known, value))
-        if key not in self._told:
-            # There are a few thousand kinds of values, and every request asks for some tens of them.
-            self._told[key] = self._numbers(known, value)
-        expected, numbers = self._told[key]
-        numbers = dict(numbers)
-        if isinstance(known, NumberEvidence) and known.quartiles is not None and feature in GOODS_DEPENDENT:
-            expected, numbers[GOODS_DIGITS] = _of_goods(known, goods, expected)
-        return expected, numbers
+        group: str | None = None
+        if feature in GOODS_DEPENDENT and isinstance(known, NumberEvidence) and known.quartiles is not None:
+            group = _goods_group(known, goods)
+        key = (feature, _alike(known, value), group)
+        told = self._told.get(key)
+        if told is None:
+            # There are some ten thousand kinds of values, and every request asks for some tens of them.
+            told = self._told[key] = self._numbers(known, value, group)
+        return told
 
     def _numbers(
-        self, known: NumberEvidence | CategoryEvidence | None, value: float | str | None
+        self, known: NumberEvidence | CategoryEvidence | None, value: float | str | None, group: str | None
     ) -> tuple[float | str | None, dict[str, float]]:
         numbers = _rates(self.total, "_all")
         if known is None:
@@ -168,7 +168,12 @@ class Evidence:
         if alike is not None:
             numbers |= _rates(alike, "")
             numbers["crossings_share"] = alike.crossings / self.total.crossings
-        return expected, {key: number for key, number in numbers.items() if math.isfinite(number)}
+        numbers = {key: number for key, number in numbers.items() if math.isfinite(number)}
+        if group is not None:
+            numbers[GOODS_DIGITS] = float(len(group))
+            if group and isinstance(known, NumberEvidence):
+                expected = known.by_goods[group]
+        return expected, numbers
 
     def to_json(self) -> dict[str, Any]:
         """Plain mapping for the bundle; the same history gives the same bytes."""
@@ -197,9 +202,11 @@ def _alike(known: NumberEvidence | CategoryEvidence | None, value: float | str |
     """Return what such values have in common: their bin, their category; None for missing and for rare ones."""
     if known is None or value is None:
         return None
-    if isinstance(known, CategoryEvidence):
-        return str(value) if str(value) in known.counts else ""
-    return None if _is_missing(value) else bisect_left(known.edges, float(value))
+    if isinstance(known, NumberEvidence):
+        number = float(value)
+        return None if number != number else bisect_left(known.edges, number)  # noqa: PLR0124  # NaN: not given
+    category = str(value)
+    return category if category in known.counts else ""
 
 
 def _of_number(known: NumberEvidence, value: float | str | None) -> tuple[float | None, Count | None, dict[str, float]]:
@@ -217,12 +224,13 @@ def _of_number(known: NumberEvidence, value: float | str | None) -> tuple[float 
     return median, known.bins[place], numbers
 
 
-def _of_goods(known: NumberEvidence, goods: str | None, of_all: float | str | None) -> tuple[float | str | None, float]:
-    """Return what is usual for such goods, and how many digits of their code it is meant for."""
-    for group in ((goods or "")[:HEADING_DIGITS], (goods or "")[:CHAPTER_DIGITS]):
-        if group in known.by_goods:
-            return known.by_goods[group], float(len(group))
-    return of_all, 0.0
+def _goods_group(known: NumberEvidence, goods: str | None) -> str:
+    """Return the heading or chapter of goods for which it is known what is usual; "" for all goods."""
+    if goods:
+        for digits in (HEADING_DIGITS, CHAPTER_DIGITS):
+            if goods[:digits] in known.by_goods:
+                return goods[:digits]
+    return ""
 
 
 def _is_missing(value: float | str | None) -> bool:

@@ -73,9 +73,8 @@ class Workspace(NamedTuple):
     gains: Floats
 
 
-def make_workspace(plan: Plan) -> Workspace:
-    """Allocate scratch arrays that fit a plan."""
-    n_features = len(plan.edge_start) - 1
+def make_workspace(plan: Plan, n_features: int) -> Workspace:
+    """Allocate scratch arrays that fit a plan whose splits ask for so many features."""
     most_splits = int(np.diff(plan.tree_start).max(initial=1))
     n_slots = 2 * most_splits + 1
     return Workspace(
@@ -94,18 +93,18 @@ def make_workspace(plan: Plan) -> Workspace:
 _OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "_nrt": False}
 
 
-def _compiled(function: Function) -> Function:
+def compiled(function: Function) -> Function:
     """Compile for a caller outside; cached on disk, and free of the interpreter's lock."""
     return cast(Function, njit(**_OPTIONS)(function))
 
 
-def _inlined(function: Function) -> Function:
+def inlined(function: Function) -> Function:
     """Compile into its callers: a call would pass a hundred machine words."""
     return cast(Function, njit(forceinline=True, **_OPTIONS)(function))
 
 
-@_inlined
-def _code(value: float, feature: int, plan: Plan) -> Any:
+@inlined
+def code_of(value: float, feature: int, plan: Plan) -> Any:
     """Code of a value: binary search for the first edge that is not below it."""
     if np.isnan(value):
         return np.int32(0)
@@ -118,50 +117,56 @@ def _code(value: float, feature: int, plan: Plan) -> Any:
     return plan.code_of_cell[first + feature + cell]
 
 
-@_inlined
+@inlined
 def _is_in_run(code: np.int32, split: int, plan: Plan) -> Any:
     # Unsigned, so that a code below `low` wraps round to a number above any span.
     return np.uint32(code - element(plan.low, split)) <= np.uint32(element(plan.span, split))
 
 
-@_inlined
+@inlined
 def _is_in_words(code: np.int32, split: int, plan: Plan) -> Any:
     word = element(plan.words, element(plan.word_start, split) + (code >> 6))
     return (word >> np.uint64(code & 63)) & np.uint64(1) != 0
 
 
-@_compiled
+@inlined
+def sum_trees(codes: npt.NDArray[np.int32], base: int, first_tree: int, end_tree: int, plan: Plan) -> Any:
+    """Raw score of the row whose codes begin at ``base``: leaf values in the order of the trees, as LightGBM does."""
+    total = 0.0
+    for tree in range(first_tree, end_tree):
+        start = plan.tree_start[tree]
+        n_splits = plan.tree_start[tree + 1] - start
+        slot = 0
+        while slot < n_splits:
+            split = start + slot
+            code = element(codes, base + element(plan.feature, split))
+            is_run = element(plan.word_start, split) < 0
+            goes_left = _is_in_run(code, split, plan) if is_run else _is_in_words(code, split, plan)
+            slot = element(plan.left, split) if goes_left else element(plan.right, split)
+        total += plan.leaf_value[start + tree + slot - n_splits]
+    return total
+
+
+@compiled
 def sum_leaves(X: Floats, plan: Plan, work: Workspace, out: Floats) -> None:
-    """Raw score of each row, leaf values added up in the order of the trees, as LightGBM does."""
+    """Raw score of each row."""
     n_rows, n_features = X.shape
     for row in range(n_rows):
         for feature in range(n_features):
-            work.codes[feature] = _code(X[row, feature], feature, plan)
-        total = 0.0
-        for tree in range(len(plan.tree_start) - 1):
-            start = plan.tree_start[tree]
-            n_splits = plan.tree_start[tree + 1] - start
-            slot = 0
-            while slot < n_splits:
-                split = start + slot
-                code = element(work.codes, element(plan.feature, split))
-                is_run = element(plan.word_start, split) < 0
-                goes_left = _is_in_run(code, split, plan) if is_run else _is_in_words(code, split, plan)
-                slot = element(plan.left, split) if goes_left else element(plan.right, split)
-            total += plan.leaf_value[start + tree + slot - n_splits]
-        out[row] = total
+            work.codes[feature] = code_of(X[row, feature], feature, plan)
+        out[row] = sum_trees(work.codes, 0, 0, len(plan.tree_start) - 1, plan)
 
 
-@_inlined
+@inlined
 def _encode_rows(X: Floats, first_row: int, n_rows: int, plan: Plan, work: Workspace) -> None:
     n_features = X.shape[1]
     for feature in range(n_features):
         for row in range(n_rows):
             at = ((row // ROWS) * n_features + feature) * ROWS + row % ROWS
-            work.codes[at] = _code(X[first_row + row, feature], feature, plan)
+            work.codes[at] = code_of(X[first_row + row, feature], feature, plan)
 
 
-@_inlined
+@inlined
 def _decide(split: int, code_base: int, plan: Plan, work: Workspace) -> Any:
     """Mask of the rows that go left."""
     codes_at = code_base + element(plan.feature, split) * ROWS
@@ -170,14 +175,14 @@ def _decide(split: int, code_base: int, plan: Plan, work: Workspace) -> Any:
     return _in_words(work.codes, codes_at, plan.words, element(plan.word_start, split))
 
 
-@_inlined
+@inlined
 def _factor(goes_left: Any, table: Floats, at: int, step: int) -> Any:
     """Factor of the case "left hot", ``step`` before that of the case "right hot", row by row."""
     return _choose(goes_left, _broadcast(table, at), _broadcast(table, at + step))
 
 
-@_inlined
-def _pass_down(tree: int, code_base: int, plan: Plan, work: Workspace) -> None:
+@inlined
+def pass_down(tree: int, code_base: int, plan: Plan, work: Workspace) -> None:
     """Multiply from the root to every slot, at every point."""
     slots, table = work.slots, plan.table
     start, end = plan.tree_start[tree], plan.tree_start[tree + 1]
@@ -213,8 +218,8 @@ def _pass_down(tree: int, code_base: int, plan: Plan, work: Workspace) -> None:
                 _store(slots, to_right + point * ROWS, _multiply(reach, right))
 
 
-@_inlined
-def _pass_up(tree: int, code_base: int, plan: Plan, work: Workspace) -> None:
+@inlined
+def pass_up(tree: int, code_base: int, plan: Plan, work: Workspace) -> None:
     """Sum from the leaves to the root, and count every split for its feature."""
     slots, table = work.slots, plan.table
     start, end = plan.tree_start[tree], plan.tree_start[tree + 1]
@@ -242,7 +247,7 @@ def _pass_up(tree: int, code_base: int, plan: Plan, work: Workspace) -> None:
         _store(work.gains, gains_at, _add(_load(work.gains, gains_at), gain))
 
 
-@_compiled
+@compiled
 def explain_rows(X: Floats, plan: Plan, work: Workspace, out: Floats) -> None:
     """Write SHAP values of all rows to the first columns of ``out``; the last one is left alone."""
     n_rows, n_features = X.shape
@@ -254,8 +259,8 @@ def explain_rows(X: Floats, plan: Plan, work: Workspace, out: Floats) -> None:
             work.gains[i] = 0.0
         for tree in range(len(plan.tree_start) - 1):
             for block in range(n_blocks):
-                _pass_down(tree, block * n_features * ROWS, plan, work)
-                _pass_up(tree, block * n_features * ROWS, plan, work)
+                pass_down(tree, block * n_features * ROWS, plan, work)
+                pass_up(tree, block * n_features * ROWS, plan, work)
         for row in range(n_here):
             base = (row // ROWS) * n_features * ROWS + row % ROWS
             for feature in range(n_features):
@@ -268,7 +273,7 @@ def _make_single_row_pass(width: int) -> Callable[[int, Plan, Workspace], None]:
     load, store, splat = lanes.load, lanes.store, lanes.splat
     add, multiply, multiply_add = lanes.add, lanes.multiply, lanes.multiply_add
 
-    @_inlined
+    @inlined
     def pass_tree(tree: int, plan: Plan, work: Workspace) -> None:
         start, end, padded = plan.tree_start[tree], plan.tree_start[tree + 1], plan.padded[tree]
         for point in range(0, padded, width):
@@ -320,25 +325,44 @@ _pass_narrow_tree = _make_single_row_pass(_NARROW)
 _pass_wide_tree = _make_single_row_pass(ROWS)
 
 
-@_compiled
+@inlined
+def explain_coded(
+    trees: tuple[int, int], runs: tuple[int, int], sets: tuple[int, int], n_features: int, plan: Plan, work: Workspace
+) -> None:
+    """Leave the SHAP values of the row whose codes lie first in ``work.codes`` in its gains, one vector a feature.
+
+    Of some neighbouring trees and their splits: each a range of positions in the plan.
+    """
+    for i in range(runs[0], runs[1]):
+        split = plan.runs[i]
+        code = element(work.codes, element(plan.feature, split))
+        set_element(work.goes_left, split, _is_in_run(code, split, plan))
+    for i in range(sets[0], sets[1]):
+        split = plan.sets[i]
+        code = element(work.codes, element(plan.feature, split))
+        set_element(work.goes_left, split, _is_in_words(code, split, plan))
+    for i in range(n_features * ROWS):
+        work.gains[i] = 0.0
+    for tree in range(trees[0], trees[1]):
+        if plan.padded[tree] == _NARROW:
+            _pass_narrow_tree(tree, plan, work)
+        else:
+            _pass_wide_tree(tree, plan, work)
+
+
+@inlined
+def gain_of(feature: int, work: Workspace) -> Any:
+    """SHAP value of a feature after `explain_coded`."""
+    return _total(_load(work.gains, feature * ROWS))
+
+
+@compiled
 def explain_singly(X: Floats, plan: Plan, work: Workspace, out: Floats) -> None:
     """Do the same row by row: faster for one or two."""
     n_rows, n_features = X.shape
     for row in range(n_rows):
         for feature in range(n_features):
-            work.codes[feature] = _code(X[row, feature], feature, plan)
-        for split in plan.runs:
-            code = element(work.codes, element(plan.feature, split))
-            set_element(work.goes_left, split, _is_in_run(code, split, plan))
-        for split in plan.sets:
-            code = element(work.codes, element(plan.feature, split))
-            set_element(work.goes_left, split, _is_in_words(code, split, plan))
-        for i in range(n_features * ROWS):
-            work.gains[i] = 0.0
-        for tree in range(len(plan.tree_start) - 1):
-            if plan.padded[tree] == _NARROW:
-                _pass_narrow_tree(tree, plan, work)
-            else:
-                _pass_wide_tree(tree, plan, work)
+            work.codes[feature] = code_of(X[row, feature], feature, plan)
+        explain_coded((0, len(plan.tree_start) - 1), (0, len(plan.runs)), (0, len(plan.sets)), n_features, plan, work)
         for feature in range(n_features):
-            out[row, feature] = _total(_load(work.gains, feature * ROWS))
+            out[row, feature] = gain_of(feature, work)

@@ -75,6 +75,8 @@ class Lanes:
         ``a`` where the mask is set, else ``b``.
     total : ``total(vector)``
         Sum of the lanes.
+    count_below : ``count_below(doubles, i, x)``
+        How many of ``width`` neighbouring float64 values are below ``x``, as int64 (widths up to 8).
     load_mask, store_mask : ``load_mask(bytes, i)``
         One uint8 array element holds the bits of a mask (widths up to 8).
     both, first_only : ``both(a, b)``, ``first_only(a, b)``
@@ -99,6 +101,7 @@ class Lanes:
         self.first_only = _elementwise(mask, 2, lambda builder, a, b: builder.and_(a, builder.not_(b)))
         self.choose = _choose(doubles, mask)
         self.total = _total(doubles)
+        self.count_below = _count_below(doubles)
         self.in_run = _in_run(mask)
         self.in_words = _in_words(mask)
 
@@ -214,6 +217,20 @@ def _total(lanes: LanesType) -> Any:
         return types.float64(lanes), code
 
     return total
+
+
+def _count_below(lanes: LanesType) -> Any:
+    @intrinsic
+    def count_below(typing: Any, array: Any, index: Any, x: Any) -> Any:
+        def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            vector = ir.VectorType(_DOUBLE, lanes.width)
+            found = builder.load(_pointer(context, builder, array, args[0], args[1], vector), align=8)
+            is_below = builder.fcmp_ordered("<", found, _splat(builder, args[2], lanes.width))
+            return builder.ctpop(builder.zext(builder.bitcast(is_below, ir.IntType(lanes.width)), _I64))
+
+        return types.int64(array, types.intp, types.float64), code
+
+    return count_below
 
 
 def _codes(context: Any, builder: Any, array_type: Any, array: Any, index: Any, width: int) -> Any:

@@ -57,6 +57,8 @@ class QuadratureTreeShap:
     ----------
     n_features : int
         Number of columns k that the model expects.
+    plan : Plan
+        Its trees as the kernels read them.
     expected_value : float
         Mean raw score of the training rows: the base value, last column of the contributions.
 
@@ -80,8 +82,8 @@ class QuadratureTreeShap:
 
     def __init__(self, booster: lgb.Booster) -> None:
         forest = read_forest(booster)
-        self._plan: Plan
-        self._plan, self.expected_value = build_plan(forest)
+        self.plan: Plan
+        self.plan, self.expected_value = build_plan(forest)
         self.n_features = forest.n_features
         self._of_thread = threading.local()
 
@@ -153,5 +155,5 @@ class QuadratureTreeShap:
     def _run(self, kernel: Callable[[Floats, Plan, Workspace, Floats], None], rows: Floats, out: Floats) -> None:
         work: Workspace | None = getattr(self._of_thread, "work", None)
         if work is None:
-            work = self._of_thread.work = make_workspace(self._plan)
-        kernel(rows, self._plan, work, out)
+            work = self._of_thread.work = make_workspace(self.plan, self.n_features)
+        kernel(rows, self.plan, work, out)

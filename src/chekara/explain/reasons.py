@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from typing import Protocol
 
@@ -88,86 +87,63 @@ def strongest_reasons(
         Largest absolute contribution first, equals by name. Factors that moved nothing are left out.
     """
     amounts = np.asarray(contributions, dtype=np.float64)
-    places = strongest_places(names, amounts[np.newaxis], limit)[0]
-    return reasons_at(places, names, values, amounts, evidence, usual, unseen, goods)
-
-
-def strongest_places(names: Sequence[str], contributions: npt.NDArray[np.float64], limit: int) -> list[list[int]]:
-    """Find the factors that moved many scores most.
-
-    Parameters
-    ----------
-    names : sequence of str, length k
-    contributions : ndarray of shape (n, k), float64
-        Log-odds per feature.
-    limit : int
-        Most factors of one score, at least 1.
-
-    Returns
-    -------
-    list of list of int
-        Per score: places of the largest absolute contributions, the largest first, equals by name. What moved nothing
-        is left out.
-
-    Examples
-    --------
-    >>> strongest_places(["b", "a", "c"], np.array([[0.5, -0.5, 0.0], [0.1, 0.2, 0.3]]), 2)
-    [[1, 0], [2, 1]]
-    """
-    sizes = np.abs(contributions)
-    chosen = sizes > NEGLIGIBLE
-    if sizes.shape[1] > limit:
-        chosen &= sizes >= np.partition(sizes, -limit, axis=1)[:, -limit, np.newaxis]
-    found: list[list[tuple[float, str, int]]] = [[] for _ in sizes]
-    rows, places = np.nonzero(chosen)
-    for row, place, size in zip(rows.tolist(), places.tolist(), sizes[rows, places].tolist(), strict=True):
-        found[row].append((-size, names[place], place))
-    return [[place for _, _, place in sorted(moved)[:limit]] for moved in found]
-
-
-def reasons_at(
-    places: Sequence[int],
-    names: Sequence[str],
-    values: Sequence[Value],
-    contributions: Sequence[float] | npt.NDArray[np.float64],
-    evidence: EvidenceSource,
-    usual: Mapping[str, Usual] | None = None,
-    unseen: Collection[str] = (),
-    goods: str | None = None,
-) -> tuple[Reason, ...]:
-    """Make reasons of the factors at some places, as `strongest_reasons` does.
-
-    Parameters
-    ----------
-    places : sequence of int
-        Of the factors to tell, in the order in which to tell them.
-    names, values, contributions, evidence, usual, unseen, goods
-        As there.
-
-    Returns
-    -------
-    tuple of Reason
-    """
-    reasons = (
-        _reason(names[place], _plain(values[place]), float(contributions[place]), evidence, usual or {}, goods)
-        for place in places
+    return tuple(
+        make_reason(
+            names[place],
+            values[place],
+            float(amounts[place]),
+            evidence,
+            usual=None if usual is None else usual.get(names[place]),
+            is_unseen=names[place] in unseen,
+            goods=goods,
+        )
+        for place in _strongest_places(names, amounts, limit)
     )
-    return tuple(replace(r, evidence={**r.evidence, "unseen": 1.0}) if r.feature in unseen else r for r in reasons)
 
 
-def _reason(
+def _strongest_places(names: Sequence[str], contributions: npt.NDArray[np.float64], limit: int) -> list[int]:
+    """Return the places of the largest absolute contributions, the largest first, equals by name."""
+    moved = np.flatnonzero(np.abs(contributions) > NEGLIGIBLE).tolist()
+    return sorted(moved, key=lambda place: (-abs(contributions[place]), names[place]))[:limit]
+
+
+def make_reason(
     name: str,
     value: Value,
     contribution: float,
     evidence: EvidenceSource,
-    usual: Mapping[str, Usual],
-    goods: str | None,
+    *,
+    usual: Usual | None = None,
+    is_unseen: bool = False,
+    goods: str | None = None,
 ) -> Reason:
+    """Make a reason of one factor, as `strongest_reasons` does.
+
+    Parameters
+    ----------
+    name : str
+    value : float, str or None
+        Of the feature in the goods line.
+    contribution : float
+    evidence : EvidenceSource
+    usual : (float, float, str or None), optional
+        Of this feature.
+    is_unseen : bool
+        Training never met this category.
+    goods : str, optional
+
+    Returns
+    -------
+    Reason
+    """
+    value = _plain(value)
     expected, known = evidence.of(name, value, goods)
-    if name in usual and isinstance(value, float) and all(math.isfinite(amount) for amount in usual[name][:2]):
-        ratio, (value, expected, group) = value, usual[name]
+    if usual is not None and isinstance(value, float) and math.isfinite(usual[0]) and math.isfinite(usual[1]):
+        ratio, (value, expected, group) = value, usual
         code, _, origin = (group or "").partition(" ")
         known = {**known, "ratio": ratio, GOODS_DIGITS: float(len(code)), FROM_ORIGIN: float(origin != "")}
+    if is_unseen:
+        known = {**known, "unseen": 1.0}
     return Reason(name, value, _plain(expected), contribution, known)
 
 

@@ -191,57 +191,23 @@ def build_features(
     array([3.], dtype=float32)
     """
     wanted, laid = tuple(names), items.laid
-    plan = _plan(wanted, tuple(sorted(extensions.items())), None if laid is None else laid.names)
-    if plan.is_compared and not items.has(REFERENCE_PRICE):
-        raise ConfigurationError(
-            "this feature compares with what is usual; lay the profile columns beside the items", where=plan.is_compared
-        )
+    plan = plan_features(wanted, tuple(sorted(extensions.items())), None if laid is None else laid.names)
+    if plan.is_compared:
+        require_reference(items, plan.is_compared)
     values: dict[str, Array] = {feature.name: _computed_once(feature, items) for feature in plan.computed}
     for name, kind in plan.extensions:
-        column = _extension(items, name, kind)
-        values[name] = _narrow(column) if kind == "number" else column
+        column = extension_column(items, name, kind)
+        values[name] = narrow(column) if kind == "number" else column
     for name in plan.profiles:
         column = items.number(name)
-        values[name] = column if column.dtype == np.float32 else _narrow(column)
+        values[name] = column if column.dtype == np.float32 else narrow(column)
     if laid is None:
         return FeatureTable(wanted, plan.kinds, values, items.n_items)
     return FeatureTable(wanted, plan.kinds, ValuesBeside(wanted, values, laid), items.n_items, laid)
 
 
-def compute_once(items: ItemColumns, models: tuple[tuple[str, ...], ...]) -> ItemColumns:
-    """Compute the numbers that several models ask of the same lines, each once, into one matrix.
-
-    Parameters
-    ----------
-    items : ItemColumns
-        With what the profile engine laid beside them.
-    models : tuple of tuple of str
-        Features of each model. What is not in the catalogue is left to each model.
-
-    Returns
-    -------
-    ItemColumns
-        The same lines; `build_features` finds the numbers where the profiles lie.
-    """
-    laid = LaidColumns((), np.empty((0, items.n_items), dtype=np.float32)) if items.laid is None else items.laid
-    features, names = _numbers_of(models, laid.names)
-    own = np.array([_computed_once(feature, items) for feature in features], dtype=np.float32)
-    matrix = np.concatenate([laid.matrix, own.reshape(len(features), items.n_items)])
-    return ItemColumns(items.values, items.n_items, items.computed, LaidColumns(names, matrix))
-
-
-@lru_cache(maxsize=64)
-def _numbers_of(
-    models: tuple[tuple[str, ...], ...], laid: tuple[str, ...]
-) -> tuple[tuple[Feature, ...], tuple[str, ...]]:
-    """Return the numbers of the catalogue that some models ask for and nobody laid, and all names of the matrix."""
-    asked = [find_feature(name) for name in dict.fromkeys(name for model in models for name in model)]
-    numbers = tuple(one for one in asked if one is not None and one.kind == "number" and one.source != "profile")
-    return numbers, (*laid, *(feature.name for feature in numbers))
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Plan:
+class FeaturePlan:
     """What some features are made from.
 
     Attributes
@@ -263,9 +229,9 @@ class _Plan:
 
 
 @lru_cache(maxsize=64)
-def _plan(
+def plan_features(
     wanted: tuple[str, ...], extensions: tuple[tuple[str, FeatureKind], ...], laid: tuple[str, ...] | None
-) -> _Plan:
+) -> FeaturePlan:
     """Find what some features are made from: every request asks for the same ones."""
     national = dict(extensions)
     found = {name: find_feature(name) for name in wanted}
@@ -277,7 +243,7 @@ def _plan(
     compared = [name for name, feature in own.items() if feature.source == "reference"]
     rows = row_of(laid or ())
     unlaid = {name: feature for name, feature in own.items() if name not in rows}
-    return _Plan(
+    return FeaturePlan(
         kinds=tuple(own[name].kind if name in own else national[name] for name in wanted),
         profiles=tuple(name for name, feature in unlaid.items() if feature.source == "profile"),
         computed=tuple(feature for feature in unlaid.values() if feature.source != "profile"),
@@ -286,20 +252,33 @@ def _plan(
     )
 
 
+def require_reference(items: ItemColumns, feature: str) -> None:
+    """Refuse to compute a feature that compares with what is usual where nobody laid that beside the lines.
+
+    Raises
+    ------
+    ConfigurationError
+    """
+    if not items.has(REFERENCE_PRICE):
+        raise ConfigurationError(
+            "this feature compares with what is usual; lay the profile columns beside the items", where=feature
+        )
+
+
 def _computed_once(found: Feature, items: ItemColumns) -> Array:
     column = items.computed.get(found.name)
     if column is None:
         column = found.compute(items)
-        column = items.computed[found.name] = _narrow(column) if found.kind == "number" else column
+        column = items.computed[found.name] = narrow(column) if found.kind == "number" else column
     return column
 
 
-def _narrow(column: Array) -> npt.NDArray[np.float32]:
+def narrow(column: Array) -> npt.NDArray[np.float32]:
     """Round to float32, before training as before scoring, so that a last-bit difference cannot cross a split."""
-    return np.clip(column, -_FLOAT32_MAX, _FLOAT32_MAX).astype(np.float32)
+    return np.minimum(np.maximum(column, -_FLOAT32_MAX), _FLOAT32_MAX).astype(np.float32)
 
 
-def _extension(items: ItemColumns, name: str, kind: FeatureKind) -> Array:
+def extension_column(items: ItemColumns, name: str, kind: FeatureKind) -> Array:
     """Read a national column as the model's spec wants it, whether it came from a file or from JSON."""
     found = items.values.get(name)
     if found is None:

@@ -39,8 +39,7 @@ class ItemColumns:
     computed : dict of str to ndarray of shape (n_items,)
         Features of these very lines that somebody asked for already: the models of several domains ask for the same.
     laid : LaidColumns or None
-        What the profile engine laid beside them, where it came as one matrix, and numbers that were computed already
-        (`features.build.compute_once`) below it.
+        What the profile engine laid beside them, where it came as one matrix.
     """
 
     values: dict[str, Array]

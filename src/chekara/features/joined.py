@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import partial
+from operator import methodcaller
 
 import numpy as np
 
-from chekara.features.build import FeatureTable
-from chekara.features.catalogue import FeatureKind
+from chekara.features.build import FeatureTable, extension_column, narrow, plan_features, require_reference
+from chekara.features.catalogue import FeatureKind, ItemColumns
 from chekara.features.laid import Column, LaidColumns, row_of
 
 
@@ -68,43 +69,91 @@ class JoinedFeatures:
         return FeatureTable(tuple(names), tuple(kinds), values, self.n_lines)
 
 
-def join_features(tables: Sequence[FeatureTable], laid: LaidColumns) -> JoinedFeatures:
-    """Join the features of several models over the same goods lines.
+class FeaturesTogether:
+    """Computes the features of several models over the same goods lines, each once, by the functions of each alone.
 
     Parameters
     ----------
-    tables : sequence of FeatureTable
-        One per model.
-    laid : LaidColumns
-        What the profile engine laid beside the lines.
+    models : iterable of (sequence of str, mapping of str to {'number', 'category'})
+        Per model: its features, and the kinds of the national columns among them. Such a column may be a number to
+        one model and a category to another.
+
+    Attributes
+    ----------
+    categories : tuple of str
+        Those that some model asks for, each once.
+
+    Raises
+    ------
+    ConfigurationError
+        A name is not in the catalogue.
 
     Examples
     --------
-    >>> cheap = FeatureTable(("value_per_kg",), ("number",), {"value_per_kg": np.float32([3.0])}, 1)
-    >>> by_rail = FeatureTable(("mode",), ("category",), {"mode": np.array(["rail"], dtype=object)}, 1)
-    >>> joined = join_features([cheap, by_rail], LaidColumns(("importer_volume_long",), np.float32([[2.0]])))
+    >>> together = FeaturesTogether([(("value_per_kg",), {}), (("mode", "value_per_kg"), {})])
+    >>> given = {"declared_value": np.array([30.0]), "net_mass_kg": np.array([10.0])}
+    >>> given["mode"] = np.array(["rail"], dtype=object)
+    >>> laid = LaidColumns(("importer_volume_long",), np.float32([[2.0]]))
+    >>> joined = together.of(ItemColumns(given, 1).beside(laid))
     >>> joined.names, joined.numbers.tolist(), joined.categories
     (('importer_volume_long', 'value_per_kg'), [[2.0, 3.0]], {'mode': ['rail']})
     """
-    numbers, categories = _declared(tuple((table.names, table.kinds) for table in tables), laid.names)
-    columns = np.array([tables[t].values[name] for t, name in numbers], dtype=np.float32)
-    matrix = np.concatenate([laid.matrix, columns.reshape(len(numbers), laid.matrix.shape[1])])
-    return JoinedFeatures(
-        (*laid.names, *(name for _, name in numbers)),
-        np.ascontiguousarray(matrix.T),
-        {name: tables[t].values[name].tolist() for t, name in categories},
-    )
+
+    def __init__(self, models: Iterable[tuple[Sequence[str], Mapping[str, FeatureKind]]]) -> None:
+        plans = [plan_features(tuple(names), tuple(sorted(kinds.items())), None) for names, kinds in models]
+        computed = dict.fromkeys(feature for plan in plans for feature in plan.computed)
+        national = dict.fromkeys(pair for plan in plans for pair in plan.extensions)
+        self._numbers = tuple(feature for feature in computed if feature.kind == "number")
+        self._profiles = tuple(dict.fromkeys(name for plan in plans for name in plan.profiles))
+        self._national_numbers = tuple(name for name, kind in national if kind == "number")
+        self._categories = {feature.name: feature.compute for feature in computed if feature.kind == "category"} | {
+            name: partial(extension_column, name=name, kind=kind) for name, kind in national if kind == "category"
+        }
+        self.categories = tuple(self._categories)
+        self._compared = next((plan.is_compared for plan in plans if plan.is_compared), "")
+        self._layouts: dict[tuple[str, ...], _Layout] = {}
+
+    def of(self, items: ItemColumns) -> JoinedFeatures:
+        """Compute.
+
+        Parameters
+        ----------
+        items : ItemColumns
+            All lines of each crossing, with what the profile engine laid beside them: that is joined, too.
+
+        Raises
+        ------
+        ConfigurationError
+            A feature compares with what is usual and nobody laid that beside the lines.
+        """
+        if self._compared:
+            require_reference(items, self._compared)
+        laid = LaidColumns((), np.empty((0, items.n_items), dtype=np.float32)) if items.laid is None else items.laid
+        layout = self._layouts.get(laid.names)
+        if layout is None:
+            layout = self._layouts[laid.names] = self._layout(laid.names)
+        numbers = np.empty((items.n_items, len(layout.names)), dtype=np.float32)
+        numbers[:, : len(laid.names)] = laid.matrix.T
+        own = np.empty((len(layout.compute), items.n_items))
+        for place, compute in enumerate(layout.compute):
+            own[place] = compute(items)
+        numbers[:, len(laid.names) :] = narrow(own).T
+        categories = {name: compute(items).tolist() for name, compute in self._categories.items()}
+        return JoinedFeatures(layout.names, numbers, categories)
+
+    def _layout(self, laid: tuple[str, ...]) -> _Layout:
+        rows = row_of(laid)
+        compute: dict[str, Callable[[ItemColumns], Column]] = {
+            feature.name: feature.compute for feature in self._numbers if feature.name not in rows
+        }
+        compute |= {name: methodcaller("number", name) for name in self._profiles if name not in rows}
+        compute |= {name: partial(extension_column, name=name, kind="number") for name in self._national_numbers}
+        return _Layout((*laid, *compute), tuple(compute.values()))
 
 
-@lru_cache(maxsize=64)
-def _declared(
-    tables: tuple[tuple[tuple[str, ...], tuple[FeatureKind, ...]], ...], laid: tuple[str, ...]
-) -> tuple[tuple[tuple[int, str], ...], tuple[tuple[int, str], ...]]:
-    """Return the numbers and the categories that are not laid, each once, with the first table that holds it."""
-    found: dict[FeatureKind, dict[str, int]] = {"number": {}, "category": {}}
-    for t, (names, kinds) in enumerate(tables):
-        for name, kind in zip(names, kinds, strict=True):
-            if name not in row_of(laid):
-                found[kind].setdefault(name, t)
-    numbers, categories = (tuple((t, name) for name, t in found[kind].items()) for kind in ("number", "category"))
-    return numbers, categories
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Columns of the numbers: those that were laid, and those to compute."""
+
+    names: tuple[str, ...]
+    compute: tuple[Callable[[ItemColumns], Column], ...]

@@ -12,7 +12,7 @@ crossings, and `Calibration.basis` says so.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -70,7 +70,8 @@ class Calibration:
         ndarray of the same shape
             In (0, 1), strictly increasing.
         """
-        return _expit(_compress(self.intercept + self.slope * np.asarray(margin, dtype=np.float64)))
+        margin = np.asarray(margin, dtype=np.float64)
+        return _expit(_compress(self.intercept + self.slope * margin))
 
     def interval(self, margin: Floats) -> tuple[Floats, Floats]:
         """Tell the 90 % bounds of the hit rate at this margin (delta method on the logit).
@@ -80,11 +81,8 @@ class Calibration:
         low, high : ndarray of the same shape
             ``low <= probability(margin) <= high``.
         """
-        margin = np.asarray(margin, dtype=np.float64)
-        logit = self.intercept + self.slope * margin
-        a, ab, b = self.covariance
-        spread = NORMAL_95 * np.sqrt(np.maximum(a + 2 * margin * ab + margin**2 * b, 0.0))
-        return _expit(_compress(logit - spread)), _expit(_compress(logit + spread))
+        _, low, high = _curves(self.intercept, self.slope, self.covariance, np.asarray(margin, dtype=np.float64))
+        return low, high
 
     def to_json(self) -> dict[str, Any]:
         """Plain mapping for the bundle."""
@@ -95,6 +93,55 @@ class Calibration:
         """Read what `to_json` wrote."""
         variance_a, covariance, variance_b = stored["covariance"]
         return cls(**{**stored, "covariance": (variance_a, covariance, variance_b)})
+
+
+class Calibrations:
+    """Several calibrations, asked at once: the very numbers of each alone.
+
+    Parameters
+    ----------
+    members : sequence of Calibration
+        Not empty.
+
+    Examples
+    --------
+    >>> counts = {"basis": "lot", "n_hits": 9, "n_crossings": 99, "n_lot_hits": 9, "n_lot": 99}
+    >>> own = Calibration(intercept=-1.0, slope=0.9, covariance=(0.02, 0.0, 0.01), **counts)
+    >>> probability, low, high = Calibrations([own]).curves(np.array([[0.5]]))
+    >>> bool(probability[0, 0] == own.probability(np.array([0.5]))[0]), bool(low[0, 0] < probability[0, 0] < high[0, 0])
+    (True, True)
+    """
+
+    def __init__(self, members: Sequence[Calibration]) -> None:
+        numbers = np.array([(own.intercept, own.slope, *own.covariance) for own in members])
+        self._intercept, self._slope, *self._covariance = numbers.T[:, :, np.newaxis]
+
+    def curves(self, margin: Floats) -> Floats:
+        """Tell probabilities and the bounds of their intervals.
+
+        Parameters
+        ----------
+        margin : ndarray of shape (n_members, n)
+
+        Returns
+        -------
+        ndarray of shape (3, n_members, n)
+            `Calibration.probability`, then both sides of `Calibration.interval`.
+        """
+        return _curves(self._intercept, self._slope, self._covariance, margin)
+
+
+def _curves(
+    intercept: float | Floats, slope: float | Floats, covariance: Sequence[float | Floats], margin: Floats
+) -> Floats:
+    """Probability, low and high at margins, one behind the other."""
+    logits = np.empty((3, *margin.shape))
+    logits[0] = intercept + slope * margin
+    a, ab, b = covariance
+    spread = NORMAL_95 * np.sqrt(np.maximum(a + 2 * margin * ab + margin**2 * b, 0.0))
+    np.subtract(logits[0], spread, out=logits[1])
+    np.add(logits[0], spread, out=logits[2])
+    return _expit(_compress(logits))
 
 
 def natural_weights(selected_by: npt.NDArray[np.object_], propensity: Floats) -> Floats:
@@ -264,12 +311,14 @@ def _fit_height(
 
 
 def _expit(logit: Floats) -> Floats:
-    probability: Floats = np.where(logit >= 0, 1.0, np.exp(-np.abs(logit))) / (1.0 + np.exp(-np.abs(logit)))
+    small = np.exp(-np.abs(logit))
+    probability: Floats = np.where(logit >= 0, 1.0, small) / (1.0 + small)
     return probability
 
 
 def _compress(logit: Floats) -> Floats:
     """Let the logit grow like a logarithm beyond ±12 (p < 6e-6), or float64 would run out of steps near 1."""
-    beyond = np.maximum(np.abs(logit) - EXACT_LOGIT, 0.0)
-    compressed: Floats = np.sign(logit) * (np.minimum(np.abs(logit), EXACT_LOGIT) + np.log1p(beyond))
+    size = np.abs(logit)
+    beyond = np.maximum(size - EXACT_LOGIT, 0.0)
+    compressed: Floats = np.sign(logit) * (np.minimum(size, EXACT_LOGIT) + np.log1p(beyond))
     return compressed

@@ -97,6 +97,10 @@ class Encoder:
             coded = [*chain.from_iterable(map(codes.__getitem__, column.tolist()) for column, codes in columns)]
         return np.array(coded, dtype=np.float64).reshape(len(self._columns), table.n_items)
 
+    def code(self, name: str, value: str | None) -> float:
+        """Return what one category becomes in the matrix: NaN where it is unseen or rare."""
+        return self._columns[name][value]
+
     def unseen(self, table: FeatureTable) -> list[tuple[int, str]]:
         """Find categories that training never met.
 
@@ -108,7 +112,7 @@ class Encoder:
             Row and feature, in order of rows.
         """
         found = []
-        for name in _showing_one_column(tuple(self.codes)):
+        for name in showing_one_column(tuple(self.codes)):
             known, column = self.codes[name], table.values[name].tolist()
             if not known.keys() >= {*column} - {None}:
                 found += [(row, name) for row, value in enumerate(column) if value is not None and value not in known]
@@ -205,9 +209,13 @@ def field_behind(name: str, items: ItemColumns, row: int) -> str:
     """
     reads = reads_of(name)
     values = {column: items.values[column][row] for column in reads if column in items.values}
-    lacking = [column for column in reads if column not in values or pd.isna(values[column])]
+    lacking = [column for column in reads if _is_lacking(values.get(column))]
     useless = [c for c in reads if isinstance(values.get(c), float) and values[c] <= 0]
     return (*lacking, *useless, reads[-1])[0]
+
+
+def _is_lacking(value: Any) -> bool:
+    return value is None or bool(value != value)  # noqa: PLR0124  # neither NaN nor NaT equals itself
 
 
 def reads_of(name: str) -> tuple[str, ...]:
@@ -217,7 +225,8 @@ def reads_of(name: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=64)
-def _showing_one_column(names: tuple[str, ...]) -> tuple[str, ...]:
+def showing_one_column(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the features that show one contract column as it is."""
     return tuple(name for name in names if len(reads_of(name)) == 1)
 
 

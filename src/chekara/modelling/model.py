@@ -16,7 +16,7 @@ from chekara.explain.evidence import Evidence
 from chekara.explain.quadrature import QuadratureTreeShap
 from chekara.features import declared
 from chekara.features.build import FeatureTable, build_features
-from chekara.features.catalogue import ItemColumns, laid_columns
+from chekara.features.catalogue import FeatureKind, ItemColumns, laid_columns
 from chekara.features.profile_measures import REFERENCE_LEVEL, REFERENCE_PRICE
 from chekara.modelling.calibration import Calibration
 from chekara.modelling.dataset import lines_that_apply
@@ -91,6 +91,11 @@ class Model:
     def names(self) -> tuple[str, ...]:
         """Features in the order of the matrix."""
         return self.encoder.names
+
+    @property
+    def kinds_of_extensions(self) -> Mapping[str, FeatureKind]:
+        """Kinds of the national columns among the features."""
+        return self.spec.extensions
 
     def features(self, items: ItemColumns) -> FeatureTable:
         """Compute the features as people read them: what the service stores and explains.

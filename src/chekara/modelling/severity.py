@@ -25,7 +25,8 @@ RIDGE = 10.0  # as if each coefficient had been seen at zero ten times
 FARTHEST = 3.0  # standard deviations: beyond what hits looked like, a line is as far as the farthest
 LARGEST_SMEARING = 10.0
 AMOUNT_DECIMALS = 2  # of money; below it one line and a million may differ by the order of adding
-_CHAPTER = "hs_chapter"
+CHAPTER = "hs_chapter"
+"""Feature by which amounts are told apart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +64,7 @@ class Severity:
     @property
     def reads(self) -> tuple[str, ...]:
         """Features that the amount depends on."""
-        return (*self.numbers, _CHAPTER)
+        return (*self.numbers, CHAPTER)
 
     def expected(self, table: FeatureTable, rows: npt.NDArray[np.int64] | None = None) -> Floats:
         """Tell the amount to expect of each goods line, if it is a hit; currency to the cent, shape (n_items,).
@@ -80,8 +81,8 @@ class Severity:
 
     def _logs(self, table: FeatureTable) -> Floats:
         logs = np.full(table.n_items, self.level)
-        if self.chapters and _CHAPTER in table.values:
-            logs += np.array([self.chapters.get(code, 0.0) for code in table.values[_CHAPTER]])
+        if self.chapters and CHAPTER in table.values:
+            logs += np.array([self.chapters.get(code, 0.0) for code in table.values[CHAPTER]])
         if self.numbers:
             Z = _standardised(table, self.numbers, self.centre, self.scale)
             for column, weight in zip(Z.T, self.weight, strict=True):  # a matrix product adds otherwise for one row
@@ -97,6 +98,70 @@ class Severity:
         """Read what `to_json` wrote."""
         listed = {name: tuple(stored[name]) for name in ("numbers", "centre", "scale", "weight")}
         return cls(**{**stored, **listed})
+
+
+class Severities:
+    """Several models' expected amounts, asked at once: the very numbers of each alone.
+
+    Parameters
+    ----------
+    members : sequence of (Severity or None)
+        None: of this model's amounts nothing is known.
+
+    Attributes
+    ----------
+    numbers : tuple of tuple of str
+        Per member, the numbers that its amount depends on, filled with "" to the same length.
+    """
+
+    def __init__(self, members: Sequence[Severity | None]) -> None:
+        self._members = tuple(members)
+        most = max((len(own.numbers) for own in members if own is not None), default=0)
+        self.numbers = tuple((*(() if own is None else own.numbers), *[""] * most)[:most] for own in members)
+        rows = [_filled(own, most) for own in members]
+        self._scalars = np.array([row[0] for row in rows]).T[:, :, np.newaxis]
+        self._centre, self._scale, self._weight = (
+            np.array([row[1][part] for row in rows]).reshape(len(rows), most).T[:, :, np.newaxis] for part in range(3)
+        )
+
+    def expected(self, values: npt.NDArray[np.float32], chapters: Sequence[Sequence[str | None]]) -> Floats:
+        """Tell the amounts to expect of lines, one of each crossing and member.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n_numbers, n_members, n), float32
+            Of ``numbers``; anything where the name is "".
+        chapters : sequence of sequence of (str or None)
+            HS chapter, per member and line.
+
+        Returns
+        -------
+        ndarray of shape (n_members, n)
+            Currency, NaN where nothing is known.
+        """
+        level, log_largest, largest, smearing = self._scalars
+        departures = [
+            [0.0] * len(codes) if own is None else [own.chapters.get(code, 0.0) for code in codes]  # type: ignore[arg-type]
+            for own, codes in zip(self._members, chapters, strict=True)
+        ]
+        logs = level + np.array(departures)
+        given = values.astype(np.float64)
+        Z = (np.sign(given) * np.log1p(np.abs(given)) - self._centre) / self._scale
+        Z = np.minimum(np.maximum(np.where(np.isnan(Z), 0.0, Z), -FARTHEST), FARTHEST)
+        for column, weight in zip(Z, self._weight, strict=True):  # in the order of `Severity._logs`
+            logs = logs + column * weight
+        amount = np.exp(np.minimum(logs, log_largest)) * smearing
+        rounded: Floats = np.minimum(np.round(amount, AMOUNT_DECIMALS), largest)
+        return rounded
+
+
+def _filled(own: Severity | None, most: int) -> tuple[tuple[float, ...], tuple[tuple[float, ...], ...]]:
+    """Lay out one member's numbers; what is filled up adds nothing."""
+    if own is None:
+        return (np.nan,) * 4, ((0.0,) * most, (1.0,) * most, (0.0,) * most)
+    n = most - len(own.numbers)
+    scalars = (own.level, float(np.log(own.largest)), own.largest, own.smearing)
+    return scalars, ((*own.centre, *[0.0] * n), (*own.scale, *[1.0] * n), (*own.weight, *[0.0] * n))
 
 
 def fit_severity(table: FeatureTable, amount: Floats, numbers: Sequence[str]) -> Severity | None:
@@ -188,10 +253,10 @@ def _standardised(table: FeatureTable, names: Sequence[str], centre: Sequence[fl
 
 
 def _chapter_departures(table: FeatureTable, residual: Floats) -> dict[str, float]:
-    if _CHAPTER not in table.values:
+    if CHAPTER not in table.values:
         return {}
     by_chapter: dict[str, list[float]] = {}
-    for code, value in zip(table.values[_CHAPTER], residual.tolist(), strict=True):
+    for code, value in zip(table.values[CHAPTER], residual.tolist(), strict=True):
         if code is not None:
             by_chapter.setdefault(code, []).append(value)
     return {code: sum(found) / (len(found) + CHAPTER_STRENGTH) for code, found in by_chapter.items()}

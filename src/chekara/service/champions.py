@@ -12,44 +12,18 @@ from chekara.domain.decision import ModelIdentity
 from chekara.explain.reasons import EvidenceSource
 from chekara.features.build import FeatureTable
 from chekara.features.catalogue import ItemColumns
+from chekara.modelling.panel import PanelModel
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Usual: TypeAlias = tuple[Floats, Floats, npt.NDArray[np.object_]]
 
 
-class Calibrated(Protocol):
-    """What scoring needs of ``chekara.modelling.calibration.Calibration``."""
-
-    def probability(self, margin: Floats) -> Floats:
-        """Return the calibrated share of hits, strictly increasing in the margin."""
-        ...
-
-    def interval(self, margin: Floats) -> tuple[Floats, Floats]:
-        """Return the 90 % bounds of the hit rate."""
-        ...
-
-
-class Champion(Protocol):
+class Champion(PanelModel, Protocol):
     """What scoring needs of ``chekara.modelling.model.Model``."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Features in the order of the matrix."""
-        ...
-
-    @property
-    def asked_features(self) -> frozenset[str]:
-        """Features that some tree splits on; the others say nothing."""
-        ...
 
     @property
     def identity(self) -> ModelIdentity:
         """Name, version and digest."""
-        ...
-
-    @property
-    def calibration(self) -> Calibrated:
-        """Margins to probabilities."""
         ...
 
     @property
@@ -82,23 +56,11 @@ class Champion(Protocol):
         """Return what items, or those at some rows, would bring as hits, currency; NaN where nothing is known."""
         ...
 
-    def unseen(self, table: FeatureTable) -> list[tuple[int, str]]:
-        """Return (row, feature) of every category that training never saw."""
-        ...
-
-    def missing(self, items: ItemColumns, table: FeatureTable) -> list[tuple[int, str]]:
-        """Return (row, contract field) of every value that is missing although training had it."""
-        ...
-
     def usual(self, items: ItemColumns) -> Mapping[str, Usual]:
         """Return declared and usual value per goods line, and the goods that "usual" is meant for.
 
         Only of features that compare with a frozen reference.
         """
-        ...
-
-    def applies_to(self, items: ItemColumns) -> npt.NDArray[np.bool_]:
-        """Return which goods lines the domain applies to."""
         ...
 
 

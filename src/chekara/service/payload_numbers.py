@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from chekara.domain.contributions import Contributions
 from chekara.features.joined import JoinedFeatures
+from chekara.service.contributions import Contributions
 
 BILLION = 1e9
 _NAN_BITS = np.float32(np.nan).view(np.uint32)

@@ -1,29 +1,37 @@
-"""What one domain's champion says of a micro-batch: features, margins, probabilities, reasons."""
+"""What the champions say of a micro-batch: features, margins, probabilities, reasons."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import NamedTuple, TypeAlias, overload
+from itertools import accumulate
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from chekara.domain.contributions import Contributions
 from chekara.domain.crossing import Crossing
 from chekara.domain.decision import Reason
-from chekara.explain.reasons import Value, reasons_at, strongest_places
-from chekara.features.build import FeatureTable, compute_once, items_from_crossings
+from chekara.explain.reasons import make_reason
+from chekara.features.build import FeatureTable, items_from_crossings
 from chekara.features.catalogue import FEATURES, ItemColumns
-from chekara.features.joined import JoinedFeatures, join_features
+from chekara.features.joined import JoinedFeatures
 from chekara.features.laid import LaidColumns
-from chekara.service.champions import Champion, Floats
+from chekara.modelling.panel import Panel, Scored
+from chekara.service.champions import Champion, Floats, Usual
+from chekara.service.contributions import Contributions
 
 REASONS = 8
 CONTRIBUTION_DECIMALS = 9
 """Log-odds are stored to a billionth; they add up to the margin to well under a millionth."""
+
+
+COMPARED: Final = frozenset(name for name, own in FEATURES.items() if own.source == "reference")
+_MOST_PANELS: Final = 2
+_PANELS: dict[tuple[int, ...], Panel] = {}
+"""By the identities of the models: the ones that serve, and the ones before or next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,89 +79,145 @@ class Predicted(NamedTuple):
     features: JoinedFeatures
 
 
-class Told(NamedTuple):
-    """What one model says of a micro-batch.
-
-    Attributes
-    ----------
-    predictions : list of Prediction or None
-        Per crossing; None where the domain applies to none of its items.
-    table : FeatureTable
-        Features of all lines.
-    """
-
-    predictions: list[Prediction | None]
-    table: FeatureTable
-
-
 def predict(
-    champion: Champion, crossings: Sequence[Crossing], items: ItemColumns, crossing_index: npt.NDArray[np.int64]
-) -> Told:
-    """Score crossings with one model, in one call for all of them.
+    serving: Mapping[str, Champion], crossings: Sequence[Crossing], items: ItemColumns, starts: npt.NDArray[np.int64]
+) -> list[Predicted]:
+    """Score crossings with all models, in one call for all of them.
 
     Parameters
     ----------
-    champion : Champion
+    serving : mapping of str to Champion
+        By domain; not empty.
     crossings : sequence of Crossing
     items : ItemColumns
-        Their goods lines.
-    crossing_index : ndarray of shape (n_items,), int64
-        Position in ``crossings`` of each goods line, ascending.
+        Their goods lines, with what the profile engine laid beside them.
+    starts : ndarray of shape (n_crossings + 1,), int64
+        Where the lines of each crossing begin.
 
     Returns
     -------
-    Told
+    list of Predicted
+        Per crossing.
     """
-    table, X, scored, rows, margins = score_highest(champion, items, crossing_index, len(crossings))
-    found: list[Prediction | None] = [None] * len(crossings)
-    if not len(rows):
-        return Told(found, table)
-    asked, names = _asked(champion.names, champion.asked_features)
-    contributions = explain_rows(champion, X[rows])
-    numbers = zip(
-        scored.tolist(),
-        rows.tolist(),
-        margins.tolist(),
-        contributions[:, -1].tolist(),
-        champion.calibration.probability(margins).tolist(),
-        zip(*(bound.tolist() for bound in champion.calibration.interval(margins)), strict=True),
-        champion.expected_amount(table, rows).tolist(),
-        contributions[:, asked],
-        contributions,
-        strongest_places(champion.names, contributions[:, :-1], REASONS),
-        strict=True,
-    )
-    usual, goods = champion.usual(items), items.text("hs_code")
-    unseen, missing = _by_row(champion.unseen(table)), _by_row(champion.missing(items, table))
-    starts = np.searchsorted(crossing_index, np.arange(len(crossings) + 1)).tolist()
-    for crossing, row, margin, base, probability, interval, amount, told, own, places in numbers:
-        lines = range(starts[crossing], starts[crossing + 1])
-        sides = {
-            name: (float(said[row]), float(of_such[row]), group[row]) for name, (said, of_such, group) in usual.items()
-        }
-        values = _LineValues(table, row)
-        found[crossing] = Prediction(
-            item_no=int(crossings[crossing].items[row - lines.start].get("item_no", 1)),
-            margin=margin,
-            base_value=base,
-            probability=probability,
-            interval=interval,
-            expected_amount=None if math.isnan(amount) else amount,
-            contributions=Contributions(names, told),
-            reasons=reasons_at(
-                places, table.names, values, own, champion.evidence, sides, unseen.get(row, ()), goods[row]
-            ),
-            unseen_fields=_fields_read(unseen, lines),
-            missing_fields=tuple(sorted(_of_rows(missing, lines))),
+    panel = _panel_of(serving)
+    scored = panel.score(items, starts, REASONS)
+    told = _Telling(panel, serving, scored, items, starts.tolist())
+    return [
+        Predicted(
+            {domain: told.prediction(model, place, crossing) for model, domain in enumerate(serving)},
+            scored.features.lines(*told.lines(place)),
         )
-    return Told(found, table)
+        for place, crossing in enumerate(crossings)
+    ]
 
 
-@lru_cache(maxsize=64)
-def _asked(names: tuple[str, ...], asked: frozenset[str]) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
-    """Return the places of the features that some tree asks for, and their names."""
-    places = [place for place, name in enumerate(names) if name in asked]
-    return np.array(places, dtype=np.int64), tuple(names[place] for place in places)
+class _Telling:
+    """Writes out what a panel says, as plain numbers per crossing and model."""
+
+    def __init__(
+        self,
+        panel: Panel,
+        serving: Mapping[str, Champion],
+        scored: Scored,
+        items: ItemColumns,
+        starts: list[int],
+    ) -> None:
+        told = scored.told
+        self._panel, self._champions, self._scored, self._items = panel, tuple(serving.values()), scored, items
+        self._starts = starts
+        self._rows, self._margins, self._strongest = told.rows.tolist(), told.margins.tolist(), told.strongest.tolist()
+        self._probability, self._low, self._high = scored.curves.tolist()
+        self._expected_amounts = scored.expected_amounts.tolist()
+        self._values = panel.values_of(scored.features, told)
+        self._goods = items.text("hs_code").tolist()
+        self._unseen: defaultdict[tuple[int, int], list[str]] = defaultdict(list)
+        for line, name, models in scored.gaps.unseen:
+            for model in models:
+                self._unseen[model, line].append(name)
+        self._missing: defaultdict[tuple[int, int], set[str]] = defaultdict(set)
+        for line, name, models in scored.gaps.missing:
+            for model in models:
+                self._missing[model, line].add(name)
+        self._usual: dict[int, Mapping[str, Usual]] = {}
+
+    def lines(self, place: int) -> tuple[int, int]:
+        """Return where the lines of a crossing begin and end."""
+        return self._starts[place], self._starts[place + 1]
+
+    def prediction(self, model: int, place: int, crossing: Crossing) -> Prediction | None:
+        """Return what one model says of one crossing; None where its domain does not apply."""
+        row = self._rows[model][place]
+        if row < 0:
+            return None
+        first, end = self.lines(place)
+        columns, trees = self._panel.columns[model], self._panel.trees
+        amount = self._expected_amounts[model][place]
+        amounts = self._scored.told.amounts[place, trees.first_column[model] : trees.first_column[model + 1]]
+        return Prediction(
+            item_no=int(crossing.items[row - first].get("item_no", 1)),
+            margin=self._margins[model][place],
+            base_value=trees.base_values[model],
+            probability=self._probability[model][place],
+            interval=(self._low[model][place], self._high[model][place]),
+            expected_amount=None if math.isnan(amount) else amount,
+            contributions=Contributions(columns, amounts),
+            reasons=self._reasons(model, place, row, amounts),
+            unseen_fields=self._unseen_fields(model, range(first, end)) if self._unseen else (),
+            missing_fields=self._missing_fields(model, range(first, end)) if self._missing else (),
+        )
+
+    def _reasons(self, model: int, place: int, row: int, amounts: Floats) -> tuple[Reason, ...]:
+        """Return the reasons of the highest line."""
+        champion, columns = self._champions[model], self._panel.columns[model]
+        codes, categories, evidence = champion.encoder.codes, self._scored.features.categories, champion.evidence
+        values, goods = self._values[model][place], self._goods[row]
+        unseen: Sequence[str] = self._unseen.get((model, row), ())
+        reasons = []
+        for value, column in zip(values, self._strongest[model][place], strict=True):
+            if column < 0:
+                break
+            name = columns[column]
+            reasons.append(
+                make_reason(
+                    name,
+                    categories[name][row] if name in codes else value,
+                    float(amounts[column]),
+                    evidence,
+                    usual=self._usual_of(model, name, row) if name in COMPARED else None,
+                    is_unseen=name in unseen,
+                    goods=goods,
+                )
+            )
+        return tuple(reasons)
+
+    def _usual_of(self, model: int, name: str, row: int) -> tuple[float, float, str | None] | None:
+        """Return what was declared and what is usual, of a feature that compares the two."""
+        if model not in self._usual:
+            self._usual[model] = self._champions[model].usual(self._items)
+        if name not in self._usual[model]:
+            return None
+        said, expected, group = self._usual[model][name]
+        return float(said[row]), float(expected[row]), group[row]
+
+    def _unseen_fields(self, model: int, lines: range) -> tuple[str, ...]:
+        """Return the contract columns behind the unseen features of a crossing's lines."""
+        features = {name for line in lines for name in self._unseen.get((model, line), ())}
+        return tuple(sorted({FEATURES[name].reads[0] if name in FEATURES else name for name in features}))
+
+    def _missing_fields(self, model: int, lines: range) -> tuple[str, ...]:
+        return tuple(sorted({name for line in lines for name in self._missing.get((model, line), ())}))
+
+
+def _panel_of(serving: Mapping[str, Champion]) -> Panel:
+    """Return the panel of models that serve together; made once, by whoever rehearses them."""
+    champions = tuple(serving.values())
+    key = tuple(map(id, champions))
+    found = _PANELS.get(key)
+    if found is None:
+        while len(_PANELS) >= _MOST_PANELS:
+            _PANELS.pop(next(iter(_PANELS)), None)
+        found = _PANELS[key] = Panel(champions)  # it holds the champions, so that their ids stay theirs
+    return found
 
 
 class Highest(NamedTuple):
@@ -232,19 +296,13 @@ def predict_all(
         Per crossing: what every model says, or the error that this crossing alone causes.
     """
     try:
-        items, crossing_index = items_from_crossings(crossings)
-        items = compute_once(items.beside(profiles), tuple(champion.names for champion in serving.values()))
-        told = [predict(champion, crossings, items, crossing_index) for champion in serving.values()]
-        features = join_features([one.table for one in told], profiles if items.laid is None else items.laid)
+        items, _ = items_from_crossings(crossings)
+        starts = np.array([0, *accumulate(len(crossing.items) for crossing in crossings)], dtype=np.int64)
+        return [*predict(serving, crossings, items.beside(profiles), starts)]
     except Exception as error:  # noqa: BLE001  # whatever one crossing sets off must stay its own
         if len(crossings) == 1:
             return [error]
         return [_alone(serving, crossing, profiles, *lines) for crossing, lines in _lines_of(crossings)]
-    rows = zip(*(one.predictions for one in told), strict=True)
-    return [
-        Predicted(dict(zip(serving, row, strict=True)), features.lines(*lines))
-        for row, (_, lines) in zip(rows, _lines_of(crossings), strict=True)
-    ]
 
 
 def _alone(
@@ -288,44 +346,3 @@ def highest_rows(
     order = np.lexsort((item_no, -margins, crossing_index))
     firsts = np.searchsorted(crossing_index[order], np.arange(n_crossings))
     return order[firsts]
-
-
-class _LineValues(Sequence[Value]):
-    """One goods line's features by place; only those that are looked at are read."""
-
-    def __init__(self, table: FeatureTable, row: int) -> None:
-        self._table = table
-        self._row = row
-
-    def __len__(self) -> int:
-        return len(self._table.names)
-
-    @overload
-    def __getitem__(self, place: int) -> Value: ...
-
-    @overload
-    def __getitem__(self, place: slice) -> Sequence[Value]: ...
-
-    def __getitem__(self, place: int | slice) -> Value | Sequence[Value]:
-        if isinstance(place, slice):
-            return [self[one] for one in range(len(self))[place]]
-        value: Value = self._table.values[self._table.names[place]][self._row]
-        return value
-
-
-def _by_row(found: Iterable[tuple[int, str]]) -> dict[int, list[str]]:
-    """Gather what was found of each row."""
-    rows: dict[int, list[str]] = {}
-    for row, name in found:
-        rows.setdefault(row, []).append(name)
-    return rows
-
-
-def _of_rows(found: Mapping[int, Sequence[str]], rows: range) -> set[str]:
-    return {name for row in rows for name in found.get(row, ())}
-
-
-def _fields_read(unseen: Mapping[int, Sequence[str]], rows: range) -> tuple[str, ...]:
-    """Return the contract columns behind the unseen features of a crossing's rows."""
-    features = _of_rows(unseen, rows)
-    return tuple(sorted({FEATURES[name].reads[0] if name in FEATURES else name for name in features}))
