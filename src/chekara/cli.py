@@ -235,7 +235,7 @@ Month = Annotated[str, typer.Option(metavar="YYYY-MM", help="The month, in UTC."
 
 @policy_app.command("promote")
 def policy_promote(
-    policy: Annotated[Path, typer.Argument(metavar="POLICY", help="File or folder; it serves from the next start on.")],
+    policy: Annotated[Path, typer.Argument(metavar="POLICY", help="File or folder; a service takes it up in seconds.")],
     proposed_by: Annotated[str, typer.Option(metavar="NAME", help="Who wrote it; never the one who approves.")],
     reason: Annotated[str, typer.Option(help="What it changes and why; it stands in the log.")],
     approver: Annotated[str, typer.Option(metavar="NAME", help="In dev: who answers for it.")] = "",
@@ -252,7 +252,7 @@ def policy_promote(
     settings, texts = Settings.from_environment(), policy_texts(policy)
     approved_by = approver_of(settings, approver_key, claimed=approver)
     promoted = promote_policy(settings, texts, proposed_by=proposed_by, approved_by=approved_by, reason=reason)
-    said = f"{promoted.name} serves from the next start on, approved by {approved_by}. Its digest:"
+    said = f"{promoted.name} is promoted, approved by {approved_by}. Its digest:"
     open_console().print(said, highlight=False, soft_wrap=True)
     typer.echo(promoted.policy_digest)
 

@@ -1,4 +1,4 @@
-"""Policies are promoted by a second person, serve from the next start on, and can be read back by their digest."""
+"""Policies are promoted by a second person, serve from then on, and can be read back by their digest."""
 
 from __future__ import annotations
 

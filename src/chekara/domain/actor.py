@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -128,3 +128,17 @@ def sees_domain(actor: Actor, lead: str, informed: Iterable[str]) -> bool:
     False
     """
     return actor.role is Role.AUDITOR or actor.agency in {COORDINATOR, lead, *informed}
+
+
+def domains_seen(actor: Actor, leads: Mapping[str, str], told_of: Callable[[str], tuple[str, ...]]) -> frozenset[str]:
+    """Return the domains of a decision that the actor's agency sees.
+
+    Parameters
+    ----------
+    actor : Actor
+    leads : mapping of str to str
+        Lead agency by domain.
+    told_of : callable
+        Returns the other agencies that may see a domain.
+    """
+    return frozenset(domain for domain, lead in leads.items() if sees_domain(actor, lead, told_of(domain)))

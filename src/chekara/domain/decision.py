@@ -6,7 +6,7 @@ in the reader's language (``chekara.explain.reasons``), so every reader sees the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -117,6 +117,18 @@ class Action:
     def leads_domain(self) -> bool:
         """Whether the agency leads this action's domain, whoever leads the joint control."""
         return self.role != INFORMED
+
+
+def leads_of(actions: Iterable[Action], scored: Mapping[str, str]) -> dict[str, str]:
+    """Return the lead agency of every domain that scored a crossing or wants it.
+
+    Parameters
+    ----------
+    actions : iterable of Action
+    scored : mapping of str to str
+        Lead agency by domain with a score.
+    """
+    return {action.domain: action.agency for action in actions if action.leads_domain} | dict(scored)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,10 @@ from typing import Any, Final
 
 import msgspec
 
-from chekara.domain.actor import Actor
-from chekara.domain.decision import Action
+from chekara.domain.actor import Actor, domains_seen
+from chekara.domain.decision import Action, leads_of
 from chekara.domain.vocabulary import Lane
 from chekara.service.payload import refuse_other_format
-from chekara.service.records import domains_seen, leads_of
 
 NOBODY: Final[Mapping[str, tuple[str, ...]]] = {}
 

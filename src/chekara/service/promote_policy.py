@@ -63,7 +63,7 @@ class PromotePolicy:
         self._now = now
 
     def __call__(self, texts: Mapping[str, str], *, proposed_by: str, approved_by: str, reason: str) -> PolicyPromotion:
-        """Read a policy, and record that it serves from the next start on.
+        """Read a policy, and record that it serves from now on.
 
         Parameters
         ----------

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Literal
 
-from chekara.domain.actor import Actor, sees_domain
+from chekara.domain.actor import Actor, domains_seen
 from chekara.domain.crossing import Crossing
-from chekara.domain.decision import Action, DecidedElsewhere, Decision, ModelIdentity, Notice
+from chekara.domain.decision import Action, DecidedElsewhere, Decision, ModelIdentity, Notice, leads_of
 from chekara.domain.inspection import Inspection
 from chekara.domain.vocabulary import COORDINATOR, Lane, Role
 from chekara.features.joined import JoinedFeatures
@@ -62,32 +62,6 @@ class ScoreRequest:
     is_void: bool = False
     decided_elsewhere: DecidedElsewhere | None = None
     answer_by: float | None = None
-
-
-def leads_of(actions: Iterable[Action], scored: Mapping[str, str]) -> dict[str, str]:
-    """Return the lead agency of every domain that scored a crossing or wants it.
-
-    Parameters
-    ----------
-    actions : iterable of Action
-    scored : mapping of str to str
-        Lead agency by domain with a score.
-    """
-    return {action.domain: action.agency for action in actions if action.leads_domain} | dict(scored)
-
-
-def domains_seen(actor: Actor, leads: Mapping[str, str], told_of: Callable[[str], tuple[str, ...]]) -> frozenset[str]:
-    """Return the domains of a decision that the actor's agency sees.
-
-    Parameters
-    ----------
-    actor : Actor
-    leads : mapping of str to str
-        Lead agency by domain.
-    told_of : callable
-        Returns the other agencies that may see a domain.
-    """
-    return frozenset(domain for domain, lead in leads.items() if sees_domain(actor, lead, told_of(domain)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
