@@ -21,7 +21,6 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
 from rich.table import Table
 from sqlalchemy.engine import base
 
@@ -33,6 +32,7 @@ from chekara.adapters.assembly import House, open_house
 from chekara.adapters.chain_writer import ChainWriter
 from chekara.api.parse import ScoreParser
 from chekara.api.present import present_decision
+from chekara.api.written import json_bytes
 from chekara.domain.actor import Actor
 from chekara.domain.vocabulary import Role
 from chekara.explain.panel import PanelTrees
@@ -141,7 +141,7 @@ def measure(
             with times.of("present"):
                 shown = present_decision(record, actor, "en")
             with times.of("encode"):
-                msgspec.json.encode(shown)
+                json_bytes(shown)
     return 1e3 * (time.perf_counter() - began) / groups
 
 

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -16,6 +15,7 @@ from chekara.api.context import language_of
 from chekara.api.logs import log_unexpected
 from chekara.api.problems import problem_of, retry_after_seconds
 from chekara.api.strict_json import read_json
+from chekara.api.written import json_bytes
 from chekara.errors import BodyTooLargeError, ChekaraError, InvalidRequestError
 from chekara.settings import Limits
 
@@ -33,8 +33,7 @@ def json_response(content: Any, language: str, *, status: int = 200) -> Response
     language : {'en', 'ru', 'ky'}
     status : int
     """
-    encoded = msgspec.json.encode(content)
-    return Response(encoded, status_code=status, media_type=JSON, headers=_language_headers(language))
+    return Response(json_bytes(content), status_code=status, media_type=JSON, headers=_language_headers(language))
 
 
 def rows_of(body: bytes, media_type: str, limits: Limits) -> list[Any]:
@@ -120,7 +119,7 @@ async def answer_batch(
 
     answers = await while_connected(request, asyncio.ensure_future(answered_all()))
     if media_type_of(request) == NDJSON:
-        lines = b"".join(msgspec.json.encode(row) + b"\n" for row in answers)
+        lines = b"".join(json_bytes(row) + b"\n" for row in answers)
         return Response(lines, media_type=NDJSON, headers=_language_headers(language))
     return json_response(answers, language)
 

@@ -64,12 +64,14 @@ def present_decision(
     Returns
     -------
     dict
-        Plain JSON values only; numbers are finite or None.
+        Plain JSON values, and the mapping of contributions, which `api.written.json_bytes` writes; numbers are finite
+        or None.
     """
     decision = record.decision
     reviews = tuple(reviews)
     is_blind = judges_blind(record, actor, reviews, blind_first=blind_first)
-    scores = own_scores(record, actor)
+    seen = record.domains_seen_by(actor)
+    scores = own_scores(record, actor, seen)
     body: dict[str, Any] = {
         "decision_id": decision.decision_id,
         "crossing_id": decision.crossing_id,
@@ -77,7 +79,7 @@ def present_decision(
         "scored_at": present_instant(decision.scored_at),
         "lane": decision.lane.value,
         "selected_by": decision.selected_by if may_know_selection(actor, reviews) else WITHHELD,
-        "actions": present_actions(own_actions(record, actor), language),
+        "actions": present_actions(own_actions(record, actor, seen), language),
         "domains": [
             _facts_only(score, language, _item(record, score))
             if is_blind and score.domain not in with_result
@@ -86,8 +88,8 @@ def present_decision(
             else _domain(score, actor, language, with_contributions, _item(record, score))
             for score in (sorted(scores, key=lambda score: score.domain) if is_blind else scores)
         ],
-        "rules": [_rule(hit, actor, language) for hit in own_rules(record, actor)],
-        "warnings": [_notice(notice) for notice in own_warnings(record, actor)],
+        "rules": [_rule(hit, actor, language) for hit in own_rules(record, actor, seen)],
+        "warnings": [_notice(notice) for notice in own_warnings(record, actor, seen)],
     }
     if decision.control_id is not None and body["actions"]:
         body["control_id"] = decision.control_id
@@ -176,8 +178,10 @@ def _rule(hit: RuleHit, actor: Actor, language: str) -> dict[str, Any]:
 
 def _item(record: DecisionRecord, score: DomainScore) -> Item:
     """Find the goods line that carries a score."""
-    items = (item for item in record.crossing.items if item.get("item_no") == score.item_no)
-    return next(items, {})
+    for item in record.crossing.items:
+        if item.get("item_no") == score.item_no:
+            return item
+    return {}
 
 
 def _domain(score: DomainScore, actor: Actor, language: str, with_contributions: bool, item: Item) -> dict[str, Any]:
@@ -195,11 +199,20 @@ def _domain(score: DomainScore, actor: Actor, language: str, with_contributions:
         "expected_amount": score.expected_amount,
     }
     if may(actor, Permission.READ_REASONS):
-        shown["reasons"] = [_reason(reason, language, item) for reason in score.reasons]
+        shown["reasons"] = [
+            {
+                "feature": reason.feature,
+                "value": _finite(reason.value),
+                "expected": _finite(reason.expected),
+                "text": sentence(reason, language, item),
+                "contribution": reason.contribution,
+            }
+            for reason in score.reasons
+        ]
         if score.risk_parts:
             shown["risk_parts"] = dict(score.risk_parts)
         if with_contributions:
-            shown["contributions"] = dict(score.contributions.items())
+            shown["contributions"] = score.contributions
     return shown
 
 
@@ -220,12 +233,6 @@ def _facts_only(score: DomainScore, language: str, item: Item) -> dict[str, Any]
     return {"domain": score.domain, "agency": score.agency, "item_no": score.item_no, "evidence": evidence}
 
 
-def _reason(reason: Reason, language: str, item: Item) -> dict[str, Any]:
-    shown = _fact(reason, language, item)
-    shown["contribution"] = reason.contribution
-    return shown
-
-
 def _fact(reason: Reason, language: str, item: Item) -> dict[str, Any]:
     return {
         "feature": reason.feature,
@@ -241,7 +248,7 @@ def _notice(notice: Notice) -> dict[str, Any]:
 
 
 def _finite(value: float | str | None) -> float | str | None:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return None if value.__class__ is float and not math.isfinite(value) else value
 
 
 def present_instant(moment: datetime) -> str:

@@ -7,9 +7,9 @@ the reader's language, so that every reader sees the same facts.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ import numpy.typing as npt
 import chekara.features.declared  # noqa: F401  # fills the feature catalogue
 from chekara import messages
 from chekara.domain.decision import Action, Reason
+from chekara.domain.once import MadeOnce
 from chekara.explain.evidence import CHAPTER_DIGITS, GOODS_DIGITS
 from chekara.features.catalogue import find_feature
 from chekara.features.profile_measures import ProfileName, parse_profile_name
@@ -36,6 +37,7 @@ _LONGEST_VALUE = 60
 # Where values go in a sentence that is made beforehand; no text at the door holds such a character.
 _VALUE, _EXPECTED, _GROUP = "\x01", "\x02", "\x03"
 _COUNTED = frozenset({"inspected", "hits", "share", "share_all"})
+_COMMON = frozenset({0.0, 1.0})
 
 
 class EvidenceSource(Protocol):
@@ -187,8 +189,20 @@ def sentence(reason: Reason, language: str, item: Item | None = None) -> str:
     >>> said.partition(". ")[2]
     'Of 212 inspected with such a value 61 were hits (29 %); of all inspected 12 %.'
     """
-    parts = (_what_is_said(reason, language, item), _how_often(reason, language))
-    return " ".join(part for part in parts if part)
+    value = reason.value
+    is_compared = "ratio" in reason.evidence
+    group = None if item is None else _group_meant(reason, language, item)
+    if value.__class__ is float and value not in _COMMON:
+        # A number that hardly comes again: remembering it would cost more than writing it.
+        said = _say(reason.feature, value, reason.expected, is_compared, group, language)
+    else:
+        said = _said(reason.feature, value, reason.expected, is_compared, group, language)
+    known = _how_often_of(reason.evidence)
+    kind = value.__class__, language
+    how_often = known.get(kind)
+    if how_often is None:
+        how_often = known[kind] = _how_often(reason, language)
+    return f"{said} {how_often}"
 
 
 def instruction(action: Action, language: str) -> str:
@@ -283,29 +297,51 @@ def shown_value(name: str, value: Value, language: str, unit: str | None = None)
     >>> shown_value("mode", "rail", "ru"), shown_value("value_per_kg", 1.9, "en"), shown_value("hs4", None, "en")
     ('железнодорожный', '1.90', 'not given')
     """
+    return _show(name, value, language, unit)
+
+
+def _show(name: str, value: Value, language: str, unit: str | None) -> str:
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return messages.text("value.not_given", language)
     if isinstance(value, str):
         return _shown_code(name, value, language)
+    return _writer_of(name, unit)(value, language)
+
+
+def _yes_or_no(value: float, language: str) -> str:
+    return messages.text("value.yes" if value >= 0.5 else "value.no", language)
+
+
+def _weekday(value: float, language: str) -> str:
+    return messages.weekday(min(max(round(value), 0), 6), language)
+
+
+def _hour(value: float, _: str) -> str:
+    return f"{round(value) % 24:02d}:00"
+
+
+def _coarse(value: float, language: str) -> str:
+    # A hundredth is the last that means anything: "0.00663 standard deviations" is none.
+    return messages.number(round(value, 2), language)
+
+
+_WRITERS: Final[Mapping[str, Callable[[float, str], str]]] = {
+    "fraction": messages.share,
+    "times the usual": messages.share,
+    "yes or no": _yes_or_no,
+    "day": _weekday,
+    "days": messages.days,
+} | dict.fromkeys(_COARSE_UNITS, _coarse)
+
+
+@lru_cache(maxsize=4096)
+def _writer_of(name: str, unit: str | None) -> Callable[[float, str], str]:
+    """Choose how numbers of a feature are written."""
     if name == "hour_of_day":
-        return f"{round(value) % 24:02d}:00"
+        return _hour
     known = find_feature(name)
-    return _shown_number(value, language, unit or (known.unit if known else ""))
-
-
-def _shown_number(value: float, language: str, unit: str) -> str:
-    if unit.startswith("currency"):
-        return messages.money(value, language)
-    if unit in ("fraction", "times the usual"):
-        return messages.share(value, language)
-    if unit == "yes or no":
-        return messages.text("value.yes" if value >= 0.5 else "value.no", language)
-    if unit == "day":
-        return messages.weekday(min(max(round(value), 0), 6), language)
-    if unit == "days":
-        return messages.days(value, language)
-    # Of these a hundredth is the last that means anything: "0.00663 standard deviations" is none.
-    return messages.number(round(value, 2) if unit in _COARSE_UNITS else value, language)
+    unit = unit or (known.unit if known else "")
+    return messages.money if unit.startswith("currency") else _WRITERS.get(unit, messages.number)
 
 
 def _shown_code(name: str, code: str, language: str) -> str:
@@ -317,22 +353,20 @@ def _shown_code(name: str, code: str, language: str) -> str:
     return code if len(code) <= _LONGEST_VALUE else code[: _LONGEST_VALUE - 1] + "…"
 
 
-def _what_is_said(reason: Reason, language: str, item: Item | None) -> str:
-    group = _group_meant(reason, language, item)
-    return _said(reason.feature, reason.value, reason.expected, "ratio" in reason.evidence, group, language)
-
-
-@lru_cache(maxsize=16_384)
-def _said(name: str, given: Value, usual: Value, is_compared: bool, group: str | None, language: str) -> str:
-    """Say a value and what is usual: zeros, ones and codes come again and again."""
+def _say(name: str, given: Value, usual: Value, is_compared: bool, group: str | None, language: str) -> str:
+    """Say a value and what is usual."""
     is_text = None if given is None else isinstance(given, str)
     unit = "currency/kg" if is_compared else None
-    value = "" if given is None else shown_value(name, given, language, unit)
+    value = "" if given is None else _show(name, given, language, unit)
     expected = "" if usual is None else shown_value(name, usual, language, unit)
     if not expected or expected == value:
         return _frame(name, is_text, is_compared, 0, language).replace(_VALUE, value)
     frame = _frame(name, is_text, is_compared, 1 if group is None else 2, language)
-    return frame.replace(_VALUE, value).replace(_EXPECTED, expected).replace(_GROUP, group or "")
+    said = frame.replace(_VALUE, value).replace(_EXPECTED, expected)
+    return said if group is None else said.replace(_GROUP, group)
+
+
+_said = lru_cache(maxsize=16_384)(_say)
 
 
 @lru_cache(maxsize=16_384)
@@ -387,6 +421,10 @@ def _how_often(reason: Reason, language: str) -> str:
         return messages.text("reason.little", language)
     kind = "missing" if reason.value is None else "category" if isinstance(reason.value, str) else "number"
     return _counted(kind, numbers["inspected"], numbers["hits"], numbers["share"], numbers["share_all"], language)
+
+
+# By the kind of value and the language: one evidence may stand for missing values and for rare ones.
+_how_often_of: Final[MadeOnce[Mapping[str, float], dict[tuple[type, str], str]]] = MadeOnce(lambda _: {})
 
 
 @lru_cache(maxsize=16_384)

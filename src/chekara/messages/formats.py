@@ -50,24 +50,26 @@ def number(x: float, language: str, digits: int = 3) -> str:
         return f"{x:.{digits - 1}e}"
     decimals = 0 if x == int(x) else max(digits - 1 - math.floor(math.log10(abs(x))), 0)
     # `f` never falls back to 1e-05, and decimals are cut where nobody reads on.
-    shown = _decimal(f"{abs(x):.{min(decimals, 9)}f}", language, cuts_zeros=True)
+    shown = _decimal("%.*f" % (min(decimals, 9), abs(x)), language, cuts_zeros=True)  # noqa: UP031  # half the cost
     return f"−{shown}" if x < 0 and shown != "0" else shown
 
 
 def _decimal(rounded: str, language: str, *, cuts_zeros: bool = False) -> str:
     """Group digits and put the marks of a language: Babel does the same, at ten times the cost."""
-    group, mark, minus = _marks(_locale(language))
+    group, mark, minus = _marks(language)
     whole, _, decimals = rounded.partition(".")
-    sign = minus if whole.startswith("-") else ""
     if cuts_zeros:
         decimals = decimals.rstrip("0")
-    grouped = f"{int(whole.lstrip('-')):,}".replace(",", group)
-    return f"{sign}{grouped}{mark}{decimals}" if decimals else f"{sign}{grouped}"
+    if len(whole) > 3 or whole[0] == "-":
+        sign = minus if whole[0] == "-" else ""
+        whole = sign + f"{int(whole.lstrip('-')):,}".replace(",", group)
+    return f"{whole}{mark}{decimals}" if decimals else whole
 
 
 @cache
-def _marks(locale: str) -> tuple[str, str, str]:
+def _marks(language: str) -> tuple[str, str, str]:
     """Return what stands between thousands, before decimals and before a negative number."""
+    locale = _locale(language)
     return get_group_symbol(locale), get_decimal_symbol(locale), get_minus_sign_symbol(locale)
 
 

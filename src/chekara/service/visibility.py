@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from chekara.domain.actor import Actor, Permission, may
 from chekara.domain.decision import Action, DomainScore, Notice
@@ -78,28 +78,34 @@ class AsksForControls(Protocol):
         ...
 
 
-def own_actions(record: AsksForControls, actor: Actor) -> tuple[Action, ...]:
+# Whoever asks for all of a decision asks once which domains the reader sees.
+Seen: TypeAlias = frozenset[str] | None
+
+
+def own_actions(record: AsksForControls, actor: Actor, seen: Seen = None) -> tuple[Action, ...]:
     """Return the actions of domains that the reader sees, and its agency's own ones; own first, then strictest.
 
     None where the crossing was decided elsewhere: it has left, and nobody is asked to do anything.
     """
-    if record.has_left:
+    if record.has_left or not record.actions:
         return ()
-    seen = record.domains_seen_by(actor)
+    seen = record.domains_seen_by(actor) if seen is None else seen
     own = [action for action in record.actions if action.domain in seen or action.agency == actor.agency]
     return tuple(sorted(own, key=lambda action: (action.agency != actor.agency, -action.lane.strictness)))
 
 
-def own_scores(record: DecisionRecord, actor: Actor) -> tuple[DomainScore, ...]:
+def own_scores(record: DecisionRecord, actor: Actor, seen: Seen = None) -> tuple[DomainScore, ...]:
     """Return the scores of domains that the reader sees, highest risk first."""
-    seen = record.domains_seen_by(actor)
+    seen = record.domains_seen_by(actor) if seen is None else seen
     own = [score for score in record.decision.domains if score.domain in seen]
     return tuple(sorted(own, key=lambda score: (-score.risk, score.domain)))
 
 
-def own_rules(record: DecisionRecord, actor: Actor) -> tuple[RuleHit, ...]:
+def own_rules(record: DecisionRecord, actor: Actor, seen: Seen = None) -> tuple[RuleHit, ...]:
     """Return the rules met in domains that the reader sees, strictest first."""
-    seen = record.domains_seen_by(actor)
+    if not record.decision.grounds.rules:
+        return ()
+    seen = record.domains_seen_by(actor) if seen is None else seen
     own = [hit for hit in record.decision.grounds.rules if hit.domain in seen]
     return tuple(sorted(own, key=lambda hit: -hit.lane.strictness))
 
@@ -109,17 +115,17 @@ def rule_text(hit: RuleHit, language: str) -> str:
     return hit.texts.get(language) or hit.texts[FALLBACK_LANGUAGE]  # a rule has English, at least
 
 
-def own_warnings(record: DecisionRecord, actor: Actor) -> tuple[Notice, ...]:
+def own_warnings(record: DecisionRecord, actor: Actor, seen: Seen = None) -> tuple[Notice, ...]:
     """Return the warnings that are not about a hidden domain; what a hidden one wants is told without its name."""
-    seen = record.domains_seen_by(actor)
+    seen = record.domains_seen_by(actor) if seen is None else seen
     hidden = {score.domain for score in record.decision.domains} - seen
     own = tuple(notice for notice in record.decision.warnings if notice.domain not in hidden)
-    return (*own, Notice("another_agency")) if is_wanted_by_another(record, actor) else own
+    return (*own, Notice("another_agency")) if is_wanted_by_another(record, actor, seen) else own
 
 
-def is_wanted_by_another(record: AsksForControls, actor: Actor) -> bool:
+def is_wanted_by_another(record: AsksForControls, actor: Actor, seen: Seen = None) -> bool:
     """Whether a domain that the reader may not see asks for a control; not of a crossing that has left."""
-    if record.has_left:
+    if record.has_left or not record.actions:
         return False
-    seen = record.domains_seen_by(actor)
+    seen = record.domains_seen_by(actor) if seen is None else seen
     return any(action.lane is not Lane.GREEN and action.domain not in seen for action in record.actions)
