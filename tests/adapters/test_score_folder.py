@@ -8,7 +8,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,17 @@ from pyarrow import parquet
 from rich.console import Console
 from typer.testing import CliRunner
 
+from chekara.adapters.assembly import open_house
 from chekara.adapters.score_folder import score_folder
+from chekara.api.parse import ScoreParser
 from chekara.cli import app
 from chekara.data.bodies import request_bodies
 from chekara.data.sources import load_history, write_history
 from chekara.errors import ConfigurationError, HistoryError, NotReadyError
+from chekara.service.records import ScoreRequest
 from chekara.service.score_plan import plan_scores
-from tests.serving import copied_home, environment_of, serving, settings_of
+from tests.serving import copied_home, environment_of, policy_without_lot, serving, settings_of
+from tests.small_house import actor as small_actor
 
 N_CROSSINGS = 400
 
@@ -129,3 +133,67 @@ def test_what_cannot_be_done_is_said_before_work_begins(home: Path, history: Pat
     assert asked.exception.where == "--since"
     assert list(tmp_path.glob("*s.*")) == []
     assert not (tmp_path / "no-such-home").exists()
+
+
+WATCHED = """[[rules]]
+id = "watched"
+risk = "vehicles"
+owner = "internal_affairs"
+lane = "red"
+reason = { en = "A vehicle that somebody looks for." }
+watch_list = "stolen"
+valid_from = 2000-01-01
+expires_at = 2100-01-01
+review_at = 2099-01-01
+"""
+
+
+def watching_policy(folder: Path) -> Path:
+    """Write the policy of the tests with a rule that names a watch list, and budgets."""
+    for part in ("rules", "risks"):
+        (folder / part).mkdir(parents=True)
+    (folder / "policy.toml").write_text(policy_without_lot().read_text("utf-8"), "utf-8")
+    (folder / "rules" / "watched.toml").write_text(WATCHED, "utf-8")
+    risk = (
+        '[[risks]]\nid = "vehicles"\ntitle = "Stolen vehicles"\ndomain = "vehicle_crime"\nthreat = "Resale abroad."\n'
+    )
+    (folder / "risks" / "vehicles.toml").write_text(f'{risk}owner = "internal_affairs"\nreview_at = 2099-01-01\n')
+    return folder
+
+
+def test_a_watched_vehicle_is_met_in_a_folder_as_in_the_service(home: Path, history: Path, tmp_path: Path) -> None:
+    """Plates are written otherwise than the history writes them; one entry ends half-way through it."""
+    policy = str(watching_policy(tmp_path / "policy"))
+    whole = load_history(history)
+    rows = whole.crossings.iloc[plan_scores(whole).rows]
+    header = rows.drop_duplicates("crossing_id").dropna(subset=["vehicle_id"])
+    seen = header["vehicle_id"].value_counts()
+    always, until = seen.index[:2]
+    middle = header.loc[header["vehicle_id"] == until, "known_at"].sort_values().iloc[seen[until] // 2]
+    for plate, ends in ((f" {always.lower()}\n{always}", "2100-01-01T00:00:00Z"), (until, middle.isoformat())):
+        given = ["watchlist", "add", "stolen", "--entity", "vehicle_id", "--agency", "internal_affairs"]
+        done = CliRunner().invoke(
+            app,
+            [*given, "--reason", "reported", "--expires", ends],
+            input=plate,
+            env=environment_of(home, CHEKARA_POLICY=policy),
+        )
+        assert done.exit_code == 0, done.output
+        assert done.output.startswith("1 entries")
+    settings, out = settings_of(home, CHEKARA_POLICY=policy), tmp_path / "s.parquet"
+    score_folder(settings, history, out, since=None, console=Console(file=io.StringIO()))
+    said = {row["crossing_id"]: (row["revision"], row["lane"]) for row in parquet.read_table(out).to_pylist()}
+    met, lanes = set(), {}
+    house, parser = open_house(settings, clock="replay"), ScoreParser(settings.limits)
+    for body in request_bodies(rows):
+        parsed = parser.parse(json.dumps(body).encode(), received_at=datetime.now(UTC), is_replay=True)
+        request = ScoreRequest(crossing=parsed.crossing, actor=small_actor(), received_at=datetime.now(UTC))
+        decision = house.writer.submit(request).result(60).decision
+        lanes[decision.crossing_id] = (decision.revision, decision.lane.value)
+        met |= {decision.crossing_id for hit in decision.grounds.rules if hit.rule == "watched"}
+    house.close()
+    assert said == lanes
+    expected = header["vehicle_id"].eq(always) | (header["vehicle_id"].eq(until) & header["known_at"].lt(middle))
+    assert met == set(header.loc[expected, "crossing_id"])
+    assert 0 < sum(header["vehicle_id"].eq(until) & expected) < seen[until]
+    assert {said[crossing_id][1] for crossing_id in met} == {"red"}
