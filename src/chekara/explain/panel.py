@@ -96,11 +96,14 @@ class PanelTrees:
         Told
         """
         n_models, n_crossings = len(self.base_values), len(lines.starts) - 1
+        shape = (n_models, n_crossings, limit)
         told = Told(
-            rows=np.empty((n_models, n_crossings), dtype=np.int64),
-            margins=np.zeros((n_models, n_crossings)),
+            rows=np.empty(shape[:2], dtype=np.int64),
+            margins=np.zeros(shape[:2]),
             amounts=np.empty((n_crossings, self.first_column[-1])),
-            strongest=np.full((n_models, n_crossings, limit), -1, dtype=np.int32),
+            strongest=np.full(shape, -1, dtype=np.int32),
+            strongest_amounts=np.zeros(shape),
+            strongest_values=np.zeros(shape),
         )
         work: PanelWork | None = getattr(self._of_thread, "work", None)
         if work is None:

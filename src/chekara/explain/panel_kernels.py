@@ -133,12 +133,16 @@ class Told(NamedTuple):
         Contributions in log-odds, to a billionth; not set where the model applies to no line.
     strongest : ndarray of shape (n_models, n_crossings, limit), int32
         Columns of the largest contributions within the model, the largest first, equals by name; -1 ends them.
+    strongest_amounts, strongest_values : ndarray of shape (n_models, n_crossings, limit), float64
+        Their contributions, and their numbers in the highest line; NaN for a category, 0 behind the end.
     """
 
     rows: Ints
     margins: Floats
     amounts: Floats
     strongest: Indices
+    strongest_amounts: Floats
+    strongest_values: Floats
 
 
 @inlined
@@ -205,7 +209,7 @@ def _rounded(amount: float) -> Any:
 
 
 @inlined
-def _choose_strongest(model: int, crossing: int, told: Told, panel: PanelPlan) -> None:
+def _choose_strongest(model: int, crossing: int, lines: Lines, told: Told, panel: PanelPlan) -> None:
     """Order the largest contributions by size and name; most are smaller than the weakest that is kept."""
     first, limit = panel.first_column[model], told.strongest.shape[2]
     n_kept, weakest = 0, NEGLIGIBLE
@@ -227,10 +231,16 @@ def _choose_strongest(model: int, crossing: int, told: Told, panel: PanelPlan) -
         n_kept = min(n_kept + 1, limit)
         if n_kept == limit:
             weakest = abs(told.amounts[crossing, first + told.strongest[model, crossing, limit - 1]])
+    row = told.rows[model, crossing]
+    for place in range(n_kept):
+        column = first + told.strongest[model, crossing, place]
+        source = element(lines.source, column)
+        told.strongest_amounts[model, crossing, place] = told.amounts[crossing, column]
+        told.strongest_values[model, crossing, place] = np.nan if source < 0 else lines.numbers[row, source]
 
 
 @inlined
-def _explain_few(model: int, n_scored: int, panel: PanelPlan, work: PanelWork, told: Told) -> None:
+def _explain_few(model: int, n_scored: int, lines: Lines, panel: PanelPlan, work: PanelWork, told: Told) -> None:
     first = panel.first_column[model]
     n_columns = panel.first_column[model + 1] - first
     for column in range(n_columns):  # row 1 of the block would be overwritten by the codes of row 0
@@ -249,11 +259,11 @@ def _explain_few(model: int, n_scored: int, panel: PanelPlan, work: PanelWork, t
         )
         for column in range(n_columns):
             told.amounts[work.scored[row], first + column] = _rounded(gain_of(column, work.shap))
-        _choose_strongest(model, work.scored[row], told, panel)
+        _choose_strongest(model, work.scored[row], lines, told, panel)
 
 
 @inlined
-def _explain_many(model: int, n_scored: int, panel: PanelPlan, work: PanelWork, told: Told) -> None:
+def _explain_many(model: int, n_scored: int, lines: Lines, panel: PanelPlan, work: PanelWork, told: Told) -> None:
     first = panel.first_column[model]
     n_columns = panel.first_column[model + 1] - first
     n_blocks = (n_scored + ROWS - 1) // ROWS
@@ -267,7 +277,7 @@ def _explain_many(model: int, n_scored: int, panel: PanelPlan, work: PanelWork, 
         base = (row // ROWS) * n_columns * ROWS + row % ROWS
         for column in range(n_columns):
             told.amounts[work.scored[row], first + column] = _rounded(element(work.shap.gains, base + column * ROWS))
-        _choose_strongest(model, work.scored[row], told, panel)
+        _choose_strongest(model, work.scored[row], lines, told, panel)
 
 
 @compiled
@@ -282,6 +292,6 @@ def score_panel(lines: Lines, panel: PanelPlan, work: PanelWork, told: Told) -> 
                     work.scored[n_scored] = crossing
                     n_scored += 1
             if n_scored <= FEW_ROWS:
-                _explain_few(model, n_scored, panel, work, told)
+                _explain_few(model, n_scored, lines, panel, work, told)
             else:
-                _explain_many(model, n_scored, panel, work, told)
+                _explain_many(model, n_scored, lines, panel, work, told)

@@ -89,17 +89,11 @@ def strongest_reasons(
         Largest absolute contribution first, equals by name. Factors that moved nothing are left out.
     """
     amounts = np.asarray(contributions, dtype=np.float64)
-    return tuple(
-        make_reason(
-            names[place],
-            values[place],
-            float(amounts[place]),
-            evidence,
-            usual=None if usual is None else usual.get(names[place]),
-            is_unseen=names[place] in unseen,
-            goods=goods,
-        )
-        for place in _strongest_places(names, amounts, limit)
+    places = _strongest_places(names, amounts, limit)
+    own = [names[place] for place in places]
+    sides = {} if usual is None else usual
+    return make_reasons(
+        own, [values[place] for place in places], amounts[places].tolist(), evidence, sides, unseen, goods
     )
 
 
@@ -109,44 +103,40 @@ def _strongest_places(names: Sequence[str], contributions: npt.NDArray[np.float6
     return sorted(moved, key=lambda place: (-abs(contributions[place]), names[place]))[:limit]
 
 
-def make_reason(
-    name: str,
-    value: Value,
-    contribution: float,
+def make_reasons(
+    names: Sequence[str],
+    values: Sequence[Value],
+    contributions: Sequence[float],
     evidence: EvidenceSource,
-    *,
-    usual: Usual | None = None,
-    is_unseen: bool = False,
-    goods: str | None = None,
-) -> Reason:
-    """Make a reason of one factor, as `strongest_reasons` does.
+    usual: Mapping[str, Usual],
+    unseen: Collection[str],
+    goods: str | None,
+) -> tuple[Reason, ...]:
+    """Make reasons of factors that are chosen already.
 
     Parameters
     ----------
-    name : str
-    value : float, str or None
-        Of the feature in the goods line.
-    contribution : float
-    evidence : EvidenceSource
-    usual : (float, float, str or None), optional
-        Of this feature.
-    is_unseen : bool
-        Training never met this category.
-    goods : str, optional
+    names, values, contributions : sequence
+        Of these factors alone, in the order in which to tell them.
+    evidence, usual, unseen, goods
+        As of `strongest_reasons`.
 
     Returns
     -------
-    Reason
+    tuple of Reason
     """
-    value = _plain(value)
-    expected, known = evidence.of(name, value, goods)
-    if usual is not None and isinstance(value, float) and math.isfinite(usual[0]) and math.isfinite(usual[1]):
-        ratio, (value, expected, group) = value, usual
-        code, _, origin = (group or "").partition(" ")
-        known = {**known, "ratio": ratio, GOODS_DIGITS: float(len(code)), FROM_ORIGIN: float(origin != "")}
-    if is_unseen:
-        known = {**known, "unseen": 1.0}
-    return Reason(name, value, _plain(expected), contribution, known)
+    reasons = []
+    for name, given, contribution in zip(names, values, contributions, strict=True):
+        value = _plain(given)
+        expected, known = evidence.of(name, value, goods)
+        if name in usual and isinstance(value, float) and all(math.isfinite(side) for side in usual[name][:2]):
+            ratio, (value, expected, group) = value, usual[name]
+            code, _, origin = (group or "").partition(" ")
+            known = {**known, "ratio": ratio, GOODS_DIGITS: float(len(code)), FROM_ORIGIN: float(origin != "")}
+        if name in unseen:
+            known = {**known, "unseen": 1.0}
+        reasons.append(Reason(name, value, _plain(expected), contribution, known))
+    return tuple(reasons)
 
 
 def _plain(value: object) -> Value:

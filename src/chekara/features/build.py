@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import chain
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -131,31 +132,45 @@ def items_from_crossings(crossings: Sequence[Crossing]) -> Layout:
     ]
     lines = [(item, header) for header, c in zip(headers, crossings, strict=True) for item in c.items]
     index = np.repeat(np.arange(len(crossings), dtype=np.int64), [len(c.items) for c in crossings])
-    of_items = dict.fromkeys(name for item, _ in lines for name in item)
-    of_headers = dict.fromkeys(name for header in headers for name in header if name not in of_items)
+    of_items = dict.fromkeys(chain.from_iterable(item for item, _ in lines))
+    of_headers = [name for name in dict.fromkeys(chain.from_iterable(headers)) if name not in of_items]
     # What the header says is read once per crossing and repeated.
-    values = {name: _column_from_values(name, [h.get(name) for h in headers])[index] for name in of_headers}
-    for name in of_items:
-        values[name] = _column_from_values(name, [item.get(name, header.get(name)) for item, header in lines])
+    values = _columns_from_values(of_headers, [[h.get(name) for h in headers] for name in of_headers], index)
+    of_lines = [[item[name] if name in item else header.get(name) for item, header in lines] for name in of_items]
+    values |= _columns_from_values([*of_items], of_lines)
     values[declared.CROSSING_INDEX] = index
     return ItemColumns(values, len(lines)), index
 
 
-def _column_from_values(name: str, given: Sequence[Value | None]) -> Array:
+def _columns_from_values(
+    names: Sequence[str], given: Sequence[Sequence[Value | None]], index: npt.NDArray[np.int64] | None = None
+) -> dict[str, Array]:
+    """Lay out columns, those of one type together: a request cannot pay for an array each."""
+    values: dict[str, Array] = {}
+    for dtype in ("O", "f8", "M8[us]"):
+        own = [place for place, name in enumerate(names) if _dtype_of(name) == dtype]
+        if not own:
+            continue
+        rows: Any = [given[place] for place in own]
+        if dtype == "M8[us]":
+            rows = [[_without_zone(value) for value in row] for row in rows]
+        block = np.empty((len(own), len(rows[0])), dtype=dtype)
+        block[:] = rows  # None becomes NaN and NaT
+        block = block if index is None else block[:, index]
+        values |= zip([names[place] for place in own], block, strict=True)
+    return values
+
+
+@lru_cache(maxsize=4096)
+def _dtype_of(name: str) -> str:
     column = _COLUMNS.get(name)
     if column is None or column.kind in _TEXT_KINDS:
-        out = np.empty(len(given), dtype=object)
-        out[:] = given
-        return out
-    if column.kind in _TIME_KINDS:
-        return np.array([_instant(v) for v in given], dtype="datetime64[us]")
-    return np.array([np.nan if v is None else float(v) for v in given], dtype=np.float64)  # type: ignore[arg-type]
+        return "O"
+    return "M8[us]" if column.kind in _TIME_KINDS else "f8"
 
 
-def _instant(value: Value | None) -> np.datetime64:
-    if isinstance(value, datetime):
-        return np.datetime64(value.astimezone(UTC).replace(tzinfo=None), "us")
-    return np.datetime64(value, "us") if isinstance(value, date) else np.datetime64("NaT", "us")
+def _without_zone(value: Value | None) -> Value | None:
+    return value.astimezone(UTC).replace(tzinfo=None) if isinstance(value, datetime) else value
 
 
 def build_features(
@@ -194,7 +209,8 @@ def build_features(
     plan = plan_features(wanted, tuple(sorted(extensions.items())), None if laid is None else laid.names)
     if plan.is_compared:
         require_reference(items, plan.is_compared)
-    values: dict[str, Array] = {feature.name: _computed_once(feature, items) for feature in plan.computed}
+    with np.errstate(over="ignore"):  # beyond float64 is beyond every bound that is put on it later
+        values: dict[str, Array] = {feature.name: _computed_once(feature, items) for feature in plan.computed}
     for name, kind in plan.extensions:
         column = extension_column(items, name, kind)
         values[name] = narrow(column) if kind == "number" else column

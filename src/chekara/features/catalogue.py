@@ -37,7 +37,7 @@ class ItemColumns:
         A column that nobody gave may be absent.
     n_items : int
     computed : dict of str to ndarray of shape (n_items,)
-        Features of these very lines that somebody asked for already: the models of several domains ask for the same.
+        Features of these very lines that somebody asked for already, and what they were made of (`once`).
     laid : LaidColumns or None
         What the profile engine laid beside them, where it came as one matrix.
     """
@@ -50,6 +50,20 @@ class ItemColumns:
     def beside(self, laid: LaidColumns) -> ItemColumns:
         """Return the same lines with what the profile engine laid beside them."""
         return ItemColumns(self.values, self.n_items, laid=laid)
+
+    def once(self, key: str, compute: Callable[[ItemColumns], Array]) -> Array:
+        """Compute something of these very lines that several features read, the first time that one asks for it.
+
+        Parameters
+        ----------
+        key : str
+            With a space in it, as no feature's name has.
+        compute : callable
+        """
+        found = self.computed.get(key)
+        if found is None:
+            found = self.computed[key] = compute(self)
+        return found
 
     def has(self, name: str) -> bool:
         """Whether somebody gave a column, or laid it beside the lines."""

@@ -9,11 +9,11 @@ of goods comes in as a column that the profile engine lays beside the lines, as 
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from functools import partial
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from chekara.features.catalogue import ItemColumns, feature
 from chekara.features.profile_measures import REFERENCE_PRICE
@@ -36,16 +36,16 @@ _OPTIONAL_FIELDS = (
     "declarant_id",
     "carrier_id",
 )
+_POWERS_OF_TEN = 10.0 ** np.arange(1, 7)[:, np.newaxis]
 _HOUR_US = 3_600_000_000
 _DAY_US = 24 * _HOUR_US
 
 
 def _ratio(numerator: Numbers, denominator: Numbers) -> Numbers:
     """Divide; missing where the denominator is not above zero."""
-    out = np.full(numerator.shape, np.nan)
-    with np.errstate(over="ignore"):  # beyond float64 is beyond every bound that is put on it later
-        np.divide(numerator, denominator, out=out, where=denominator > 0)
-    return out
+    out = np.empty(numerator.shape)
+    out.fill(np.nan)
+    return np.divide(numerator, denominator, out=out, where=denominator > 0)
 
 
 def _code_prefix(codes: Texts, digits: int) -> Texts:
@@ -70,16 +70,23 @@ def _crossing_total(items: ItemColumns, name: str) -> Numbers:
     index = _crossing_index(items)
     if not len(index):
         return np.zeros(0)
-    totals = np.bincount(index, weights=items.number(name)).astype(np.float64)
+    totals: Numbers = np.asarray(np.bincount(index, weights=items.number(name)), dtype=np.float64)
     return totals[index]
+
+
+def _crossing_value(items: ItemColumns) -> Numbers:
+    return items.once("declared_value of the crossing", partial(_crossing_total, name="declared_value"))
 
 
 def _roundness(amounts: Numbers) -> Numbers:
     """How many zeros a whole number ends with, 0 to 6; missing where there is no amount above zero."""
-    zeros = np.zeros(amounts.shape)
-    for power in range(1, 7):
-        zeros += np.mod(amounts, 10.0**power) == 0
+    zeros = np.count_nonzero(np.mod(amounts, _POWERS_OF_TEN) == 0, axis=0)
     return np.where(amounts > 0, zeros, np.nan)
+
+
+def _is_empty(column: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    is_none: npt.NDArray[np.bool_] = column == None  # noqa: E711  # of each
+    return is_none if column.dtype == object else np.isnan(column)
 
 
 # Where and how it crosses
@@ -282,6 +289,10 @@ def packages(items: ItemColumns) -> Numbers:
 @feature(unit="currency/kg", reads=("declared_value", "net_mass_kg", "gross_mass_kg"))
 def value_per_kg(items: ItemColumns) -> Numbers:
     """Declared value per kilogram of net mass (gross mass where no net mass is given)."""
+    return items.once("declared price", _declared_price)
+
+
+def _declared_price(items: ItemColumns) -> Numbers:
     net, gross = items.number("net_mass_kg"), items.number("gross_mass_kg")
     return _ratio(items.number("declared_value"), np.where(net > 0, net, gross))
 
@@ -377,13 +388,13 @@ def item_count(items: ItemColumns) -> Numbers:
 @feature(unit="currency", reads=("crossing_id", "declared_value"))
 def crossing_value(items: ItemColumns) -> Numbers:
     """Declared value of all goods lines of the crossing."""
-    return _crossing_total(items, "declared_value")
+    return _crossing_value(items)
 
 
 @feature(unit="fraction", reads=("crossing_id", "declared_value"))
 def share_of_crossing_value(items: ItemColumns) -> Numbers:
     """Share of this goods line in the declared value of the crossing."""
-    return _ratio(items.number("declared_value"), _crossing_total(items, "declared_value"))
+    return _ratio(items.number("declared_value"), _crossing_value(items))
 
 
 @feature(unit="days", reads=("importer_registered_at", "known_at"))
@@ -405,5 +416,5 @@ def missing_fields(items: ItemColumns) -> Numbers:
     empty = np.zeros(items.n_items)
     for name in _OPTIONAL_FIELDS:
         found = items.values.get(name)
-        empty += 1.0 if found is None else pd.isna(found)
+        empty += 1.0 if found is None else _is_empty(found)
     return empty

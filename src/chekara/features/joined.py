@@ -39,6 +39,8 @@ class JoinedFeatures:
 
     def lines(self, first: int, end: int) -> JoinedFeatures:
         """Return some neighbouring lines, those of one crossing."""
+        if (first, end) == (0, self.n_lines):
+            return self
         categories = {name: column[first:end] for name, column in self.categories.items()}
         return JoinedFeatures(self.names, self.numbers[first:end], categories)
 
@@ -135,8 +137,9 @@ class FeaturesTogether:
         numbers = np.empty((items.n_items, len(layout.names)), dtype=np.float32)
         numbers[:, : len(laid.names)] = laid.matrix.T
         own = np.empty((len(layout.compute), items.n_items))
-        for place, compute in enumerate(layout.compute):
-            own[place] = compute(items)
+        with np.errstate(over="ignore"):  # beyond float64 is beyond the bound that is put on it here
+            for place, compute in enumerate(layout.compute):
+                own[place] = compute(items)
         numbers[:, len(laid.names) :] = narrow(own).T
         categories = {name: compute(items).tolist() for name, compute in self._categories.items()}
         return JoinedFeatures(layout.names, numbers, categories)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, Literal, TypeAlias, TypedDict
 
 import numpy as np
@@ -193,9 +194,14 @@ def lines_that_apply(items: ItemColumns, spec: ModelSpec) -> npt.NDArray[np.bool
     """Tell which goods lines a domain applies to; a missing value applies; shape (n_items,)."""
     applies = np.ones(items.n_items, dtype=bool)
     for name, allowed in spec.applies_to.items():
-        known = {None, *allowed}
-        applies &= np.array([value in known for value in items.text(name)], dtype=bool)
+        # The models of several domains ask for the same.
+        applies &= items.once(f"{name} in {sorted(allowed)}", partial(_is_allowed, name=name, allowed=allowed))
     return applies
+
+
+def _is_allowed(items: ItemColumns, name: str, allowed: Collection[str]) -> npt.NDArray[np.bool_]:
+    known = {None, *allowed}
+    return np.array([value in known for value in items.text(name).tolist()], dtype=bool)
 
 
 class _Outcomes(TypedDict):

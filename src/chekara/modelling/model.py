@@ -27,8 +27,6 @@ from chekara.modelling.spec import ModelSpec
 Floats: TypeAlias = npt.NDArray[np.float64]
 # By the level that answered: all goods, chapter, HS4, HS6, HS6 from one origin.
 _DIGITS_OF_LEVEL = (0, 2, 4, 6, None)
-# Kept beside the features that were computed already; no feature can have such names.
-_DECLARED_PRICE, _PRICE_GROUP = "declared price", "goods that answered"
 Usual: TypeAlias = tuple[Floats, Floats, npt.NDArray[np.object_]]
 
 
@@ -197,10 +195,8 @@ def _declared(names: frozenset[str]) -> frozenset[str]:
 
 def _price_sides(items: ItemColumns) -> Usual:
     """Return declared and usual price; made once, for several models ask for it of the same lines."""
-    made = items.computed
-    if _PRICE_GROUP not in made:
-        made[_DECLARED_PRICE], made[_PRICE_GROUP] = declared.value_per_kg(items), _answering_group(items)
-    return made[_DECLARED_PRICE], items.number(REFERENCE_PRICE), made[_PRICE_GROUP]
+    group = items.once("goods that answered", _answering_group)
+    return declared.value_per_kg(items), items.number(REFERENCE_PRICE), group
 
 
 def _answering_group(items: ItemColumns) -> npt.NDArray[np.object_]:

@@ -170,24 +170,6 @@ class Panel:
         amounts = self._expected_amounts(features, told.rows, layout)
         return Scored(features, told, curves, amounts, self._gaps(items, features, values, layout))
 
-    def values_of(self, features: JoinedFeatures, told: Told) -> list[list[list[float]]]:
-        """Return the numbers behind the strongest contributions, by model, crossing and place; codes are not numbers.
-
-        Parameters
-        ----------
-        features : JoinedFeatures
-        told : Told
-
-        Returns
-        -------
-        list
-            What is no number is any number.
-        """
-        first = np.array(self.trees.first_column[:-1])[:, np.newaxis, np.newaxis]
-        source = self._layout(features.names).source[first + told.strongest]
-        found: list[list[list[float]]] = features.numbers[told.rows[:, :, np.newaxis], source].tolist()
-        return found
-
     def _values(self, features: JoinedFeatures) -> npt.NDArray[np.int32]:
         """Look up the numbers of all categories; shape (n_lines, n_categories)."""
         columns = [[*map(own.numbers.__getitem__, features.categories[own.name])] for own in self._categories]

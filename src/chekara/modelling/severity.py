@@ -147,9 +147,9 @@ class Severities:
         logs = level + np.array(departures)
         given = values.astype(np.float64)
         Z = (np.sign(given) * np.log1p(np.abs(given)) - self._centre) / self._scale
-        Z = np.minimum(np.maximum(np.where(np.isnan(Z), 0.0, Z), -FARTHEST), FARTHEST)
-        for column, weight in zip(Z, self._weight, strict=True):  # in the order of `Severity._logs`
-            logs = logs + column * weight
+        Z = np.minimum(np.maximum(np.where(np.isnan(Z), 0.0, Z), -FARTHEST), FARTHEST) * self._weight
+        for part in Z:  # in the order of `Severity._logs`
+            logs += part
         amount = np.exp(np.minimum(logs, log_largest)) * smearing
         rounded: Floats = np.minimum(np.round(amount, AMOUNT_DECIMALS), largest)
         return rounded

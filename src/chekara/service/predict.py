@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final, NamedTuple, TypeAlias
 
@@ -14,7 +13,7 @@ import numpy.typing as npt
 
 from chekara.domain.crossing import Crossing
 from chekara.domain.decision import Reason
-from chekara.explain.reasons import make_reason
+from chekara.explain.reasons import make_reasons
 from chekara.features.build import FeatureTable, items_from_crossings
 from chekara.features.catalogue import FEATURES, ItemColumns
 from chekara.features.joined import JoinedFeatures
@@ -34,8 +33,7 @@ _PANELS: dict[tuple[int, ...], Panel] = {}
 """By the identities of the models: the ones that serve, and the ones before or next."""
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
+class Prediction(NamedTuple):
     """One crossing in one domain: its highest item.
 
     Attributes
@@ -128,7 +126,7 @@ class _Telling:
         self._rows, self._margins, self._strongest = told.rows.tolist(), told.margins.tolist(), told.strongest.tolist()
         self._probability, self._low, self._high = scored.curves.tolist()
         self._expected_amounts = scored.expected_amounts.tolist()
-        self._values = panel.values_of(scored.features, told)
+        self._amounts, self._values = told.strongest_amounts.tolist(), told.strongest_values.tolist()
         self._goods = items.text("hs_code").tolist()
         self._unseen: defaultdict[tuple[int, int], list[str]] = defaultdict(list)
         for line, name, models in scored.gaps.unseen:
@@ -152,7 +150,7 @@ class _Telling:
         first, end = self.lines(place)
         columns, trees = self._panel.columns[model], self._panel.trees
         amount = self._expected_amounts[model][place]
-        amounts = self._scored.told.amounts[place, trees.first_column[model] : trees.first_column[model + 1]]
+        own = slice(trees.first_column[model], trees.first_column[model + 1])
         return Prediction(
             item_no=int(crossing.items[row - first].get("item_no", 1)),
             margin=self._margins[model][place],
@@ -160,42 +158,30 @@ class _Telling:
             probability=self._probability[model][place],
             interval=(self._low[model][place], self._high[model][place]),
             expected_amount=None if math.isnan(amount) else amount,
-            contributions=Contributions(columns, amounts),
-            reasons=self._reasons(model, place, row, amounts),
+            contributions=Contributions(columns, self._scored.told.amounts[place, own]),
+            reasons=self._reasons(model, place, row),
             unseen_fields=self._unseen_fields(model, range(first, end)) if self._unseen else (),
             missing_fields=self._missing_fields(model, range(first, end)) if self._missing else (),
         )
 
-    def _reasons(self, model: int, place: int, row: int, amounts: Floats) -> tuple[Reason, ...]:
+    def _reasons(self, model: int, place: int, row: int) -> tuple[Reason, ...]:
         """Return the reasons of the highest line."""
         champion, columns = self._champions[model], self._panel.columns[model]
-        codes, categories, evidence = champion.encoder.codes, self._scored.features.categories, champion.evidence
-        values, goods = self._values[model][place], self._goods[row]
-        unseen: Sequence[str] = self._unseen.get((model, row), ())
-        reasons = []
-        for value, column in zip(values, self._strongest[model][place], strict=True):
-            if column < 0:
-                break
-            name = columns[column]
-            reasons.append(
-                make_reason(
-                    name,
-                    categories[name][row] if name in codes else value,
-                    float(amounts[column]),
-                    evidence,
-                    usual=self._usual_of(model, name, row) if name in COMPARED else None,
-                    is_unseen=name in unseen,
-                    goods=goods,
-                )
-            )
-        return tuple(reasons)
+        names = [columns[column] for column in self._strongest[model][place] if column >= 0]
+        codes, categories = champion.encoder.codes, self._scored.features.categories
+        values = [
+            categories[name][row] if name in codes else value
+            for name, value in zip(names, self._values[model][place], strict=False)
+        ]
+        usual = {name: self._usual_of(model, name, row) for name in COMPARED.intersection(names)}
+        unseen, goods = self._unseen.get((model, row), ()), self._goods[row]
+        amounts = self._amounts[model][place][: len(names)]
+        return make_reasons(names, values, amounts, champion.evidence, usual, unseen, goods)
 
-    def _usual_of(self, model: int, name: str, row: int) -> tuple[float, float, str | None] | None:
+    def _usual_of(self, model: int, name: str, row: int) -> tuple[float, float, str | None]:
         """Return what was declared and what is usual, of a feature that compares the two."""
         if model not in self._usual:
             self._usual[model] = self._champions[model].usual(self._items)
-        if name not in self._usual[model]:
-            return None
         said, expected, group = self._usual[model][name]
         return float(said[row]), float(expected[row]), group[row]
 
