@@ -275,18 +275,21 @@ def policy_compare(
     b: Annotated[Path, typer.Argument(metavar="B", help="The other one.")],
     data: Annotated[Path, typer.Option(metavar="DIR", help="Folder of history files.")],
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Page to write (.md); its picture lies beside it.")
+        Path | None, typer.Option(metavar="FILE", help="Page to write: .html, or .md with its picture beside it.")
     ] = None,
 ) -> None:
     """Say what would change under another policy: lanes of a history under both, as they would have gone live."""
     from chekara.adapters.policy_folder import compare_folder, write_comparison
     from chekara.service.policy_page import show_comparison
+    from chekara.web.comparison import render_comparison
 
     console = open_console()
     compared = compare_folder(Settings.from_environment(), a, b, data, console)
     show_comparison(compared, console)
     if out is not None:
-        console.print(f"Wrote {', '.join(map(str, write_comparison(compared, out)))}.", highlight=False)
+        console.print(
+            f"Wrote {', '.join(map(str, write_comparison(compared, out, render_comparison)))}.", highlight=False
+        )
 
 
 @policy_app.command("dry-run")

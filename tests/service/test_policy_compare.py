@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import replace
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pandas as pd
@@ -13,16 +15,18 @@ from rich.console import Console
 from chekara.adapters.policy_folder import compare_folder, dry_run_folder, write_comparison
 from chekara.data.sources import History, load_history
 from chekara.domain.vocabulary import Lane
+from chekara.errors import ConfigurationError
 from chekara.evaluation.calibration import wilson_interval
 from chekara.policy import load_policy
 from chekara.policy.load import policy_texts
 from chekara.policy.rules import RuleText
 from chekara.service.dry_run import dry_run
 from chekara.service.match_rules import MatchPolicyRules
-from chekara.service.policy_compare import compare_policies, known_results
+from chekara.service.policy_compare import Comparison, compare_policies, known_results
 from chekara.service.policy_page import comparison_page
 from chekara.service.score_history import lanes_of_history, score_history
 from chekara.settings import Settings
+from chekara.web.comparison import render_comparison
 from tests.service.test_rules_parity import RISK, RULE, policy_with
 from tests.service.test_score_parity import leaning_model
 from tests.streams import dirty_history
@@ -73,8 +77,122 @@ def test_a_comparison_counts_each_agency_once_a_crossing(history: History) -> No
     asked = [crossing for crossing, lane in lanes[1].items() if lane != "green"]
     assert sum(row.b.controlled for row in compared.rows) == sum(crossing in hits.index for crossing in asked)
     assert sum(row.b.found for row in compared.rows) == sum(bool(hits.get(crossing, False)) for crossing in asked) > 0
-    page = comparison_page(compared, None)
-    assert all(f"| {row.crossing_point} | {row.agency} | {row.lane.value} |" in page for row in compared.rows)
+
+
+def tables_of_markdown(page: str) -> dict[str, list[list[str]]]:
+    """Return the rows of every table, without its headings, by the title above it."""
+    found: dict[str, list[list[str]]] = {}
+    title = ""
+    for line in page.splitlines():
+        if line.startswith("#"):
+            title = line.lstrip("# ")
+        elif line.startswith("| "):
+            cells = re.split(r"(?<!\\)\|", line)[1:-1]
+            found.setdefault(title, []).append([cell.strip().replace("\\|", "|").strip("`") for cell in cells])
+    return {title: rows[1:] for title, rows in found.items()}
+
+
+class _Tables(HTMLParser):
+    """Reads the rows of every table by the title above it, as a browser would show them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: dict[str, list[list[str]]] = {}
+        self._title, self._in = "", ""
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self._in = tag if tag in {"h1", "h2", "h3", "td", "th"} else self._in
+        if tag in {"h1", "h2", "h3"}:
+            self._title = ""
+        elif tag == "tr":
+            self.found.setdefault(self._title, []).append([])
+        elif tag in {"td", "th"}:
+            self.found[self._title][-1].append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in {"h1", "h2", "h3", "td", "th"}:
+            self._in = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._in in {"h1", "h2", "h3"}:
+            self._title += data
+        elif self._in:
+            self.found[self._title][-1][-1] += data
+
+
+def tables_of_html(page: str) -> dict[str, list[list[str]]]:
+    parser = _Tables()
+    parser.feed(page)
+    return parser.found
+
+
+@pytest.fixture(scope="module")
+def compared(history: History) -> Comparison:
+    """Two policies that differ in rules, one of them with a name that means mischief."""
+    a, b = load_policy(), replace(policy_with(*RULES, domain=DOMAIN), name="<b>|\nwinter</b>")
+    pairs = [(policy, MatchPolicyRules(policy)) for policy in (a, b)]
+    return compare_policies(lanes_of_history(history, CHAMPIONS, pairs), (a, b), known_results(history))
+
+
+def test_both_pages_tell_every_figure_in_a_table_of_its_own(compared: Comparison) -> None:
+    markdown = tables_of_markdown(comparison_page(compared, None))
+    html = tables_of_html(render_comparison(compared, None))
+    points = {row.crossing_point for row in compared.rows}
+    assert set(markdown) == {"What the other policy would change", "Lanes", "What moves", *points}
+    days = compared.days
+    for point in points:
+        own = [row for row in compared.rows if row.crossing_point == point]
+        for row, cells in zip(own, markdown[point], strict=True):
+            assert cells[:2] == [row.agency, row.lane.value]
+            a, b = row.a.crossings / days, row.b.crossings / days
+            assert [float(cell) for cell in cells[2:5]] == pytest.approx([a, b, b - a], abs=0.051)
+            for cell, count in zip(cells[5:], (row.a, row.b), strict=True):
+                assert cell == (f"{count.found}/{count.controlled}" if count.controlled else "-")
+        agency = ""
+        for expected, cells in zip(markdown[point], html[point][1:], strict=True):
+            agency = cells[0] or agency  # an agency is named once
+            assert [agency, *cells[1:]] == expected
+    assert html["Lanes"][1:] == markdown["Lanes"]
+    assert html["What moves"][1:] == markdown["What moves"]
+    assert [row[0] for row in markdown["Lanes"]] == ["red", "yellow", "blue", "green"]
+    assert sum(float(row[1]) for row in markdown["Lanes"]) == pytest.approx(compared.crossings / days, abs=0.21)
+    moved = sum(n for (before, after), n in compared.moved.items() if before is not after)
+    assert sum(int(row[2].replace(",", "")) for row in markdown["What moves"]) == moved
+    changes = [sum(abs(float(cells[4])) for cells in rows) for point, rows in markdown.items() if point in points]
+    assert changes == pytest.approx(sorted(changes, reverse=True), abs=0.21)
+
+
+def test_names_of_policies_stay_words(compared: Comparison) -> None:
+    page, html = comparison_page(compared, None), render_comparison(compared, None)
+    title = "What the other policy would change"
+    assert tables_of_markdown(page)[title][1][1] == "<b>| winter</b>"
+    assert "<b>" not in html
+    assert tables_of_html(html)[title][1][1].split() == ["<b>|", "winter</b>"]
+
+
+def test_a_page_is_one_file_or_two_and_the_same_again(compared: Comparison, tmp_path: Path) -> None:
+    (whole,) = write_comparison(compared, tmp_path / "page.html", render_comparison)
+    first = whole.read_bytes()
+    assert b'src="data:image/svg+xml;base64,' in first
+    assert b"http" not in first, "nothing is fetched"
+    write_comparison(compared, whole, render_comparison)
+    assert whole.read_bytes() == first
+    page, picture = write_comparison(compared, tmp_path / "page.md", render_comparison)
+    assert f"]({picture.name})" in page.read_text("utf-8")
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(ConfigurationError, match=r"\.md or \.html"):
+        write_comparison(compared, tmp_path / "page.pdf", render_comparison)
+    with pytest.raises(ConfigurationError, match="cannot be written"):
+        write_comparison(compared, tmp_path / "nowhere" / "page.html", render_comparison)
+
+
+def test_policies_that_are_alike_change_nothing(history: History) -> None:
+    pairs = [(load_policy(), MatchPolicyRules(load_policy())) for _ in range(2)]
+    alike = compare_policies(lanes_of_history(history, CHAMPIONS, pairs), [load_policy()] * 2, known_results(history))
+    page = comparison_page(alike, None)
+    assert "0 (0.0%) change their lane." in page
+    assert "What moves" not in page
+    assert "What moves" not in render_comparison(alike, None)
 
 
 def test_a_dry_run_counts_what_rules_meet_and_what_the_model_thinks_of_it(history: History) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
@@ -16,6 +16,7 @@ from chekara.adapters.reading import load_serving, open_to_read
 from chekara.adapters.score_folder import rules_of
 from chekara.data.identity import EntityTokens
 from chekara.data.sources import History, load_history
+from chekara.domain.vocabulary import Lane
 from chekara.errors import ConfigurationError, NotReadyError
 from chekara.modelling.model import Model
 from chekara.policy import Policy, load_policy
@@ -58,14 +59,18 @@ def compare_folder(settings: Settings, a: Path, b: Path, directory: Path, consol
         return compare_policies(chunks, policies, known_results(history))
 
 
-def write_comparison(compared: Comparison, out: Path) -> tuple[Path, ...]:
-    """Write the page of a comparison, and where matplotlib is there its picture beside it.
+def write_comparison(
+    compared: Comparison, out: Path, html: Callable[[Comparison, bytes | None], str] | None = None
+) -> tuple[Path, ...]:
+    """Write the page of a comparison, with a picture where matplotlib is there.
 
     Parameters
     ----------
     compared : Comparison
     out : Path
-        Markdown file.
+        ``.md``: the picture lies beside it. ``.html``: one file that holds it, too.
+    html : callable, optional
+        Makes the page of a comparison and a picture (SVG).
 
     Returns
     -------
@@ -75,30 +80,41 @@ def write_comparison(compared: Comparison, out: Path) -> tuple[Path, ...]:
     Raises
     ------
     ConfigurationError
-        The file cannot be written.
+        The file cannot be written, or is neither of the two.
     """
-    written = [out]
+    is_html = out.suffix == ".html" and html is not None
+    if not is_html and out.suffix != ".md":
+        raise ConfigurationError("a page is .md or .html", where="--out", hint="name one of them")
+    picture = _picture(compared, "svg" if is_html else "png")
+    beside = None if picture is None or is_html else out.with_suffix(".png")
     try:
-        if find_spec("matplotlib") is not None:  # the train extra
-            from chekara.evaluation.policy_plots import compared_plot  # noqa: PLC0415
-
-            picture = out.with_suffix(".png")
-            compared_plot(_groups(compared), names=compared.names, title="What is asked for").savefig(picture, dpi=130)
-            written.append(picture)
-        out.write_text(comparison_page(compared, written[-1].name if len(written) > 1 else None), "utf-8")
+        if html is not None and is_html:
+            out.write_text(html(compared, picture), "utf-8")
+        else:
+            out.write_text(comparison_page(compared, None if beside is None else beside.name), "utf-8")
+        if beside is not None and picture is not None:
+            beside.write_bytes(picture)
     except OSError as error:
         raise ConfigurationError(f"the page cannot be written: {error.strerror}", where="--out") from None
-    return tuple(written)
+    return (out,) if beside is None else (out, beside)
+
+
+def _picture(compared: Comparison, kind: str) -> bytes | None:
+    if find_spec("matplotlib") is None:  # the train extra
+        return None
+    from chekara.evaluation.policy_plots import compared_plot, drawn  # noqa: PLC0415
+
+    return drawn(compared_plot(_groups(compared), names=compared.names, title="What is asked for"), kind)
 
 
 def _groups(compared: Comparison) -> list[tuple[str, float, float]]:
     """Sum over crossing points: what each agency is asked for in each lane, a day."""
-    found: dict[str, tuple[float, float]] = {}
+    found: dict[tuple[str, Lane], tuple[float, float]] = {}
     for row in compared.rows:
-        name = f"{row.agency}, {row.lane.value}"
-        a, b = found.get(name, (0.0, 0.0))
-        found[name] = (a + row.a.crossings / compared.days, b + row.b.crossings / compared.days)
-    return [(name, a, b) for name, (a, b) in sorted(found.items())]
+        a, b = found.get((row.agency, row.lane), (0.0, 0.0))
+        found[row.agency, row.lane] = (a + row.a.crossings / compared.days, b + row.b.crossings / compared.days)
+    in_order = sorted(found, key=lambda own: (own[0], -own[1].strictness))
+    return [(f"{agency}, {lane.value}", *found[agency, lane]) for agency, lane in in_order]
 
 
 def dry_run_folder(settings: Settings, rules: Path, directory: Path, console: Console) -> tuple[DryRun, ...]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -34,7 +36,7 @@ def compared_plot(groups: Sequence[tuple[str, float, float]], *, names: tuple[st
         ([one[2] for one in groups], names[1], _AFTER, 0.2),
     ):
         bars = axes.barh(places + shift, values, height=0.38, color=color, label=name)
-        axes.bar_label(bars, fmt="%.1f", padding=3, fontsize=8, color=_INK)
+        axes.bar_label(bars, fmt=_rate, padding=3, fontsize=8, color=_INK)
     axes.set_yticks(places, [one[0] for one in groups])
     axes.invert_yaxis()
     axes.set_xlabel("crossings a day")
@@ -43,3 +45,22 @@ def compared_plot(groups: Sequence[tuple[str, float, float]], *, names: tuple[st
     axes.margins(x=0.12)
     axes.legend(frameon=False, fontsize=9, loc="lower right")
     return figure
+
+
+def _rate(a_day: float) -> str:
+    """Write how often a day: what is rare, with another digit."""
+    return f"{a_day:.1f}" if a_day >= 1.0 or not a_day else f"{a_day:.2f}"
+
+
+def drawn(figure: Figure, kind: str) -> bytes:
+    """Draw a figure; the same figure gives the same bytes.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    kind : {'png', 'svg'}
+    """
+    target = io.BytesIO()
+    with mpl.rc_context({"svg.hashsalt": "chekara"}):
+        figure.savefig(target, format=kind, dpi=130, metadata={"Date": None} if kind == "svg" else None)
+    return target.getvalue()

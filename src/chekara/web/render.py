@@ -32,7 +32,7 @@ def render(page: Page) -> str:
     def language_name(code: str) -> str:
         return messages.text("language.name", code)
 
-    template = _environment().get_template(template_name(type(page)))
+    template = environment().get_template(template_name(type(page)))
     return template.render(page=page, t=t, languages=messages.languages(), language_name=language_name)
 
 
@@ -49,7 +49,8 @@ def template_name(kind: type) -> str:
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Return the templates: everything is escaped, and what a page does not have fails."""
     return Environment(
         loader=PackageLoader("chekara.web"),
         autoescape=True,
