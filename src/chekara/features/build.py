@@ -31,6 +31,7 @@ Layout: TypeAlias = tuple[ItemColumns, npt.NDArray[np.int64]]
 _COLUMNS = columns_by_name(CROSSING_COLUMNS)
 _TEXT_KINDS = ("string", "code")
 _TIME_KINDS = ("instant", "date")
+_TEXTS, _NUMBERS, _INSTANTS = "O", "f8", "M8[us]"
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
@@ -147,26 +148,29 @@ def _columns_from_values(
 ) -> dict[str, Array]:
     """Lay out columns, those of one type together: a request cannot pay for an array each."""
     values: dict[str, Array] = {}
-    for dtype in ("O", "f8", "M8[us]"):
-        own = [place for place, name in enumerate(names) if _dtype_of(name) == dtype]
-        if not own:
-            continue
-        rows: Any = [given[place] for place in own]
-        if dtype == "M8[us]":
+    for dtype, own in _by_type(tuple(names)):
+        rows: Any = [given[place] for place, _ in own]
+        if dtype == _INSTANTS:
             rows = [[_without_zone(value) for value in row] for row in rows]
         block = np.empty((len(own), len(rows[0])), dtype=dtype)
         block[:] = rows  # None becomes NaN and NaT
         block = block if index is None else block[:, index]
-        values |= zip([names[place] for place in own], block, strict=True)
+        values |= {name: row for (_, name), row in zip(own, block, strict=True)}
     return values
 
 
-@lru_cache(maxsize=4096)
-def _dtype_of(name: str) -> str:
-    column = _COLUMNS.get(name)
-    if column is None or column.kind in _TEXT_KINDS:
-        return "O"
-    return "M8[us]" if column.kind in _TIME_KINDS else "f8"
+@lru_cache(maxsize=256)
+def _by_type(names: tuple[str, ...]) -> tuple[tuple[str, tuple[tuple[int, str], ...]], ...]:
+    """Group columns by the type of their values, each with its place: most bodies name the same ones."""
+    found: dict[str, list[tuple[int, str]]] = {}
+    for place, name in enumerate(names):
+        column = _COLUMNS.get(name)
+        if column is None or column.kind in _TEXT_KINDS:
+            dtype = _TEXTS
+        else:
+            dtype = _INSTANTS if column.kind in _TIME_KINDS else _NUMBERS
+        found.setdefault(dtype, []).append((place, name))
+    return tuple((dtype, tuple(own)) for dtype, own in found.items())
 
 
 def _without_zone(value: Value | None) -> Value | None:

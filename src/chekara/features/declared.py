@@ -37,6 +37,7 @@ _OPTIONAL_FIELDS = (
     "carrier_id",
 )
 _POWERS_OF_TEN = 10.0 ** np.arange(1, 7)[:, np.newaxis]
+_IN_MICROSECONDS = (np.dtype("datetime64[us]"), np.dtype("timedelta64[us]"))
 _HOUR_US = 3_600_000_000
 _DAY_US = 24 * _HOUR_US
 
@@ -80,13 +81,13 @@ def _crossing_value(items: ItemColumns) -> Numbers:
 
 def _roundness(amounts: Numbers) -> Numbers:
     """How many zeros a whole number ends with, 0 to 6; missing where there is no amount above zero."""
-    zeros = np.count_nonzero(np.mod(amounts, _POWERS_OF_TEN) == 0, axis=0)
+    zeros = np.add.reduce(np.mod(amounts, _POWERS_OF_TEN) == 0, axis=0)
     return np.where(amounts > 0, zeros, np.nan)
 
 
-def _is_empty(column: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    is_none: npt.NDArray[np.bool_] = column == None  # noqa: E711  # of each
-    return is_none if column.dtype == object else np.isnan(column)
+def _microseconds(at: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """Read instants, or spans, as whole microseconds; what is missing is far below all others."""
+    return at.view(np.int64) if at.dtype in _IN_MICROSECONDS else at.astype(f"{at.dtype.kind}8[us]").view(np.int64)
 
 
 # Where and how it crosses
@@ -162,24 +163,23 @@ def occupants(items: ItemColumns) -> Numbers:
 def hour_of_day(items: ItemColumns) -> Numbers:
     """Hour of the day of the crossing, in UTC."""
     at = items.instant("occurred_at")
-    microseconds = at.astype("datetime64[us]").astype(np.int64)
-    return np.where(np.isnat(at), np.nan, np.floor_divide(np.mod(microseconds, _DAY_US), _HOUR_US))
+    return np.where(np.isnat(at), np.nan, _microseconds(at) % _DAY_US // _HOUR_US)
 
 
 @feature(unit="day", reads=("occurred_at",))
 def day_of_week(items: ItemColumns) -> Numbers:
     """Day of the week of the crossing in UTC, 0 for Monday to 6 for Sunday."""
     at = items.instant("occurred_at")
-    days = np.floor_divide(at.astype("datetime64[us]").astype(np.int64), _DAY_US)
+    days = _microseconds(at) // _DAY_US
     # 1970-01-01, day 0 of the epoch, was a Thursday (3).
-    return np.where(np.isnat(at), np.nan, np.mod(days + 3, 7))
+    return np.where(np.isnat(at), np.nan, (days + 3) % 7)
 
 
 @feature(unit="h", reads=("occurred_at", "known_at"))
 def notice_hours(items: ItemColumns) -> Numbers:
     """Hours between the data being known and the crossing; above zero for advance data."""
     ahead = items.instant("occurred_at") - items.instant("known_at")
-    return np.where(np.isnat(ahead), np.nan, ahead.astype("timedelta64[us]").astype(np.int64) / _HOUR_US)
+    return np.where(np.isnat(ahead), np.nan, _microseconds(ahead) / _HOUR_US)
 
 
 # The goods and where they come from
@@ -401,7 +401,7 @@ def share_of_crossing_value(items: ItemColumns) -> Numbers:
 def importer_age_days(items: ItemColumns) -> Numbers:
     """Days since the importing company was registered."""
     age = items.instant("known_at") - items.instant("importer_registered_at")
-    return np.where(np.isnat(age), np.nan, age.astype("timedelta64[us]").astype(np.int64) / _DAY_US)
+    return np.where(np.isnat(age), np.nan, _microseconds(age) / _DAY_US)
 
 
 @feature(unit="yes or no", reads=("authorised_operator",))
@@ -413,8 +413,12 @@ def authorised_operator(items: ItemColumns) -> Numbers:
 @feature(unit="fields", reads=_OPTIONAL_FIELDS)
 def missing_fields(items: ItemColumns) -> Numbers:
     """How many of ten usual fields were left empty, from goods code to carrier."""
-    empty = np.zeros(items.n_items)
-    for name in _OPTIONAL_FIELDS:
-        found = items.values.get(name)
-        empty += 1.0 if found is None else _is_empty(found)
+    given = [found for name in _OPTIONAL_FIELDS if (found := items.values.get(name)) is not None]
+    numbers = [column for column in given if column.dtype != object]
+    texts = [column for column in given if column.dtype == object]
+    empty = np.full(items.n_items, float(len(_OPTIONAL_FIELDS) - len(given)))
+    if numbers:
+        empty += np.add.reduce(np.isnan(np.array(numbers)), axis=0)
+    if texts:
+        empty += np.add.reduce(np.array(texts, dtype=object) == None, axis=0)  # noqa: E711  # of each
     return empty
