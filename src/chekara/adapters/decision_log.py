@@ -195,9 +195,10 @@ class SqlLogTransaction:
         """Append a decision; returns it as it will be read, with its log position."""
         sealed = self._cipher.seal(record.labels, record.decision.decision_id) if record.labels else None
         plain = plain_decision(record, content=content, sealed_labels=sealed, scoring=scoring)
-        position = self.position(record.chain) + 1
         self._names |= shorten_names(plain)
-        self._writer.append(record.chain, "decision", plain)
+        position = self._writer.append(record.chain, "decision", plain)
+        if record.decision.position == position:
+            return record
         return replace(record, decision=replace(record.decision, position=position))
 
     def append_void(

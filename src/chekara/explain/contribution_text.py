@@ -1,4 +1,4 @@
-"""Contributions as a JSON object, written in one compiled pass: an answer holds well over a thousand of them.
+"""Contributions as a JSON object, or as whole numbers, in one compiled pass: an answer holds over a thousand of them.
 
 They are whole billionths of log-odds (`chekara.service.predict.explain_rows`), so a number is written digit by digit
 and reads back to the same float: a decimal of so few digits has one nearest float, and rounding found that one.
@@ -18,6 +18,7 @@ from chekara.domain.once import MadeOnce
 Bytes = npt.NDArray[np.uint8]
 
 BILLION: Final = 1e9
+LARGEST_INT32: Final = 2**31 - 1
 LARGEST: Final = 1e6
 """Log-odds beyond this are written as any other number; below, a number takes at most 18 bytes."""
 _LONGEST: Final = 18
@@ -93,6 +94,33 @@ _WRITES: Final = types.int64(_READ_ONLY_BYTES, _PLACES, _AMOUNTS, _READ_ONLY_BYT
 _U0, _U1, _U3, _U10 = np.uint64(0), np.uint64(1), np.uint64(3), np.uint64(10)
 _THOUSAND, _BILLION = np.uint64(1000), np.uint64(1_000_000_000)
 _ZERO_DIGIT, _POINT, _MINUS, _END = np.uint8(48), np.uint8(46), np.uint8(45), np.uint8(125)
+
+
+def billionths_of(amounts: npt.NDArray[np.float64]) -> npt.NDArray[np.int32] | None:
+    """Return contributions as whole billionths; None where one is larger than 2.1 and fits no int32.
+
+    Parameters
+    ----------
+    amounts : ndarray of shape (n_names,), float64
+
+    Examples
+    --------
+    >>> billionths_of(np.array([0.25, -1e-09])).tolist(), billionths_of(np.array([2.2])) is None
+    ([250000000, -1], True)
+    """
+    found = np.empty(len(amounts), dtype=np.int32)
+    return found if write_billionths(np.ascontiguousarray(amounts, dtype=np.float64), found) else None
+
+
+@njit(types.boolean(_AMOUNTS, types.int32[::1]), cache=True, nogil=True)
+def write_billionths(amounts: npt.NDArray[np.float64], found: npt.NDArray[np.int32]) -> bool:
+    """Write each amount in billionths; False where one does not fit."""
+    for place in range(len(amounts)):
+        billionths = np.rint(amounts[place] * BILLION)
+        if not abs(billionths) <= LARGEST_INT32:  # NaN included
+            return False
+        found[place] = np.int32(billionths)
+    return True
 
 
 @njit(types.uint64(types.uint64, _READ_ONLY_BYTES, types.uint8[::1], types.uint64), cache=True, nogil=True)

@@ -6,10 +6,11 @@ the payload, so the chain vouches for them as for all the rest.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from chekara.domain.once import MadeOnce
 from chekara.errors import AuditError
 from chekara.service.chain import canonical_json, payload_digest
 from chekara.service.payload import Plain, parsed_list
@@ -31,7 +32,7 @@ def shorten_names(plain: Plain) -> dict[str, bytes]:
     lists: dict[str, bytes] = {}
     for holder, key in _places(plain):
         if not isinstance(holder[key], str):
-            digest, content = _digested(tuple(holder[key]))
+            digest, content = _digested(holder[key])
             lists[digest] = content
             holder[key] = digest
     return lists
@@ -55,7 +56,7 @@ def expand_names(plain: Plain, look_up: Callable[[set[str]], Mapping[str, bytes]
     places = [(holder, key) for holder, key in _places(plain) if isinstance(holder[key], str)]
     stored = look_up({holder[key] for holder, key in places}) if places else {}
     for holder, key in places:
-        holder[key] = list(_names_in(holder[key], stored.get(holder[key], b"")))
+        holder[key] = _names_in(holder[key], stored.get(holder[key], b""))
     return plain
 
 
@@ -65,10 +66,12 @@ def _places(plain: Plain) -> Iterator[tuple[dict[str, Any], str]]:
         yield score["contributions"], "names"
 
 
-@lru_cache(maxsize=256)
-def _digested(names: tuple[str, ...]) -> tuple[str, bytes]:
+def _with_digest(names: Sequence[str]) -> tuple[str, bytes]:
     content = canonical_json(names)
     return payload_digest(content), content
+
+
+_digested = MadeOnce(_with_digest, most=256)
 
 
 @lru_cache(maxsize=256)

@@ -7,7 +7,7 @@ shortest exact form, feature matrices as base64 of little-endian float32, contri
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 import msgspec
@@ -16,16 +16,17 @@ from chekara.data.schema import CROSSING_COLUMNS, INSPECTION_COLUMNS, columns_by
 from chekara.domain.crossing import Crossing, Value
 from chekara.domain.decision import Action, DecidedElsewhere, Decision, DomainScore, ModelIdentity, Notice, Reason
 from chekara.domain.inspection import Inspection
+from chekara.domain.once import MadeOnce
 from chekara.domain.review import Review
 from chekara.domain.vocabulary import Lane, ReviewAction
 from chekara.errors import AuditError
 from chekara.service.chain import canonical_json, instant_from, instant_text
+from chekara.service.lodged import LodgedBody, lodged_body, plain_value, plain_values
 from chekara.service.payload_grounds import grounds_from, plain_grounds, selections_from
 from chekara.service.payload_numbers import contributions_from, features_from, plain_contributions, plain_features
 from chekara.service.records import Chain, DecisionRecord, InspectionRecord, Promotion, Scoring
 
 FORMAT = 3
-_PLAIN = frozenset({str, int, bool})
 Plain = dict[str, Any]
 
 _COLUMNS = columns_by_name(CROSSING_COLUMNS + INSPECTION_COLUMNS)
@@ -56,7 +57,7 @@ def plain_decision(record: DecisionRecord, *, content: str, sealed_labels: str |
     return elsewhere | {
         "format": FORMAT,
         "decision_id": decision.decision_id,
-        "crossing": plain_crossing(record.crossing),
+        "crossing": plain_crossing(record.crossing, scoring.lodged),
         "crossing_point": decision.crossing_point,
         "content": content,
         "labels": sealed_labels,
@@ -150,23 +151,23 @@ def scoring_from(plain: Plain) -> Scoring:
     )
 
 
-def plain_crossing(crossing: Crossing) -> Plain:
+def plain_crossing(crossing: Crossing, lodged: LodgedBody | None = None) -> Plain:
     """Write a crossing as plain data; equal crossings give equal data, whatever the order or number type of the body.
 
-    Examples
-    --------
-    >>> from datetime import UTC
-    >>> at = datetime(2026, 1, 2, tzinfo=UTC)
-    >>> plain_crossing(Crossing("c1", 0, at, at, {"weighed_mass_kg": 10.0}, ({"item_no": 1},)))["header"]
-    {'weighed_mass_kg': 10}
+    Parameters
+    ----------
+    crossing : Crossing
+    lodged : LodgedBody, optional
+        Its header and goods lines, where they are written already.
     """
+    body = lodged_body(crossing) if lodged is None else lodged
     return {
         "crossing_id": crossing.crossing_id,
-        "revision": crossing.revision,
-        "occurred_at": instant_text(crossing.occurred_at),
+        "header": body.header,
+        "items": body.items,
         "known_at": instant_text(crossing.known_at),
-        "header": _plain_values(crossing.header),
-        "items": [_plain_values(item) for item in crossing.items],
+        "occurred_at": instant_text(crossing.occurred_at),
+        "revision": crossing.revision,
     }
 
 
@@ -180,19 +181,6 @@ def crossing_from(plain: Plain) -> Crossing:
         header={name: _value_from(name, value) for name, value in plain["header"].items()},
         items=tuple({name: _value_from(name, value) for name, value in item.items()} for item in plain["items"]),
     )
-
-
-def _plain_values(values: Mapping[str, Value]) -> Plain:
-    # Most are text: a call for each would cost more than all the rest.
-    return {name: value if value.__class__ in _PLAIN else _plain_value(value) for name, value in values.items()}
-
-
-def _plain_value(value: Value) -> str | int | float | bool:
-    if isinstance(value, float):
-        return int(value) if value.is_integer() and abs(value) < 2**53 else value
-    if isinstance(value, datetime):
-        return instant_text(value)
-    return value.isoformat() if isinstance(value, date) else value
 
 
 def _value_from(name: str, value: Any) -> Value:
@@ -212,21 +200,41 @@ def _fields(
 
 def _plain_score(score: DomainScore) -> Plain:
     return {
-        "domain": score.domain,
         "agency": score.agency,
-        "probability": score.probability,
-        "interval": list(score.interval),
-        "rank": score.rank,
-        "risk": score.risk,
-        "item_no": score.item_no,
-        "model": _fields(score.model),
         "base_value": score.base_value,
-        "margin": score.margin,
-        "expected_amount": score.expected_amount,
         "contributions": plain_contributions(score.contributions),
-        "reasons": score.reasons,  # the encoder writes their fields
+        "domain": score.domain,
+        "expected_amount": score.expected_amount,
+        "interval": score.interval,
+        "item_no": score.item_no,
+        "margin": score.margin,
+        "model": _plain_model(score.model),
+        "probability": score.probability,
+        "rank": score.rank,
+        "reasons": [_plain_reason(reason) for reason in score.reasons],
+        "risk": score.risk,
         "risk_parts": score.risk_parts,
     }
+
+
+def _plain_reason(reason: Reason) -> Plain:
+    evidence = reason.evidence
+    return {
+        "contribution": reason.contribution,
+        # The model's own, but where it is told of this very crossing how far it is from the usual.
+        "evidence": evidence if "ratio" in evidence else _evidence_json(evidence),
+        "expected": reason.expected,
+        "feature": reason.feature,
+        "value": reason.value,
+    }
+
+
+def _json_of(fields: Mapping[str, float]) -> msgspec.Raw:
+    return msgspec.Raw(canonical_json(dict(fields)))
+
+
+_evidence_json = MadeOnce(_json_of)
+_plain_model: MadeOnce[ModelIdentity, Plain] = MadeOnce(_fields, most=256)
 
 
 def _score_from(plain: Plain) -> DomainScore:
@@ -258,7 +266,7 @@ def plain_elsewhere(elsewhere: DecidedElsewhere) -> Plain:
     propensity = elsewhere.propensity
     return _fields(elsewhere) | {
         "at": instant_text(elsewhere.at),
-        "propensity": None if propensity is None else _plain_value(propensity),
+        "propensity": None if propensity is None else plain_value(propensity),
     }
 
 
@@ -297,8 +305,8 @@ def plain_inspection(inspection: Inspection) -> Plain:
     return _fields(inspection) | {
         "inspected_at": instant_text(inspection.inspected_at),
         "known_at": instant_text(inspection.known_at),
-        "propensity": None if inspection.propensity is None else _plain_value(inspection.propensity),
-        "details": _plain_values(inspection.details),
+        "propensity": None if inspection.propensity is None else plain_value(inspection.propensity),
+        "details": plain_values(inspection.details),
     }
 
 
@@ -362,6 +370,7 @@ def content_bytes(
     *,
     is_void: bool,
     decided_elsewhere: DecidedElsewhere | None = None,
+    lodged: LodgedBody | None = None,
 ) -> bytes:
     """Canonicalise a body: equal for two bodies that say the same, whatever their spelling.
 
@@ -375,9 +384,11 @@ def content_bytes(
     is_void : bool
         Whether the body withdraws the crossing.
     decided_elsewhere : DecidedElsewhere, optional
+    lodged : LodgedBody, optional
+        Header and goods lines of the crossing, where they are written already.
     """
-    plain = plain_crossing(crossing)
-    plain["items"].sort(key=lambda item: item["item_no"])
+    body = lodged_body(crossing) if lodged is None else lodged
+    plain = plain_crossing(crossing, body) | {"items": body.numbered}
     content = {"crossing": plain, "labels": dict(labels), "void": is_void}
     if decided_elsewhere is not None:
         content["decided_elsewhere"] = plain_elsewhere(decided_elsewhere)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import base64
+import binascii
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from chekara.explain.contribution_text import BILLION, billionths_of
 from chekara.features.joined import JoinedFeatures
 from chekara.service.contributions import Contributions
 
-BILLION = 1e9
 _NAN_BITS = np.float32(np.nan).view(np.uint32)
-_LARGEST_INT32 = 2**31 - 1
 
 Plain = dict[str, Any]
 
@@ -47,8 +48,9 @@ def features_from(plain: Plain) -> JoinedFeatures:
     return JoinedFeatures(names, bits.view(np.float32).reshape(n_lines, len(names)), plain["categories"])
 
 
-def _packed(array: npt.NDArray[Any]) -> str:
-    return base64.b64encode(array.tobytes()).decode()
+def _packed(array: npt.NDArray[Any]) -> msgspec.Raw:
+    # Base64 holds nothing to escape: it is the bytes of its own JSON.
+    return msgspec.Raw(b'"%b"' % binascii.b2a_base64(array.data, newline=False))
 
 
 def _unpacked(packed: str, dtype: str) -> npt.NDArray[Any]:
@@ -63,18 +65,19 @@ def plain_contributions(contributions: Mapping[str, float]) -> Plain:
 
     Examples
     --------
-    >>> contributions_from(plain_contributions({"value_per_kg": -1.25, "mode": 0.000000001}))
+    >>> plain = plain_contributions({"value_per_kg": -1.25, "mode": 0.000000001})
+    >>> contributions_from(msgspec.json.decode(msgspec.json.encode(plain)))
     {'value_per_kg': -1.25, 'mode': 1e-09}
     """
     if isinstance(contributions, Contributions):
-        names, values = contributions.names, contributions.amounts.astype("<f8", copy=False)
+        names, values = contributions.names, contributions.amounts
     else:
         names = tuple(contributions)
         values = np.fromiter(contributions.values(), dtype="<f8", count=len(contributions))
-    billionths = np.rint(values * BILLION)
-    if len(values) and np.abs(billionths).max() > _LARGEST_INT32:
-        return {"names": names, "float64": _packed(values)}
-    return {"names": names, "billionths": _packed(billionths.astype("<i4"))}
+    billionths = billionths_of(values)
+    if billionths is None:
+        return {"names": names, "float64": _packed(np.ascontiguousarray(values, dtype="<f8"))}
+    return {"names": names, "billionths": _packed(billionths.astype("<i4", copy=False))}
 
 
 def contributions_from(plain: Plain) -> dict[str, float]:

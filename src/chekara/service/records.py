@@ -16,6 +16,7 @@ from chekara.domain.inspection import Inspection
 from chekara.domain.vocabulary import COORDINATOR, Lane, Role
 from chekara.features.joined import JoinedFeatures
 from chekara.features.profile_live import ResultEvent
+from chekara.service.lodged import LodgedBody
 
 ClockMode = Literal["live", "replay"]
 NO_NEIGHBOURHOODS: Mapping[str, str] = MappingProxyType({})
@@ -364,12 +365,15 @@ class Scoring:
         Whether its margins entered the rank windows: live, and the first revision scored.
     profile_position : int or None
         Position in the live log up to which events were folded when profiles were read; None before profiles were.
+    lodged : LodgedBody or None
+        What was lodged, where it is written as bytes already; of no meaning to a replay.
     """
 
     as_of: datetime
     features: JoinedFeatures
     counts_in_rank: bool
     profile_position: int | None = None
+    lodged: LodgedBody | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
