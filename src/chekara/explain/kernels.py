@@ -21,7 +21,7 @@ import numpy.typing as npt
 from numba import njit
 
 from chekara.explain.lanes import Lanes, element, set_element
-from chekara.explain.plan import ALWAYS_HOT, FACTORS, Plan
+from chekara.explain.plan import ALWAYS_HOT, FACTORS, NARROW, NODES, RATIOS, Plan
 
 Floats = npt.NDArray[np.float64]
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -57,7 +57,10 @@ class Workspace(NamedTuple):
     hot : ndarray of int64
         The same for a single row.
     goes_left, block_at : ndarray of uint8, ndarray of int64
-        Of a single row: decision by split, and the block of factors chosen by split of a tree.
+        Of a single row: decision by split, and the block of factors chosen by split of a tree; where vectors are
+        narrow the slots of both children, hot and cold.
+    ups : ndarray of float64
+        Of a single row: what the sums of both children count with, by split of a tree, where vectors are narrow.
     slots : ndarray of float64
         Products, then sums, by slot of a tree, point and row.
     gains : ndarray of float64
@@ -69,6 +72,7 @@ class Workspace(NamedTuple):
     hot: npt.NDArray[np.int64]
     goes_left: npt.NDArray[np.uint8]
     block_at: npt.NDArray[np.int64]
+    ups: Floats
     slots: Floats
     gains: Floats
 
@@ -82,7 +86,8 @@ def make_workspace(plan: Plan, n_features: int) -> Workspace:
         masks=np.full(n_slots, 255, dtype=np.uint8),
         hot=np.ones(n_slots, dtype=np.int64),
         goes_left=np.zeros(len(plan.feature), dtype=np.uint8),
-        block_at=np.zeros(most_splits, dtype=np.int64),
+        block_at=np.zeros(2 * most_splits, dtype=np.int64),
+        ups=np.zeros(2 * most_splits * NARROW),
         slots=np.zeros(n_slots * int(plan.padded.max(initial=1)) * ROWS),
         gains=np.zeros(CHUNK_BLOCKS * n_features * ROWS),
     )
@@ -267,62 +272,116 @@ def explain_rows(X: Floats, plan: Plan, work: Workspace, out: Floats) -> None:
                 out[first_row + row, feature] = work.gains[base + feature * ROWS]
 
 
-def _make_single_row_pass(width: int) -> Callable[[int, Plan, Workspace], None]:
-    """Both passes over one tree for one row, with vectors of ``width`` quadrature points."""
-    lanes = Lanes(width)
-    load, store, splat = lanes.load, lanes.store, lanes.splat
-    add, multiply, multiply_add = lanes.add, lanes.multiply, lanes.multiply_add
-
-    @inlined
-    def pass_tree(tree: int, plan: Plan, work: Workspace) -> None:
-        start, end, padded = plan.tree_start[tree], plan.tree_start[tree + 1], plan.padded[tree]
-        for point in range(0, padded, width):
-            store(work.slots, point, splat(1.0))
-        for split in range(start, end):
-            own = split - start
-            was_hot, goes_left = (
-                element(work.hot, element(plan.ancestor, split)),
-                np.int64(element(work.goes_left, split)),
-            )
-            set_element(work.hot, 1 + 2 * own, was_hot & goes_left)
-            set_element(work.hot, 2 + 2 * own, was_hot & (goes_left ^ 1))
-            case = 2 - was_hot * (1 + goes_left)
-            at = element(plan.table_at, split) + case * FACTORS * padded
-            set_element(work.block_at, own, at)
-            here, to_left, to_right = (
-                own * padded,
-                element(plan.left, split) * padded,
-                element(plan.right, split) * padded,
-            )
-            for point in range(0, padded, width):
-                reach = load(work.slots, here + point)
-                left, right = load(plan.table, at + point), load(plan.table, at + padded + point)
-                store(work.slots, to_left + point, multiply(reach, left))
-                store(work.slots, to_right + point, multiply(reach, right))
-        for split in range(end - 1, start - 1, -1):
-            own = split - start
-            at = element(work.block_at, own) + 2 * padded
-            here, from_left, from_right = (
-                own * padded,
-                element(plan.left, split) * padded,
-                element(plan.right, split) * padded,
-            )
-            gains_at = element(plan.feature, split) * ROWS
-            gain = load(work.gains, gains_at)
-            for point in range(0, padded, width):
-                left = load(work.slots, from_left + point)
-                right = load(work.slots, from_right + point)
-                gain = multiply_add(left, load(plan.table, at + point), gain)
-                gain = multiply_add(right, load(plan.table, at + padded + point), gain)
-                store(work.slots, here + point, add(left, right))
-            store(work.gains, gains_at, gain)
-
-    return pass_tree
+@inlined
+def _pass_wide_tree(tree: int, plan: Plan, work: Workspace) -> None:
+    """Both passes over one tree for one row, with vectors of eight quadrature points."""
+    start, end, padded = plan.tree_start[tree], plan.tree_start[tree + 1], plan.padded[tree]
+    for point in range(0, padded, ROWS):
+        _store(work.slots, point, _splat(1.0))
+    for split in range(start, end):
+        own = split - start
+        was_hot, goes_left = (
+            element(work.hot, element(plan.ancestor, split)),
+            np.int64(element(work.goes_left, split)),
+        )
+        set_element(work.hot, 1 + 2 * own, was_hot & goes_left)
+        set_element(work.hot, 2 + 2 * own, was_hot & (goes_left ^ 1))
+        case = 2 - was_hot * (1 + goes_left)
+        at = element(plan.table_at, split) + case * FACTORS * padded
+        set_element(work.block_at, own, at)
+        here, to_left, to_right = (
+            own * padded,
+            element(plan.left, split) * padded,
+            element(plan.right, split) * padded,
+        )
+        for point in range(0, padded, ROWS):
+            reach = _load(work.slots, here + point)
+            left, right = _load(plan.table, at + point), _load(plan.table, at + padded + point)
+            _store(work.slots, to_left + point, _multiply(reach, left))
+            _store(work.slots, to_right + point, _multiply(reach, right))
+    for split in range(end - 1, start - 1, -1):
+        own = split - start
+        at = element(work.block_at, own) + 2 * padded
+        here, from_left, from_right = (
+            own * padded,
+            element(plan.left, split) * padded,
+            element(plan.right, split) * padded,
+        )
+        gains_at = element(plan.feature, split) * ROWS
+        gain = _load(work.gains, gains_at)
+        for point in range(0, padded, ROWS):
+            left = _load(work.slots, from_left + point)
+            right = _load(work.slots, from_right + point)
+            gain = _multiply_add(left, _load(plan.table, at + point), gain)
+            gain = _multiply_add(right, _load(plan.table, at + padded + point), gain)
+            _store(work.slots, here + point, _add(left, right))
+        _store(work.gains, gains_at, gain)
 
 
-_NARROW = 4
-_pass_narrow_tree = _make_single_row_pass(_NARROW)
-_pass_wide_tree = _make_single_row_pass(ROWS)
+_points = Lanes(NARROW)
+_load4, _store4, _splat4, _add4, _subtract, _multiply4, _divide, _multiply_add4 = (
+    _points.load,
+    _points.store,
+    _points.splat,
+    _points.add,
+    _points.subtract,
+    _points.multiply,
+    _points.divide,
+    _points.multiply_add,
+)
+
+
+@inlined
+def _pass_narrow_tree(tree: int, plan: Plan, work: Workspace) -> None:
+    """Both passes over one tree for one row, of up to four points; factors are worked out on the way.
+
+    Sides are *hot*, where the row goes, and *cold*.
+    """
+    start, end = plan.tree_start[tree], plan.tree_start[tree + 1]
+    first = (plan.points[tree] - 1) * NODES * NARROW
+    t, rest = _load4(plan.nodes, first), _load4(plan.nodes, first + NARROW)
+    weight, cold_gain = _load4(plan.nodes, first + 2 * NARROW), _load4(plan.nodes, first + 3 * NARROW)
+    one, zero = _splat4(1.0), _splat4(0.0)
+    _store4(work.slots, 0, one)
+    for split in range(start, end):
+        own = split - start
+        was_hot, goes_left = element(work.hot, element(plan.ancestor, split)), np.int64(element(work.goes_left, split))
+        set_element(work.hot, 1 + 2 * own, was_hot & goes_left)
+        set_element(work.hot, 2 + 2 * own, was_hot & (goes_left ^ 1))
+        at, right = split * RATIOS, 1 - goes_left
+        left_slot, right_slot = np.int64(element(plan.left, split)), np.int64(element(plan.right, split))
+        to_hot = (left_slot * goes_left + right_slot * right) * NARROW
+        to_cold = (left_slot * right + right_slot * goes_left) * NARROW
+        share_hot, share_cold = element(plan.ratios, at + right), element(plan.ratios, at + goes_left)
+        value_hot, value_cold = element(plan.ratios, at + 3 + right), element(plan.ratios, at + 3 + goes_left)
+        before = element(plan.ratios, at + 2)
+        down_hot, down_cold, up_hot, up_cold = _splat4(share_hot), _splat4(share_cold), zero, zero
+        if was_hot:
+            r_hot = _splat4(before * share_hot)
+            down_hot = _multiply_add4(rest, r_hot, t)
+            down_cold = _multiply4(rest, _splat4(before * share_cold))
+            up_hot = _multiply4(weight, _divide(_subtract(one, r_hot), down_hot))
+            up_cold = cold_gain
+            if before != 1.0:
+                inverse = _divide(one, _multiply_add4(rest, _splat4(before), t))
+                gain_before = _multiply4(weight, _multiply4(_splat4(1.0 - before), inverse))
+                down_hot, down_cold = _multiply4(down_hot, inverse), _multiply4(down_cold, inverse)
+                up_hot, up_cold = _subtract(up_hot, gain_before), _subtract(up_cold, gain_before)
+        reach = _load4(work.slots, own * NARROW)
+        _store4(work.slots, to_hot, _multiply4(reach, _multiply4(down_hot, _splat4(value_hot))))
+        _store4(work.slots, to_cold, _multiply4(reach, _multiply4(down_cold, _splat4(value_cold))))
+        set_element(work.block_at, 2 * own, to_hot)
+        set_element(work.block_at, 2 * own + 1, to_cold)
+        _store4(work.ups, 2 * own * NARROW, up_hot)
+        _store4(work.ups, (2 * own + 1) * NARROW, up_cold)
+    for split in range(end - 1, start - 1, -1):
+        own = split - start
+        hot = _load4(work.slots, element(work.block_at, 2 * own))
+        cold = _load4(work.slots, element(work.block_at, 2 * own + 1))
+        gains_at = element(plan.feature, split) * ROWS
+        gain = _multiply_add4(hot, _load4(work.ups, 2 * own * NARROW), _load4(work.gains, gains_at))
+        _store4(work.gains, gains_at, _multiply_add4(cold, _load4(work.ups, (2 * own + 1) * NARROW), gain))
+        _store4(work.slots, own * NARROW, _add4(hot, cold))
 
 
 @inlined
@@ -344,7 +403,7 @@ def explain_coded(
     for i in range(n_features * ROWS):
         work.gains[i] = 0.0
     for tree in range(trees[0], trees[1]):
-        if plan.padded[tree] == _NARROW:
+        if plan.padded[tree] == NARROW:
             _pass_narrow_tree(tree, plan, work)
         else:
             _pass_wide_tree(tree, plan, work)

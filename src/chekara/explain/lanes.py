@@ -68,7 +68,7 @@ class Lanes:
         The same double in every lane.
     broadcast : ``broadcast(doubles, i)``
         One element of an array in every lane.
-    add, multiply : ``add(a, b)``
+    add, subtract, multiply, divide : ``add(a, b)``
     multiply_add : ``multiply_add(a, b, c)``
         ``a * b + c`` in one rounding.
     choose : ``choose(mask, a, b)``
@@ -95,7 +95,9 @@ class Lanes:
         self.splat = _splat_double(doubles)
         self.broadcast = _broadcast(doubles)
         self.add = _elementwise(doubles, 2, lambda builder, a, b: builder.fadd(a, b))
+        self.subtract = _elementwise(doubles, 2, lambda builder, a, b: builder.fsub(a, b))
         self.multiply = _elementwise(doubles, 2, lambda builder, a, b: builder.fmul(a, b))
+        self.divide = _elementwise(doubles, 2, lambda builder, a, b: builder.fdiv(a, b))
         self.multiply_add = _elementwise(doubles, 3, _fused)
         self.both = _elementwise(mask, 2, lambda builder, a, b: builder.and_(a, b))
         self.first_only = _elementwise(mask, 2, lambda builder, a, b: builder.and_(a, builder.not_(b)))

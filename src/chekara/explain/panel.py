@@ -209,6 +209,8 @@ def _joined_trees(members: Sequence[PanelMember], columns: Sequence[tuple[Plan, 
         table_at=shifted(lambda plan: plan.table_at, lambda plan: plan.table),
         table=_floats(plan.table for plan in plans),
         leaf_value=_floats(plan.leaf_value for plan in plans),
+        ratios=_floats(plan.ratios for plan in plans),
+        nodes=plans[0].nodes,
     )
 
 

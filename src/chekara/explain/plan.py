@@ -36,7 +36,8 @@ ALWAYS_HOT = 0
 """The edge that stands for "no earlier split on this feature"."""
 CASES, FACTORS = 3, 4
 """Cases: left hot, right hot, neither. Factors of a case: down left, down right, up left, up right."""
-_NARROW, _WIDE = 4, 8
+NARROW, _WIDE = 4, 8
+RATIOS, NODES = 5, 4
 
 
 class Plan(NamedTuple):
@@ -63,6 +64,13 @@ class Plan(NamedTuple):
         Blocks of 4 factors x ``padded`` points, and where those of a split begin. Splits without an ancestor have
         no third block: their case cannot come up.
     leaf_value : ndarray of float64, shape (n_splits + n_trees,)
+    ratios : ndarray of float64
+        By split, `RATIOS` numbers that its factors are made of: the cover shares of both children, ``r_before``, and
+        the leaf values of both children, 1 for a split. A single row makes its factors of these where the vectors are
+        narrow, for the table of all cases lies too far away.
+    nodes : ndarray of float64
+        By number of points up to `NARROW`: ``t``, ``1 - t``, ``w`` and ``-w / (1 - t)``, `NARROW` numbers each; those
+        behind the last point have no weight.
     """
 
     edges: Floats
@@ -84,6 +92,8 @@ class Plan(NamedTuple):
     table_at: Indices
     table: Floats
     leaf_value: Floats
+    ratios: Floats
+    nodes: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +107,7 @@ class _TreePlan:
     ancestor: Ints
     block_sizes: Ints
     table: Floats
+    ratios: Floats
     expected_value: float
 
 
@@ -133,6 +144,8 @@ def build_plan(forest: Forest) -> tuple[Plan, float]:
         table_at=(np.cumsum(sizes) - sizes).astype(np.int32),
         table=np.concatenate([no_floats, *(part.table for part in parts)]),
         leaf_value=np.concatenate([no_floats, *(tree.leaf_value for tree in forest.trees)]),
+        ratios=np.concatenate([no_floats, *(part.ratios.ravel() for part in parts)]),
+        nodes=np.concatenate([_nodes(n_points).ravel() for n_points in range(1, NARROW + 1)]),
     )
     return plan, float(sum(part.expected_value for part in parts))
 
@@ -141,7 +154,7 @@ def _plan_tree(tree: Tree) -> _TreePlan:
     shares = _cover_shares(tree)
     ancestor, ratio_before, most_features = _ancestors(tree, shares)
     n_points = max(1, -(-most_features // 2))
-    padded = _NARROW if n_points <= _NARROW else -(-n_points // _WIDE) * _WIDE
+    padded = NARROW if n_points <= NARROW else -(-n_points // _WIDE) * _WIDE
     children = np.stack([tree.left, tree.right], axis=1)
     leaf_value = np.where(children < 0, tree.leaf_value[np.where(children < 0, ~children, 0)], 1.0)
     blocks = np.zeros((tree.n_splits, CASES, FACTORS, padded))
@@ -157,6 +170,7 @@ def _plan_tree(tree: Tree) -> _TreePlan:
         ancestor=ancestor,
         block_sizes=is_stored.sum(axis=1) * FACTORS * padded,
         table=blocks[is_stored].ravel(),
+        ratios=np.column_stack([shares, ratio_before, leaf_value]),
         expected_value=_expected_value(tree, shares),
     )
 
@@ -223,6 +237,14 @@ def _factors(shares: Floats, ratio_before: Floats, n_points: int) -> Floats:
         [neither[:, 0], neither[:, 1], np.zeros_like(before), np.zeros_like(before)],
     ]
     return np.stack([np.stack(case, axis=1) for case in cases], axis=1)
+
+
+def _nodes(n_points: int) -> Floats:
+    """Numbers of the quadrature; shape (`NODES`, `NARROW`)."""
+    nodes, weights = np.polynomial.legendre.leggauss(n_points)
+    t, w = np.full(NARROW, 0.5), np.zeros(NARROW)
+    t[:n_points], w[:n_points] = (nodes + 1.0) / 2.0, weights / 2.0
+    return np.stack([t, 1.0 - t, w, -w / (1.0 - t)])
 
 
 def _expected_value(tree: Tree, shares: Floats) -> float:
