@@ -2,72 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.serving import Server, crossing
+from tests.web.chromium import sign_in
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = Path("/usr/bin/chromium")
-SWITCHES = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 WHY = "Weighed again: packing explains the difference"
 SCRIPT = "<script>document.title='owned'</script>"
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """Yield Debian's Chromium. Its absence fails where CI is set, and skips with a reason elsewhere."""
-    if not CHROMIUM.exists():
-        message = f"no {CHROMIUM}: install Debian's package chromium (make test does)"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def context(chromium: Browser) -> Iterator[BrowserContext]:
-    """Yield a fresh browser profile in English."""
-    opened = chromium.new_context(locale="en-GB", viewport={"width": 1200, "height": 900})
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def page(context: BrowserContext) -> Iterator[Page]:
-    """Yield a tab in which every error of the browser, a refused resource among them, fails the test."""
-    complaints: list[str] = []
-    tab = context.new_page()
-    tab.on("pageerror", lambda error: complaints.append(str(error)))
-    tab.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
-    tab.on("requestfailed", lambda request: complaints.append(f"{request.failure}: {request.url}"))
-    yield tab
-    # Refused forms answer 422, which the console tells as a failed load; leaving a page ends what it still loads.
-    assert [line for line in complaints if "422" not in line and "ERR_ABORTED" not in line] == []
-
-
-def sign_in(page: Page, server: Server, path: str = "/queue") -> None:
-    page.goto(f"{server.url}{path}")
-    page.get_by_label("Personal key").fill(server.keys["analyst"])
-    page.get_by_role("button", name="Sign in").click()
 
 
 def test_an_analyst_reviews_a_crossing(page: Page, server: Server) -> None:
