@@ -31,6 +31,20 @@ def test_rank_is_the_share_below_with_ties_half(begun: list[float], arriving: li
         assert len(window) == len(kept)
 
 
+def test_blocks_that_grow_are_cut_and_fade_away() -> None:
+    rng = np.random.default_rng(3)
+    window = RankWindow(rng.normal(size=300).round(1), 900)
+    kept: list[float] = []
+    # First all high, then all low, then mixed with ties: blocks fill, split and empty at both ends.
+    arriving = np.concatenate([5 + rng.random(1500), -5 - rng.random(1500), rng.normal(size=1500).round(1)]).tolist()
+    for count, margin in enumerate(arriving, 1):
+        if count % 7 == 0 and len(kept) >= 900:
+            assert window.rank(margin) == pytest.approx(brute_force(kept, margin), abs=1e-12)
+        window.add(margin)
+        kept = [*kept, margin][-900:]
+        assert len(window) == min(300 + count, 900)
+
+
 def test_live_margins_displace_reference_margins_of_every_height() -> None:
     model = small_model()
     reference = np.arange(WINDOW, dtype=np.float64)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left, bisect_right, insort
+from collections import deque
 from collections.abc import Callable
+from typing import Final
 
 import numpy as np
 
 from chekara.service.champions import Champion, Floats
 
-WINDOW = 10_000
+WINDOW: Final = 10_000
+BLOCK: Final = 128
+"""Margins of a sorted block when it begins; one of twice as many is cut in two."""
 
 
 class RankWindow:
-    """The newest margins of one model, kept sorted.
+    """The newest margins of one model, kept sorted in blocks: a crossing touches one block, not all ten thousand.
 
     Parameters
     ----------
@@ -30,42 +36,56 @@ class RankWindow:
 
     def __init__(self, oldest_first: Floats, size: int = WINDOW) -> None:
         kept = np.asarray(oldest_first, dtype=np.float64)[-size:]
-        # A ring in order of arrival says which one leaves; the sorted copy answers in O(log n). Inserting moves at
-        # most 80 kB of memory, some microseconds.
-        self._ring = np.empty(size)
-        self._sorted = np.empty(size)
-        self._count = len(kept)
-        self._next = self._count % size
-        self._ring[: self._count] = kept
-        self._sorted[: self._count] = np.sort(kept)
+        self._size = size
+        self._arrived = deque(kept.tolist())
+        ascending = np.sort(kept).tolist()
+        self._blocks = [ascending[start : start + BLOCK] for start in range(0, len(ascending), BLOCK)] or [[]]
+        # Of each block: its largest margin, and how many it holds.
+        self._highs = [block[-1] if block else math.inf for block in self._blocks]
+        self._counts = [len(block) for block in self._blocks]
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._arrived)
 
     def rank(self, margin: float) -> float:
         """Return the share of margins below, ties half, in [0, 1]; 0.5 where the window is empty."""
-        if self._count == 0:
+        if not self._arrived:
             return 0.5
-        known = self._sorted[: self._count]
-        below = int(np.searchsorted(known, margin, side="left"))
-        up_to = int(np.searchsorted(known, margin, side="right"))
-        return (below + up_to) / (2 * self._count)
+        below = self._count_to(bisect_left(self._highs, margin), margin, bisect_left)
+        up_to = self._count_to(bisect_right(self._highs, margin), margin, bisect_right)
+        return (below + up_to) / (2 * len(self._arrived))
+
+    def _count_to(self, block: int, margin: float, bisect: Callable[[list[float], float], int]) -> int:
+        """Count the margins of all blocks before one, and of that one those before a place in it."""
+        before = sum(self._counts[:block])
+        return before + bisect(self._blocks[block], margin) if block < len(self._blocks) else before
 
     def add(self, margin: float) -> None:
         """Let a margin in; the oldest leaves once the window is full."""
-        if self._count == len(self._ring):
-            self._take_out(float(self._ring[self._next]))
-        place = int(np.searchsorted(self._sorted[: self._count], margin, side="right"))
-        self._sorted[place + 1 : self._count + 1] = self._sorted[place : self._count]
-        self._sorted[place] = margin
-        self._count += 1
-        self._ring[self._next] = margin
-        self._next = (self._next + 1) % len(self._ring)
+        if len(self._arrived) == self._size:
+            self._take_out(self._arrived.popleft())
+        self._arrived.append(margin)
+        place = min(bisect_right(self._highs, margin), len(self._blocks) - 1)
+        block = self._blocks[place]
+        insort(block, margin)
+        self._counts[place] += 1
+        self._highs[place] = block[-1]
+        if len(block) > 2 * BLOCK:
+            self._blocks[place : place + 1] = block[:BLOCK], block[BLOCK:]
+            self._highs[place : place + 1] = block[BLOCK - 1], block[-1]
+            self._counts[place : place + 1] = BLOCK, len(block) - BLOCK
 
     def _take_out(self, margin: float) -> None:
-        place = int(np.searchsorted(self._sorted[: self._count], margin, side="left"))
-        self._sorted[place : self._count - 1] = self._sorted[place + 1 : self._count]
-        self._count -= 1
+        place = bisect_left(self._highs, margin)
+        block = self._blocks[place]
+        del block[bisect_left(block, margin)]
+        self._counts[place] -= 1
+        if block:
+            self._highs[place] = block[-1]
+        elif len(self._blocks) > 1:
+            del self._blocks[place], self._highs[place], self._counts[place]
+        else:
+            self._highs[place] = math.inf
 
 
 def begun_with(champion: Champion) -> Floats:
