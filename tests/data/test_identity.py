@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
 import stat
 from pathlib import Path
 from typing import get_args
@@ -12,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chekara.data.identity import (
+    PREFIXES,
     SECRET_BYTES,
     EntityTokens,
     canonical_id,
@@ -29,6 +32,18 @@ LATIN_TO_CYRILLIC = str.maketrans("ABEKMHOPCTYX", "АВЕКМНОРСТУХ")
 
 def settings_in(folder: Path, environment: str) -> Settings:
     return Settings.from_environment({"CHEKARA_HOME": str(folder), "CHEKARA_ENV": environment})
+
+
+@given(secret=st.binary(min_size=16, max_size=80), entity=ENTITIES, raw=st.text("ABCXYZ0189", min_size=1, max_size=12))
+def test_a_token_is_what_other_tools_make_of_it(secret: bytes, entity: EntityType, raw: str) -> None:
+    def keyed(purpose: str, value: str, length: int) -> str:
+        message = b"".join(
+            len(part).to_bytes(4, "big") + part for part in (purpose.encode(), entity.encode(), value.encode())
+        )
+        return base64.b32encode(hmac.digest(secret, message, "sha256")[:length]).decode().lower()
+
+    name = keyed("token", raw, 15)
+    assert EntityTokens(secret).token(entity, raw) == f"{PREFIXES[entity]}_{name}{keyed('check', name, 5)}"
 
 
 @given(entity=ENTITIES, raw=st.text(max_size=30))

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, time
 from functools import lru_cache
 from typing import Final
 
+from chekara.data.begun_hmac import BegunHmac
 from chekara.domain.selection import Draw
 from chekara.domain.vocabulary import Lane
 from chekara.errors import ConfigurationError
@@ -27,7 +28,6 @@ ALL_DOMAINS: Final = "*"
 SEED_BYTES: Final = 32
 
 _PURPOSE: Final = "chekara-lot-1"
-_BLOCK_BYTES: Final = 64  # of SHA-256
 _PERIOD = re.compile(r"\d{4}-(0[1-9]|1[0-2])", re.ASCII)
 
 
@@ -72,24 +72,9 @@ def is_drawn(seed: bytes, *, arm: str, domain: str, crossing_id: str, propensity
     return int.from_bytes(digest[:8], "big") < propensity * 2.0**64
 
 
-class _BegunHmac:
-    """HMAC-SHA256 (RFC 2104) of messages that begin alike: three times as fast as from the start each time."""
-
-    def __init__(self, seed: bytes, beginning: bytes) -> None:
-        key = (seed if len(seed) <= _BLOCK_BYTES else hashlib.sha256(seed).digest()).ljust(_BLOCK_BYTES, b"\0")
-        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in key) + beginning)
-        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in key))
-
-    def digest(self, rest: bytes) -> bytes:
-        inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(rest)
-        outer.update(inner.digest())
-        return outer.digest()
-
-
 @lru_cache(maxsize=256)
-def _begun(seed: bytes, arm: str, domain: str) -> _BegunHmac:
-    return _BegunHmac(seed, f"{_PURPOSE}\n{arm}\n{domain}\n".encode())
+def _begun(seed: bytes, arm: str, domain: str) -> BegunHmac:
+    return BegunHmac(seed, f"{_PURPOSE}\n{arm}\n{domain}\n".encode())
 
 
 def draw_lots(
