@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pandas as pd
@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chekara.api.parse import ReviewParser, ScoreParser
-from chekara.api.section import MOST_PROBLEMS
+from chekara.api.section import MOST_PROBLEMS, MOST_REMEMBERED, Findings, Section
 from chekara.data.coerce import coerce_column, coerce_extension
 from chekara.data.schema import HEADER_COLUMNS, ITEM_COLUMNS, Column
 from chekara.domain.vocabulary import Lane, ReviewAction
@@ -352,3 +352,23 @@ def test_review_body() -> None:
         with pytest.raises(InvalidRequestError) as raised:
             parser.parse(raw)
         assert [problem.where for problem in raised.value.problems] == [where]
+
+
+def test_what_was_read_before_is_read_the_same_and_nothing_is_remembered_without_end() -> None:
+    columns = (
+        Column(name="mode", kind="code", required=True, values=("road", "rail"), description="."),
+        Column(name="goods_description", kind="string", description="."),
+        Column(name="day", kind="date", description="."),
+    )
+    section = Section(columns, 512)
+    for _ in range(2):
+        findings = Findings()
+        read = section.validate({"mode": " road ", "goods_description": " tea", "day": "2026-01-02"}, "", findings)
+        assert (read, findings.count) == ({"mode": "road", "goods_description": "tea", "day": date(2026, 1, 2)}, 0)
+        refused = Findings()
+        section.validate({"mode": "sea", "goods_description": "\u202e", "day": "2026-02-30"}, "", refused)
+        assert [problem.where for problem in refused.problems] == ["/mode", "/goods_description", "/day"]
+        assert section.validate({"mode": "rail", "goods_description": " "}, "", Findings()) == {"mode": "rail"}
+    for number in range(3 * MOST_REMEMBERED):
+        section.validate({"mode": "road", "goods_description": f"goods {number}"}, "", Findings())
+    assert all(len(own) <= MOST_REMEMBERED for own in section._read.values())

@@ -110,7 +110,7 @@ def column_check(column: Column, longest: int) -> Check:
         case "date":
             return _check_date
         case _:
-            return _string_check(column, text_check(longest))
+            return _string_check(column, longest)
 
 
 def checks_for(columns: Iterable[Column], longest: int) -> dict[str, Check]:
@@ -118,13 +118,15 @@ def checks_for(columns: Iterable[Column], longest: int) -> dict[str, Check]:
     return {column.name: column_check(column, longest) for column in columns}
 
 
-def _string_check(column: Column, check_text: Check) -> Check:
+def _string_check(column: Column, longest: int) -> Check:
+    check_text = text_check(longest)
     allowed = frozenset(column.values)
     pattern = None if column.pattern is None else re.compile(column.pattern, re.ASCII)
     when_empty = EMPTY if column.required else None
+    is_free = not allowed and pattern is None
 
     def check(value: Any) -> Value | Refusal | None:
-        if type(value) is str and value in allowed:
+        if type(value) is str and (value in allowed or (is_free and _is_plain(value, longest))):
             return value
         text = check_text(value)
         if type(text) is not str:
@@ -136,6 +138,11 @@ def _string_check(column: Column, check_text: Check) -> Check:
         return text or when_empty
 
     return check
+
+
+def _is_plain(text: str, longest: int) -> bool:
+    """Whether a text is printable ASCII without outer spaces, as nearly every one is: there is nothing to change."""
+    return 0 < len(text) <= longest and text.isascii() and text.isprintable() and text[0] != " " and text[-1] != " "
 
 
 def _finite(value: Any) -> float | Refusal:
@@ -151,9 +158,14 @@ def _finite(value: Any) -> float | Refusal:
     return OUT_OF_RANGE if abs(value) > LARGEST_NUMBER else float(value)
 
 
-def _number_check(column: Column) -> Check:
+def number_bounds(column: Column) -> tuple[float, float]:
+    """Return the least and the largest number that a column holds."""
     lowest = -LARGEST_NUMBER if column.minimum is None else column.minimum
-    highest = LARGEST_NUMBER if column.maximum is None else column.maximum
+    return lowest, LARGEST_NUMBER if column.maximum is None else column.maximum
+
+
+def _number_check(column: Column) -> Check:
+    lowest, highest = number_bounds(column)
 
     def check(value: Any) -> Value | Refusal:
         if type(value) is float and lowest <= value <= highest:

@@ -8,7 +8,16 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
 
-from chekara.api.fields import NOT_A_NUMBER, TOO_LONG, Check, Refusal, check_number, checks_for, text_check
+from chekara.api.fields import (
+    NOT_A_NUMBER,
+    TOO_LONG,
+    Check,
+    Refusal,
+    check_number,
+    checks_for,
+    number_bounds,
+    text_check,
+)
 from chekara.api.strict_json import RepeatedFields
 from chekara.data.denied import denied_by_name
 from chekara.data.schema import Column, is_extension
@@ -16,6 +25,9 @@ from chekara.domain.crossing import Value
 from chekara.errors import FieldProblem, InvalidRequestError, TextTooLongError, TooManyItemsError
 
 MOST_PROBLEMS: Final = 500
+LONGEST_REMEMBERED: Final = 40
+MOST_REMEMBERED: Final = 4096
+"""Texts of a column that are kept as they were read; then all are dropped, so that no sender can fill the memory."""
 
 PLAIN_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
 
@@ -79,6 +91,13 @@ class Section:
     ) -> None:
         self._takes_extensions = takes_extensions
         self._checks: dict[str, Check] = checks_for(columns, longest_text)
+        # Codes and days come again and again: what one was read as is kept. Ids and instants are new nearly every time.
+        self._read: dict[str, dict[str, Value]] = {
+            column.name: {}
+            for column in columns
+            if column.kind in ("code", "string", "date") and not (column.entity or column.name.endswith("_id"))
+        }
+        self._bounds = {column.name: number_bounds(column) for column in columns if column.kind == "number"}
         self._required = tuple(column.name for column in columns if column.required)
         self._beside = frozenset(beside)
         self._check_text = text_check(longest_text)
@@ -93,8 +112,19 @@ class Section:
         """Check every field of one object; JSON null is the same as leaving the field out."""
         note_repeated(fields, where, findings)
         values = dict(self.defaults)
-        checks = self._checks
+        checks, read, bounds = self._checks, self._read, self._bounds
         for name, value in fields.items():
+            kind = type(value)
+            if kind is str and name in read:
+                again = read[name].get(value)
+                if again is not None:
+                    values[name] = again
+                    continue
+            elif kind is float and name in bounds:
+                lowest, highest = bounds[name]
+                if lowest <= value <= highest:
+                    values[name] = value
+                    continue
             check = checks.get(name)
             if check is None:
                 if name not in self._beside:
@@ -107,10 +137,21 @@ class Section:
                 findings.add(f"{where}/{name}", checked)
             elif checked is not None:
                 values[name] = checked  # type: ignore[assignment]  # mypy does not narrow on type() is
+                if kind is str and name in read and len(value) <= LONGEST_REMEMBERED:
+                    self._remember(name, value, values[name])
+        self._note_missing(fields, where, findings)
+        return values
+
+    def _note_missing(self, fields: dict[str, Any], where: str, findings: Findings) -> None:
         for name in self._required:
             if fields.get(name) is None:
                 findings.add(f"{where}/{name}", REQUIRED)
-        return values
+
+    def _remember(self, name: str, text: str, value: Value) -> None:
+        own = self._read[name]
+        if len(own) >= MOST_REMEMBERED:
+            own.clear()
+        own[text] = value
 
     def _extension(self, name: str, value: Any, where: str, values: dict[str, Value], findings: Findings) -> None:
         is_plain = PLAIN_NAME.fullmatch(name) is not None
