@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from chekara import messages
 from chekara.domain.actor import Actor
-from chekara.domain.decision import DomainScore, Notice, Reason
-from chekara.domain.selection import Grounds, RuleHit
+from chekara.domain.decision import Action, Decision, DomainScore, Notice, Reason
+from chekara.domain.selection import Draw, Grounds, RuleHit, Selection
 from chekara.domain.vocabulary import Lane, Role
 from chekara.explain.reasons import feature_label, sentence, strongest_reasons
 from chekara.service.records import DecisionPage
@@ -70,6 +70,95 @@ def test_rules_that_were_met_are_told_to_who_may_read_reasons() -> None:
     assert case(language="ky", decision=decision).rules[0].startswith("Cheap")
     assert case(examples.INSPECTOR, decision=decision).rules == ()
     assert "Rules that were met" not in render(case())
+
+
+STOLEN = "The vehicle is on the list of stolen vehicles."
+
+
+def asked(domain: str, lane: Lane, agency: str = "customs") -> Action:
+    shown = examples.record().decision.actions[0]
+    return dataclasses.replace(shown, agency=agency, domain=domain, lane=lane)
+
+
+def headed(actions: tuple[Action, ...], rules: tuple[RuleHit, ...] = (), **changes: object) -> Decision:
+    """Return a decision scored in two domains of customs, contraband the less likely one."""
+    contraband = examples.score("contraband", probability=0.02, interval=(0.01, 0.03), risk=0.3)
+    fields = {"domains": (examples.score(), contraband), "actions": actions, "grounds": Grounds(rules=rules)}
+    return dataclasses.replace(examples.record().decision, **fields | changes)  # type: ignore[arg-type]
+
+
+def hit(domain: str, lane: Lane, text: str = STOLEN) -> RuleHit:
+    return RuleHit("R-3", domain, lane, "customs", "intelligence", None, {"en": text})
+
+
+def test_the_head_tells_the_rule_that_asks_for_the_lane() -> None:
+    page = case(decision=headed((asked("contraband", Lane.RED),), (hit("contraband", Lane.RED),)))
+    assert page.headline == "Contraband: about 2 of 100 such crossings have a violation"
+    assert page.main_reason == STOLEN
+    assert page.domains[0].domain == "contraband"
+    inspector = case(
+        examples.INSPECTOR, decision=headed((asked("contraband", Lane.RED),), (hit("contraband", Lane.RED),))
+    )
+    assert (inspector.headline, inspector.main_reason) == ("Contraband", None)
+
+
+def test_a_rule_that_asks_for_less_than_the_lane_is_not_its_main_reason() -> None:
+    page = case(decision=headed((asked("revenue_fraud", Lane.RED),), (hit("revenue_fraud", Lane.YELLOW),)))
+    assert page.main_reason is not None
+    assert page.main_reason.startswith("Declared 1.90 per kg")
+
+
+def test_of_two_risks_that_ask_for_a_lane_the_one_with_a_rule_stands_first() -> None:
+    both = (asked("revenue_fraud", Lane.RED), asked("contraband", Lane.RED))
+    assert case(decision=headed(both)).domains[0].domain == "revenue_fraud"
+    page = case(decision=headed(both, (hit("contraband", Lane.RED),)))
+    assert (page.domains[0].domain, page.main_reason) == ("contraband", STOLEN)
+
+
+def test_the_head_is_about_what_the_own_agency_is_asked_for() -> None:
+    actions = (asked("revenue_fraud", Lane.YELLOW, "agriculture"), asked("contraband", Lane.BLUE))
+    page = case(decision=headed(actions, (hit("revenue_fraud", Lane.YELLOW), hit("contraband", Lane.BLUE, "Own."))))
+    assert page.headline is not None
+    assert page.headline.startswith("Contraband: about 2 of 100")
+    assert page.main_reason == "Own."
+
+
+def test_a_rule_of_a_risk_that_no_model_scores_is_told_too() -> None:
+    decision = headed((asked("contraband", Lane.RED),), (hit("contraband", Lane.RED),), domains=(examples.score(),))
+    assert (case(decision=decision).headline, case(decision=decision).main_reason) == ("Contraband", STOLEN)
+
+
+def test_no_main_reason_whose_evidence_speaks_for_a_release() -> None:
+    rare = {"inspected": 126.0, "hits": 2.0, "share": 0.016, "share_all": 0.077}
+    often = {"inspected": 90.0, "hits": 20.0, "share": 0.22, "share_all": 0.077}
+    against, speaks = Reason("occupants", 5.0, None, 0.9, rare), Reason("mode", "road", None, 0.3, often)
+    told = case(decision=headed((), domains=(explained(against, speaks),))).main_reason
+    assert told is not None
+    assert "Of 90 inspected" in told
+    assert case(decision=headed((), domains=(explained(against),))).main_reason is None
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(("revenue_fraud", "contraband")), st.sampled_from(list(Lane))), max_size=3),
+    st.lists(st.tuples(st.sampled_from(("revenue_fraud", "contraband")), st.sampled_from(list(Lane))), max_size=3),
+)
+def test_the_head_does_not_depend_on_what_selected(asks: list[tuple[str, Lane]], rules: list[tuple[str, Lane]]) -> None:
+    plain = headed(tuple(asked(*one) for one in asks), tuple(hit(*one) for one in rules))
+    draws = tuple(Draw("lot", one.domain, 0.01, True, Lane.RED, "sha256:00") for one in plain.actions)
+    selections = tuple(Selection(one.domain, Lane.RED, "random", 0.01) for one in plain.actions)
+    drawn = dataclasses.replace(
+        plain,
+        selected_by="random",
+        selections=selections,
+        grounds=dataclasses.replace(plain.grounds, draws=draws),
+    )
+    for actor in (examples.ANALYST, examples.INSPECTOR):
+        record = examples.record(decision=plain)
+        of_lot = examples.record(decision=drawn)
+        pages = [
+            build_case(one, (), actor, None, frame=examples.frame(), since=examples.since()) for one in (record, of_lot)
+        ]
+        assert pages[0] == pages[1]
 
 
 def test_the_parts_of_a_risk_are_told_with_their_units() -> None:

@@ -23,6 +23,7 @@ from chekara.service.visibility import (
     rule_text,
 )
 from chekara.web.declaration import header_facts, item_facts
+from chekara.web.glance import headline, main_reason, what_asked
 from chekara.web.likelihood import likelihood_of
 from chekara.web.lines import Task
 from chekara.web.pages import CasePage, DomainPanel, Fact, Frame, ReasonLine, ReviewForm, ReviewLine
@@ -90,7 +91,9 @@ def build_case(
     )
     items = item_facts(record.crossing, (score.item_no for score in own_scores(record, actor)), language)
     hidden = len(record.crossing.items) - len(items)
-    main = panels[0] if panels else None
+    asked = what_asked(record, actor)
+    panels = panels if is_blind else tuple(sorted(panels, key=lambda panel: panel.domain != asked.domain))
+    main = next((panel for panel in panels if panel.domain == asked.domain), None)
     return CasePage(
         frame=frame,
         decision_id=decision.decision_id,
@@ -108,8 +111,8 @@ def build_case(
             lane=messages.text(f"lane.{told.lane}", language),
             when=messages.instant(told.at, language),
         ),
-        headline=f"{main.title}: {_lower_first(main.likelihood.probability)}" if main and main.likelihood else None,
-        main_reason=main.reasons_for[0].sentence if main and main.reasons_for else None,
+        headline=headline(asked, main, language),
+        main_reason=main_reason(asked, actor, _said_for(record, main, language), language),
         scored_at=messages.instant(decision.scored_at, language),
         crossing_point=decision.crossing_point,
         control=control_line(record, actor, language),
@@ -152,7 +155,7 @@ def _panel(record: DecisionRecord, score: DomainScore, actor: Actor, frame: Fram
     # An inspector reads the evidence without a number of the model, so as not to be anchored by a score.
     is_shown_score = actor.role is not Role.INSPECTOR or has_result
     is_shown_reasons = may(actor, Permission.READ_REASONS)
-    item: Item = next((item for item in record.crossing.items if item.get("item_no") == score.item_no), {})
+    item = _item_of(record, score)
     model = score.model
     return DomainPanel(
         domain=score.domain,
@@ -175,6 +178,10 @@ def _panel(record: DecisionRecord, score: DomainScore, actor: Actor, frame: Fram
     )
 
 
+def _item_of(record: DecisionRecord, score: DomainScore) -> Item:
+    return next((item for item in record.crossing.items if item.get("item_no") == score.item_no), {})
+
+
 def _risk(score: DomainScore, frame: Frame) -> tuple[Fact, ...]:
     """Tell what a risk is made of, part by part, in the order in which they multiply."""
     language = frame.language
@@ -195,7 +202,7 @@ def _risk(score: DomainScore, frame: Frame) -> tuple[Fact, ...]:
 
 def _facts_panel(record: DecisionRecord, score: DomainScore, actor: Actor, frame: Frame) -> DomainPanel:
     """Tell what is known, and neither what it speaks for nor how it weighs: a low score would give a draw away."""
-    item: Item = next((item for item in record.crossing.items if item.get("item_no") == score.item_no), {})
+    item = _item_of(record, score)
     known = sorted(score.reasons, key=lambda reason: reason.feature)
     facts = tuple(ReasonLine(sentence(reason, frame.language, item), None, None) for reason in known)
     whole = _panel(record, score, actor, frame, has_result=False)
@@ -209,10 +216,7 @@ def _lines(
 
     Where that step is made of features too small to be stored as reasons, they are named together, last.
     """
-    strongest = strongest_factor(score.contributions, is_towards=is_towards)
-    reasons = [reason for reason in score.reasons if (reason.contribution > 0) == is_towards]
-    is_untold = bool(strongest) and not any(reason.feature in strongest for reason in reasons)
-    told = _varied(reasons, strongest, MOST_REASONS - is_untold)
+    told, strongest, is_untold = _told(score, is_towards=is_towards)
     lines = [_line(sentence(reason, language, item), reason.contribution, language, is_shown_amount) for reason in told]
     if is_untold:
         pulling = [name for name in strongest if (score.contributions[name] > 0) == is_towards]
@@ -221,6 +225,23 @@ def _lines(
         amount = math.fsum(score.contributions[name] for name in strongest)
         lines.append(_line(messages.text(key, language, signs=signs), amount, language, is_shown_amount))
     return tuple(lines)
+
+
+def _told(score: DomainScore, *, is_towards: bool) -> tuple[list[Reason], Collection[str], bool]:
+    """Choose the reasons of one side; also its strongest factor, and whether none of them is of that factor."""
+    strongest = strongest_factor(score.contributions, is_towards=is_towards)
+    reasons = [reason for reason in score.reasons if (reason.contribution > 0) == is_towards]
+    is_untold = bool(strongest) and not any(reason.feature in strongest for reason in reasons)
+    return _varied(reasons, strongest, MOST_REASONS - is_untold), strongest, is_untold
+
+
+def _said_for(record: DecisionRecord, panel: DomainPanel | None, language: str) -> list[tuple[Reason, str]]:
+    """Say the reasons for a hit that a panel tells; none where it tells facts alone."""
+    if panel is None or not panel.reasons_for:
+        return []
+    score = next(score for score in record.decision.domains if score.domain == panel.domain)
+    item = _item_of(record, score)
+    return [(reason, sentence(reason, language, item)) for reason in _told(score, is_towards=True)[0]]
 
 
 def _varied(reasons: Sequence[Reason], strongest: Collection[str], most: int) -> list[Reason]:
@@ -278,10 +299,6 @@ def _review(review: Review, language: str) -> ReviewLine:
         reason=review.reason,
         reviewed_at=messages.instant(review.reviewed_at, language),
     )
-
-
-def _lower_first(sentence_text: str) -> str:
-    return sentence_text[:1].lower() + sentence_text[1:]
 
 
 def _elsewhere(record: DecisionRecord, actor: Actor, reviews: Sequence[Review], language: str) -> tuple[Fact, ...]:

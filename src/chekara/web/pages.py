@@ -368,9 +368,10 @@ class CasePage:
     applied : str or None
         What was done where the crossing has left.
     headline : str or None
-        How likely what is, in one sentence; None where the reader is shown no score.
+        How likely what is, in one sentence, of the risk that asked for the lane of the reader's agency; None where the
+        reader is shown no score.
     main_reason : str or None
-        The strongest reason of that domain.
+        The rule that asked for that lane, else the strongest reason of that risk whose evidence speaks for it.
     scored_at, crossing_point : str
     control : ControlLine or None
         Where several agencies act on the crossing.
