@@ -9,8 +9,8 @@ test asserts that it is there. The sentence an officer reads lies in the message
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from functools import cache
+from dataclasses import dataclass, field, replace
+from functools import cache, wraps
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -21,6 +21,7 @@ from chekara.features.laid import LaidColumns
 from chekara.features.profile_measures import REFERENCE_LEVEL, REFERENCE_PRICE, parse_profile_name
 
 Array: TypeAlias = npt.NDArray[Any]
+Sides: TypeAlias = tuple[npt.NDArray[Any], npt.NDArray[Any]]
 FeatureKind = Literal["number", "category"]
 FeatureSource = Literal["declared", "reference", "profile", "extension"]
 
@@ -108,6 +109,8 @@ class Feature:
         True where a contract column that it reads is sensitive: a spec must name it with a reason.
     compute : callable
         ``ItemColumns -> ndarray of shape (n_items,)``.
+    sides : callable or None
+        Of a ratio: numerator and denominator, so that many can be divided at once.
     """
 
     name: str
@@ -118,6 +121,7 @@ class Feature:
     explanation: str
     sensitive: bool
     compute: Callable[[ItemColumns], Array]
+    sides: Callable[[ItemColumns], Sides] | None = None
 
 
 FEATURES: dict[str, Feature] = {}
@@ -149,16 +153,59 @@ def feature(
     """
 
     def register(function: Callable[[ItemColumns], Array]) -> Callable[[ItemColumns], Array]:
-        name = function.__name__
-        explanation = (function.__doc__ or "").strip().split("\n")[0]
-        if name in FEATURES:
-            raise ConfigurationError("two features share a name", where=name)
-        if not explanation:
-            raise ConfigurationError("a feature needs a docstring: it is its public explanation", where=name)
-        FEATURES[name] = Feature(name, kind, unit, source, reads, explanation, sensitive, function)
+        _register(function, Feature(function.__name__, kind, unit, source, reads, "", sensitive, function))
         return function
 
     return register
+
+
+def ratio(
+    *, unit: str, reads: tuple[str, ...], source: FeatureSource = "declared"
+) -> Callable[[Callable[[ItemColumns], Sides]], Callable[[ItemColumns], Array]]:
+    """Register a number that is one column over another; the decorated function returns both.
+
+    Parameters
+    ----------
+    unit, reads, source
+        As of `feature`.
+    """
+
+    def register(sides: Callable[[ItemColumns], Sides]) -> Callable[[ItemColumns], Array]:
+        @wraps(sides)
+        def compute(items: ItemColumns) -> Array:
+            return divide(*sides(items))
+
+        name = sides.__name__
+        _register(
+            sides, Feature(name, "number", unit, source, reads, "", sensitive=False, compute=compute, sides=sides)
+        )
+        return compute
+
+    return register
+
+
+def _register(documented: Callable[[ItemColumns], object], own: Feature) -> None:
+    explanation = (documented.__doc__ or "").strip().split("\n")[0]
+    if own.name in FEATURES:
+        raise ConfigurationError("two features share a name", where=own.name)
+    if not explanation:
+        raise ConfigurationError("a feature needs a docstring: it is its public explanation", where=own.name)
+    FEATURES[own.name] = replace(own, explanation=explanation)
+
+
+def divide(numerator: npt.NDArray[np.float64], denominator: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Divide; missing where the denominator is not above zero.
+
+    Whoever computes features lets numbers overflow: beyond float64 is beyond every bound that is put on it later.
+
+    Examples
+    --------
+    >>> divide(np.array([6.0, 6.0]), np.array([3.0, 0.0]))
+    array([ 2., nan])
+    """
+    out = np.empty(numerator.shape)
+    out.fill(np.nan)
+    return np.divide(numerator, denominator, out=out, where=denominator > 0)
 
 
 def find_feature(name: str) -> Feature | None:

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from chekara.features.catalogue import ItemColumns, feature
+from chekara.features.catalogue import ItemColumns, Sides, divide, feature, ratio
 from chekara.features.profile_measures import REFERENCE_PRICE
 
 Numbers: TypeAlias = npt.NDArray[np.float64]
@@ -36,17 +36,10 @@ _OPTIONAL_FIELDS = (
     "declarant_id",
     "carrier_id",
 )
-_POWERS_OF_TEN = 10.0 ** np.arange(1, 7)[:, np.newaxis]
+_POWERS_OF_TEN = 10.0 ** np.arange(1, 7)[:, np.newaxis, np.newaxis]
 _IN_MICROSECONDS = (np.dtype("datetime64[us]"), np.dtype("timedelta64[us]"))
 _HOUR_US = 3_600_000_000
 _DAY_US = 24 * _HOUR_US
-
-
-def _ratio(numerator: Numbers, denominator: Numbers) -> Numbers:
-    """Divide; missing where the denominator is not above zero."""
-    out = np.empty(numerator.shape)
-    out.fill(np.nan)
-    return np.divide(numerator, denominator, out=out, where=denominator > 0)
 
 
 def _code_prefix(codes: Texts, digits: int) -> Texts:
@@ -79,8 +72,16 @@ def _crossing_value(items: ItemColumns) -> Numbers:
     return items.once("declared_value of the crossing", partial(_crossing_total, name="declared_value"))
 
 
-def _roundness(amounts: Numbers) -> Numbers:
-    """How many zeros a whole number ends with, 0 to 6; missing where there is no amount above zero."""
+def _roundness(items: ItemColumns, which: int) -> Numbers:
+    """Return how many zeros the value (0) or the mass (1) ends with."""
+    both: Numbers = items.once("roundness of value and mass", _both_roundnesses)
+    own: Numbers = both[which]
+    return own
+
+
+def _both_roundnesses(items: ItemColumns) -> Numbers:
+    """How many zeros whole numbers end with, 0 to 6; missing where there is no amount above zero."""
+    amounts = np.array([items.number("declared_value"), items.number("net_mass_kg")])
     zeros = np.add.reduce(np.mod(amounts, _POWERS_OF_TEN) == 0, axis=0)
     return np.where(amounts > 0, zeros, np.nan)
 
@@ -294,63 +295,62 @@ def value_per_kg(items: ItemColumns) -> Numbers:
 
 def _declared_price(items: ItemColumns) -> Numbers:
     net, gross = items.number("net_mass_kg"), items.number("gross_mass_kg")
-    return _ratio(items.number("declared_value"), np.where(net > 0, net, gross))
+    with np.errstate(over="ignore"):  # asked for beside the features, too
+        return divide(items.number("declared_value"), np.where(net > 0, net, gross))
 
 
-@feature(
-    unit="times the usual", source="reference", reads=("declared_value", "net_mass_kg", "gross_mass_kg", "hs_code")
-)
-def unit_price_vs_reference(items: ItemColumns) -> Numbers:
+@ratio(unit="times the usual", source="reference", reads=("declared_value", "net_mass_kg", "gross_mass_kg", "hs_code"))
+def unit_price_vs_reference(items: ItemColumns) -> Sides:
     """Declared value per kilogram compared with what is usual for such goods: 1 is usual, 0.2 a fifth of it."""
-    return _ratio(value_per_kg(items), items.number(REFERENCE_PRICE))
+    return value_per_kg(items), items.number(REFERENCE_PRICE)
 
 
-@feature(unit="currency/package", reads=("declared_value", "packages"))
-def value_per_package(items: ItemColumns) -> Numbers:
+@ratio(unit="currency/package", reads=("declared_value", "packages"))
+def value_per_package(items: ItemColumns) -> Sides:
     """Declared value per package."""
-    return _ratio(items.number("declared_value"), items.number("packages"))
+    return items.number("declared_value"), items.number("packages")
 
 
-@feature(unit="currency/unit", reads=("declared_value", "quantity"))
-def value_per_unit(items: ItemColumns) -> Numbers:
+@ratio(unit="currency/unit", reads=("declared_value", "quantity"))
+def value_per_unit(items: ItemColumns) -> Sides:
     """Declared value per supplementary unit (pieces, litres, pairs ...)."""
-    return _ratio(items.number("declared_value"), items.number("quantity"))
+    return items.number("declared_value"), items.number("quantity")
 
 
-@feature(unit="kg/package", reads=("net_mass_kg", "packages"))
-def mass_per_package_kg(items: ItemColumns) -> Numbers:
+@ratio(unit="kg/package", reads=("net_mass_kg", "packages"))
+def mass_per_package_kg(items: ItemColumns) -> Sides:
     """Declared net mass per package."""
-    return _ratio(items.number("net_mass_kg"), items.number("packages"))
+    return items.number("net_mass_kg"), items.number("packages")
 
 
-@feature(unit="kg/unit", reads=("net_mass_kg", "quantity"))
-def mass_per_unit_kg(items: ItemColumns) -> Numbers:
+@ratio(unit="kg/unit", reads=("net_mass_kg", "quantity"))
+def mass_per_unit_kg(items: ItemColumns) -> Sides:
     """Declared net mass per supplementary unit."""
-    return _ratio(items.number("net_mass_kg"), items.number("quantity"))
+    return items.number("net_mass_kg"), items.number("quantity")
 
 
-@feature(unit="ratio", reads=("gross_mass_kg", "net_mass_kg"))
-def gross_over_net(items: ItemColumns) -> Numbers:
+@ratio(unit="ratio", reads=("gross_mass_kg", "net_mass_kg"))
+def gross_over_net(items: ItemColumns) -> Sides:
     """Gross mass over net mass: how much the packing weighs."""
-    return _ratio(items.number("gross_mass_kg"), items.number("net_mass_kg"))
+    return items.number("gross_mass_kg"), items.number("net_mass_kg")
 
 
-@feature(unit="ratio", reads=("weighed_mass_kg", "gross_mass_kg"))
-def weighed_over_declared(items: ItemColumns) -> Numbers:
+@ratio(unit="ratio", reads=("weighed_mass_kg", "gross_mass_kg"))
+def weighed_over_declared(items: ItemColumns) -> Sides:
     """Mass on the weighbridge over the gross mass declared for the whole crossing."""
-    return _ratio(items.number("weighed_mass_kg"), _crossing_total(items, "gross_mass_kg"))
+    return items.number("weighed_mass_kg"), _crossing_total(items, "gross_mass_kg")
 
 
 @feature(unit="zeros", reads=("declared_value",))
 def value_roundness(items: ItemColumns) -> Numbers:
     """How round the declared value is: the number of zeros that it ends with."""
-    return _roundness(items.number("declared_value"))
+    return _roundness(items, 0)
 
 
 @feature(unit="zeros", reads=("net_mass_kg",))
 def mass_roundness(items: ItemColumns) -> Numbers:
     """How round the declared net mass is: the number of zeros that it ends with."""
-    return _roundness(items.number("net_mass_kg"))
+    return _roundness(items, 1)
 
 
 # Duty
@@ -362,17 +362,17 @@ def duty_rate(items: ItemColumns) -> Numbers:
     return items.number("duty_rate")
 
 
-@feature(unit="fraction", reads=("duty_amount", "declared_value"))
-def duty_share(items: ItemColumns) -> Numbers:
+@ratio(unit="fraction", reads=("duty_amount", "declared_value"))
+def duty_share(items: ItemColumns) -> Sides:
     """Duty as a share of the declared value."""
-    return _ratio(items.number("duty_amount"), items.number("declared_value"))
+    return items.number("duty_amount"), items.number("declared_value")
 
 
-@feature(unit="ratio", reads=("duty_amount", "declared_value", "duty_rate"))
-def duty_over_rate(items: ItemColumns) -> Numbers:
+@ratio(unit="ratio", reads=("duty_amount", "declared_value", "duty_rate"))
+def duty_over_rate(items: ItemColumns) -> Sides:
     """Duty charged over the duty that the rate demands; below 1 is less than the rate."""
     demanded = items.number("declared_value") * items.number("duty_rate")
-    return _ratio(items.number("duty_amount"), demanded)
+    return items.number("duty_amount"), demanded
 
 
 # The crossing as a whole, and who stands behind the goods line (as an operator, never as a person)
@@ -391,10 +391,10 @@ def crossing_value(items: ItemColumns) -> Numbers:
     return _crossing_value(items)
 
 
-@feature(unit="fraction", reads=("crossing_id", "declared_value"))
-def share_of_crossing_value(items: ItemColumns) -> Numbers:
+@ratio(unit="fraction", reads=("crossing_id", "declared_value"))
+def share_of_crossing_value(items: ItemColumns) -> Sides:
     """Share of this goods line in the declared value of the crossing."""
-    return _ratio(items.number("declared_value"), _crossing_value(items))
+    return items.number("declared_value"), _crossing_value(items)
 
 
 @feature(unit="days", reads=("importer_registered_at", "known_at"))
@@ -420,5 +420,5 @@ def missing_fields(items: ItemColumns) -> Numbers:
     if numbers:
         empty += np.add.reduce(np.isnan(np.array(numbers)), axis=0)
     if texts:
-        empty += np.add.reduce(np.array(texts, dtype=object) == None, axis=0)  # noqa: E711  # of each
+        empty += [line.count(None) for line in zip(*(column.tolist() for column in texts), strict=True)]
     return empty

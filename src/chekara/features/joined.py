@@ -8,9 +8,10 @@ from functools import partial
 from operator import methodcaller
 
 import numpy as np
+import numpy.typing as npt
 
 from chekara.features.build import FeatureTable, extension_column, narrow, plan_features, require_reference
-from chekara.features.catalogue import FeatureKind, ItemColumns
+from chekara.features.catalogue import FeatureKind, ItemColumns, Sides, divide
 from chekara.features.laid import Column, LaidColumns, row_of
 
 
@@ -136,27 +137,39 @@ class FeaturesTogether:
             layout = self._layouts[laid.names] = self._layout(laid.names)
         numbers = np.empty((items.n_items, len(layout.names)), dtype=np.float32)
         numbers[:, : len(laid.names)] = laid.matrix.T
-        own = np.empty((len(layout.compute), items.n_items))
-        with np.errstate(over="ignore"):  # beyond float64 is beyond the bound that is put on it here
-            for place, compute in enumerate(layout.compute):
-                own[place] = compute(items)
-        numbers[:, len(laid.names) :] = narrow(own).T
+        numbers[:, len(laid.names) :] = layout.computed(items).T
         categories = {name: compute(items).tolist() for name, compute in self._categories.items()}
         return JoinedFeatures(layout.names, numbers, categories)
 
     def _layout(self, laid: tuple[str, ...]) -> _Layout:
         rows = row_of(laid)
+        own = [feature for feature in self._numbers if feature.name not in rows]
+        sides = {feature.name: feature.sides for feature in own if feature.sides is not None}
         compute: dict[str, Callable[[ItemColumns], Column]] = {
-            feature.name: feature.compute for feature in self._numbers if feature.name not in rows
+            feature.name: feature.compute for feature in own if feature.name not in sides
         }
         compute |= {name: methodcaller("number", name) for name in self._profiles if name not in rows}
         compute |= {name: partial(extension_column, name=name, kind="number") for name in self._national_numbers}
-        return _Layout((*laid, *compute), tuple(compute.values()))
+        return _Layout((*laid, *sides, *compute), tuple(sides.values()), tuple(compute.values()))
 
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """Columns of the numbers: those that were laid, and those to compute."""
+    """Columns of the numbers: those that were laid, ratios, and others to compute."""
 
     names: tuple[str, ...]
+    sides: tuple[Callable[[ItemColumns], Sides], ...]
     compute: tuple[Callable[[ItemColumns], Column], ...]
+
+    def computed(self, items: ItemColumns) -> npt.NDArray[np.float32]:
+        """Compute what was not laid; shape (n_computed, n_lines)."""
+        n_ratios = len(self.sides)
+        out = np.empty((n_ratios + len(self.compute), items.n_items))
+        numerators, denominators = np.empty((2, n_ratios, items.n_items))
+        with np.errstate(over="ignore"):  # beyond float64 is beyond the bound that is put on it here
+            for place, sides in enumerate(self.sides):
+                numerators[place], denominators[place] = sides(items)
+            out[:n_ratios] = divide(numerators, denominators)
+            for place, compute in enumerate(self.compute, n_ratios):
+                out[place] = compute(items)
+        return narrow(out)
