@@ -32,6 +32,7 @@ from chekara.adapters.assembly import House, open_house
 from chekara.adapters.chain_writer import ChainWriter
 from chekara.api.parse import ScoreParser
 from chekara.api.present import present_decision
+from chekara.api.warm import quieten_collector
 from chekara.api.written import json_bytes
 from chekara.domain.actor import Actor
 from chekara.domain.vocabulary import Role
@@ -166,6 +167,7 @@ def main() -> None:
         found: dict[int, dict[str, float]] = {}
         clock: dict[int, float] = {}
         measure(house, times, bodies, 16, 12, serial)
+        quieten_collector()
         for group in arguments.groups:
             n_groups = max(arguments.crossings // group, 1)
             clock[group] = measure(house, times, bodies, group, n_groups, serial)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import ipaddress
 import signal
 import socket
@@ -18,7 +17,7 @@ from chekara.api.app import build_app
 from chekara.api.logs import configure_logs
 from chekara.api.metrics import Metrics
 from chekara.api.openapi import CROSSING_EXAMPLE
-from chekara.api.warm import example_crossing, warm_profiles, warm_texts
+from chekara.api.warm import example_crossing, quieten_collector, warm_profiles, warm_texts
 from chekara.errors import ConfigurationError
 from chekara.policy.lot import has_lot
 from chekara.service.records import ClockMode
@@ -113,9 +112,7 @@ def _serve(
     mount_pages(app, house, settings)
     warm_texts()
     warm_profiles(house.policy.domains, CROSSING_EXAMPLE, settings.limits)
-    # What was made so far lives as long as the process: the collector need not look at it with every request.
-    gc.collect()
-    gc.freeze()
+    quieten_collector()
     host, port = listener.getsockname()[:2]
     serving = sorted(house.champions.serving())
     for problem in house.champions.problems():
