@@ -18,7 +18,7 @@ from chekara.explain.reasons import feature_label, sentence, strongest_reasons
 from chekara.service.records import DecisionPage
 from chekara.web.case import MOST_REASONS, build_case, may_review
 from chekara.web.likelihood import likelihood_of
-from chekara.web.pages import CasePage
+from chekara.web.pages import CasePage, QueuePage
 from chekara.web.queue import QueueFilter, build_queue
 from chekara.web.render import render
 from chekara.web.words import warning_texts
@@ -136,6 +136,37 @@ def test_no_main_reason_whose_evidence_speaks_for_a_release() -> None:
     assert told is not None
     assert "Of 90 inspected" in told
     assert case(decision=headed((), domains=(explained(against),))).main_reason is None
+
+
+def queue(*decisions: Decision, actor: Actor = examples.ANALYST, language: str = "en") -> QueuePage:
+    records = tuple(examples.record(decision=decision) for decision in decisions)
+    now, frame = examples.SCORED_AT, examples.frame(language)
+    return build_queue(DecisionPage(records, None), actor, QueueFilter(), (), frame=frame, now=now)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_queue_shows_the_lane_of_the_own_agency_and_names_that_of_another(language: str) -> None:
+    others = asked("sps_violation", Lane.RED, "agriculture")
+    none, blue, red = (
+        dataclasses.replace(headed(actions), crossing_id=name)
+        for name, actions in (
+            ("none", (others,)),
+            ("blue", (others, asked("contraband", Lane.BLUE))),
+            ("red", (asked("revenue_fraud", Lane.RED),)),
+        )
+    )
+    page = queue(none, blue, red, language=language)
+    assert [(row.crossing_id, row.lane) for row in page.rows] == [("red", "red"), ("blue", "blue"), ("none", None)]
+    assert [row.others_lane is None for row in page.rows] == [True, False, False]
+    assert page.rows[1].domain == messages.text("domain.contraband", language)
+    word = messages.text("lane.red.short", language)
+    html = render(page)
+    assert html.count("lane--red") == html.count(f": {word}</span>") - 1 == 1
+    assert word in str(page.rows[2].others_lane)
+    told = [case(language=language, decision=one).own_lane for one in (none, blue, red)]
+    assert told[2] is None
+    assert told[0] == messages.text("page.queue.no_task", language)
+    assert messages.text("lane.blue", language) in str(told[1])
 
 
 @given(

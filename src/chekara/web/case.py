@@ -23,7 +23,7 @@ from chekara.service.visibility import (
     rule_text,
 )
 from chekara.web.declaration import header_facts, item_facts
-from chekara.web.glance import headline, main_reason, what_asked
+from chekara.web.glance import headline, main_reason, own_lane_told, what_asked
 from chekara.web.likelihood import likelihood_of
 from chekara.web.lines import Task
 from chekara.web.pages import CasePage, DomainPanel, Fact, Frame, ReasonLine, ReviewForm, ReviewLine
@@ -102,6 +102,7 @@ def build_case(
         lane=decision.lane.value,
         lane_label=messages.text(f"lane.{decision.lane}", language),
         lane_meaning=messages.text(f"lane.{decision.lane}.meaning", language) if told is None else None,
+        own_lane=own_lane_told(record, actor, language),
         kind=messages.text("page.case.recommended" if told is None else "page.case.elsewhere.would", language),
         applied=None
         if told is None

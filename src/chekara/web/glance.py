@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from chekara import messages
 from chekara.domain.actor import Actor, Permission, may
 from chekara.domain.decision import Action, Reason
 from chekara.domain.selection import RuleHit
@@ -33,6 +34,30 @@ class Asked:
 
     domain: str | None
     rule: RuleHit | None
+
+
+def own_lane(record: DecisionRecord, actor: Actor) -> Lane | None:
+    """Return the strictest lane that the reader's agency acts on; None where others alone are asked for something."""
+    own = [action.lane for action in own_actions(record, actor) if action.agency == actor.agency]
+    if own:
+        return own[0]
+    return record.decision.lane if record.decision.lane is Lane.GREEN or record.has_left else None
+
+
+def others_lane(record: DecisionRecord, actor: Actor) -> Lane | None:
+    """Return the crossing's lane where it comes from another agency: the own one acts on a milder one, or on none."""
+    own, whole = own_lane(record, actor), record.decision.lane
+    return whole if own is None or own.strictness < whole.strictness else None
+
+
+def own_lane_told(record: DecisionRecord, actor: Actor, language: str) -> str | None:
+    """Say what the reader's agency is asked for, where the crossing's lane comes from another agency."""
+    if others_lane(record, actor) is None:
+        return None
+    own = own_lane(record, actor)
+    if own is None:
+        return messages.text("page.queue.no_task", language)
+    return messages.text("page.case.own_lane", language, lane=messages.text(f"lane.{own}", language))
 
 
 def what_asked(record: DecisionRecord, actor: Actor) -> Asked:

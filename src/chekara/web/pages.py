@@ -94,13 +94,14 @@ class QueueRow:
     link : str
         Path of the case.
     crossing_id : str
-    lane : str
-        Code of the lane, for its colour.
-    lane_label : str
+    lane, lane_label : str or None
+        What the reader's agency is asked for: code of the lane, for its colour, and in words; None where it is nothing.
+    others_lane : str or None
+        The crossing's lane in words, where it comes from another agency.
     control : str or None
         What the reader's agency is asked to do.
     domain : str or None
-        Domain with the highest risk that the reader may see, in words.
+        Domain that asks for this lane, in words; the highest risk where the agency is asked for nothing.
     likelihood : str or None
         How many of such crossings have a hit; None for a reader who must not be anchored by a score.
     size : str or None
@@ -113,8 +114,9 @@ class QueueRow:
 
     link: str
     crossing_id: str
-    lane: str
-    lane_label: str
+    lane: str | None
+    lane_label: str | None
+    others_lane: str | None
     control: str | None
     domain: str | None
     likelihood: str | None
@@ -128,6 +130,8 @@ class QueueRow:
 @dataclass(frozen=True, slots=True)
 class QueuePage:
     """Decisions of the reader's agency that are still to be reviewed, the strictest lane first.
+
+    On a page those come first that ask most of the own agency.
 
     Attributes
     ----------
@@ -363,6 +367,8 @@ class CasePage:
     lane, lane_label : str
     lane_meaning : str or None
         None where the crossing has left.
+    own_lane : str or None
+        What the reader's agency is asked for, where the lane comes from another agency.
     kind : str
         What the lane is: a recommendation, or what would have been one.
     applied : str or None
@@ -410,6 +416,7 @@ class CasePage:
     lane: str
     lane_label: str
     lane_meaning: str | None
+    own_lane: str | None
     kind: str
     applied: str | None
     headline: str | None

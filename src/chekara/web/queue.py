@@ -1,4 +1,4 @@
-"""The queue: what waits for the reader's agency, strictest lane first."""
+"""The queue: what waits for the reader's agency, strictest lane first; coloured by what the own agency is asked for."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from chekara.domain.actor import Actor
 from chekara.domain.vocabulary import Lane, Role
 from chekara.service.records import DecisionFilter, DecisionPage, DecisionRecord
 from chekara.service.visibility import judges_blind, own_actions, own_scores
+from chekara.web.glance import others_lane, own_lane, what_asked
 from chekara.web.likelihood import likelihood_of
 from chekara.web.lines import Choice
 from chekara.web.pages import Frame, QueuePage, QueueRow
@@ -85,11 +86,13 @@ def build_queue(
     """
     language = frame.language
     records = [r for r in found.records if r.decision.lane is not Lane.GREEN or chosen.lane == Lane.GREEN]
+    # Of the crossings of a page those come first that ask most of the own agency.
+    by_own_lane = sorted(records, key=lambda record: -(own_lane(record, actor) or Lane.GREEN).strictness)
     # The order is strictest first: once green ones are met, only green ones follow.
     next_cursor = found.next_cursor if len(records) == len(found.records) else None
     return QueuePage(
         frame=frame,
-        rows=tuple(_row(record, actor, frame, now) for record in records),
+        rows=tuple(_row(record, actor, frame, now) for record in by_own_lane),
         lanes=_choices(((lane, messages.text(f"lane.{lane}.short", language)) for lane in Lane), chosen.lane),
         domains=_choices(((domain, named("domain", domain, language)) for domain in domains), chosen.domain),
         crossing_point=chosen.crossing_point,
@@ -109,7 +112,10 @@ def _row(record: DecisionRecord, actor: Actor, frame: Frame, now: datetime) -> Q
     is_blind = judges_blind(record, actor, (), blind_first=frame.blind_first)  # what waits was not reviewed
     scores = own_scores(record, actor)
     task = next((action for action in own_actions(record, actor) if action.agency == actor.agency), None)
-    main = next((one for one in scores if not is_blind or (task and one.domain == task.domain)), None)
+    asked = what_asked(record, actor).domain
+    wanted = asked if not is_blind else None if task is None else task.domain
+    main = next((one for one in scores if one.domain == wanted), None)
+    own, others = own_lane(record, actor), others_lane(record, actor)
     is_shown_scores = actor.role is not Role.INSPECTOR and not is_blind
     is_referred = any(actor.agency in agencies for agencies in record.referred.values())
     control = None if task is None else messages.text(task.control, language)
@@ -117,8 +123,11 @@ def _row(record: DecisionRecord, actor: Actor, frame: Frame, now: datetime) -> Q
     return QueueRow(
         link=case_link(decision.decision_id),
         crossing_id=decision.crossing_id,
-        lane=decision.lane.value,
-        lane_label=messages.text(f"lane.{decision.lane}.short", language),
+        lane=None if own is None else own.value,
+        lane_label=messages.text(f"lane.{own}.short", language) if own is not None else None,
+        others_lane=None
+        if others is None
+        else messages.text("page.queue.others_lane", language, lane=messages.text(f"lane.{others}.short", language)),
         control=messages.text("page.queue.referred", language) if control is None and is_referred else control,
         domain=None if main is None else named("domain", main.domain, language),
         likelihood=None if words is None else words.short,
