@@ -172,7 +172,7 @@ def _encode_rows(X: Floats, first_row: int, n_rows: int, plan: Plan, work: Works
 
 
 @inlined
-def _decide(split: int, code_base: int, plan: Plan, work: Workspace) -> Any:
+def decide(split: int, code_base: int, plan: Plan, work: Workspace) -> Any:
     """Mask of the rows that go left."""
     codes_at = code_base + element(plan.feature, split) * ROWS
     if element(plan.word_start, split) < 0:
@@ -196,7 +196,7 @@ def pass_down(tree: int, code_base: int, plan: Plan, work: Workspace) -> None:
     for point in range(points):
         _store(slots, point * ROWS, _splat(1.0))
     for split in range(start, end):
-        goes_left = _decide(split, code_base, plan, work)
+        goes_left = decide(split, code_base, plan, work)
         was_hot = _load_mask(work.masks, element(plan.ancestor, split))
         _store_mask(work.masks, 1 + 2 * (split - start), _both(was_hot, goes_left))
         _store_mask(work.masks, 2 + 2 * (split - start), _first_only(was_hot, goes_left))

@@ -108,14 +108,14 @@ class PanelTrees:
         work: PanelWork | None = getattr(self._of_thread, "work", None)
         if work is None:
             work = self._of_thread.work = _make_work(self._plan)
-        score_panel(lines, self._plan, work, told)
+        score_panel(lines, self._plan, work, np.empty(len(lines.item_no)), told)
         return told
 
 
 def _make_work(panel: PanelPlan) -> PanelWork:
     widest = int(np.diff(panel.first_column).max(initial=1))
-    codes, scored = np.zeros(2 * widest, dtype=np.int32), np.zeros(CHUNK, dtype=np.int64)
-    return PanelWork(make_workspace(panel.trees, widest), codes, scored)
+    codes, scored = np.zeros(widest, dtype=np.int32), np.zeros(CHUNK, dtype=np.int64)
+    return PanelWork(make_workspace(panel.trees, widest), codes, np.zeros(ROWS), scored)
 
 
 def _starts(sizes: Sequence[int]) -> Ints:

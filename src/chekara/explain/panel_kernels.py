@@ -18,12 +18,12 @@ from chekara.explain.kernels import (
     ROWS,
     Workspace,
     compiled,
+    decide,
     explain_coded,
     gain_of,
     inlined,
     pass_down,
     pass_up,
-    sum_trees,
 )
 from chekara.explain.lanes import Lanes, element, set_element
 from chekara.explain.plan import Plan
@@ -33,7 +33,17 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Indices = npt.NDArray[np.int32]
 
-_count_below = Lanes(ROWS).count_below
+_rows = Lanes(ROWS)
+# Numba resolves names, not attributes of objects.
+_count_below, _splat, _add, _store, _broadcast, _choose = (
+    _rows.count_below,
+    _rows.splat,
+    _rows.add,
+    _rows.store,
+    _rows.broadcast,
+    _rows.choose,
+)
+_load_mask, _store_mask, _both, _first_only = _rows.load_mask, _rows.store_mask, _rows.both, _rows.first_only
 
 CHUNK = CHUNK_BLOCKS * ROWS
 """Crossings that are explained together."""
@@ -85,14 +95,16 @@ class PanelWork(NamedTuple):
     Attributes
     ----------
     shap : Workspace
-    codes : ndarray of int32
-        Codes of the line at hand and of the highest one so far, one after the other.
+    codes : ndarray of int32, shape (widest,)
+        Codes of one line.
+    sums : ndarray of float64, shape (ROWS,)
     scored : ndarray of int64, shape (CHUNK,)
         Crossings of a chunk that a model applies to.
     """
 
     shap: Workspace
     codes: Indices
+    sums: Floats
     scored: Ints
 
 
@@ -154,8 +166,11 @@ def _code_of_number(value: float, column: int, panel: PanelPlan) -> Any:
 
 
 @inlined
-def _encode(line: int, lines: Lines, columns: tuple[int, int], base: int, panel: PanelPlan, work: PanelWork) -> None:
-    for column in range(columns[0], columns[1]):
+def _encode(line: int, model: int, place: int, lines: Lines, panel: PanelPlan, work: PanelWork) -> None:
+    """Lay the codes of a line where the blocks have their row ``place``."""
+    first, end = panel.first_column[model], panel.first_column[model + 1]
+    base = (place // ROWS) * (end - first) * ROWS + place % ROWS
+    for column in range(first, end):
         source = element(lines.source, column)
         if source < 0:
             at = element(panel.value_start, column) + lines.values[line, ~source]
@@ -166,7 +181,43 @@ def _encode(line: int, lines: Lines, columns: tuple[int, int], base: int, panel:
                 code = element(panel.code_of_missing, column)
             else:
                 code = _code_of_number(np.float64(value), column, panel)
-        set_element(work.codes, base + column - columns[0], code)
+        set_element(work.shap.codes, base + (column - first) * ROWS, code)
+
+
+@inlined
+def _sum_block(model: int, panel: PanelPlan, work: PanelWork) -> Any:
+    """Raw scores of the rows of the first block, leaf values added up in the order of the trees, as LightGBM does."""
+    plan, masks = panel.trees, work.shap.masks
+    total = _splat(0.0)
+    for tree in range(panel.first_tree[model], panel.first_tree[model + 1]):
+        start, end = plan.tree_start[tree], plan.tree_start[tree + 1]
+        for split in range(start, end):  # the mask of slot 0 is set for all rows
+            arrives, goes_left = _load_mask(masks, split - start), decide(split, 0, plan, work.shap)
+            _store_mask(masks, element(plan.left, split), _both(arrives, goes_left))
+            _store_mask(masks, element(plan.right, split), _first_only(arrives, goes_left))
+        value = _splat(0.0)
+        for slot in range(end - start, 2 * (end - start) + 1):
+            value = _choose(
+                _load_mask(masks, slot), _broadcast(plan.leaf_value, tree + start + slot - end + start), value
+            )
+        total = _add(total, value)
+    return total
+
+
+@inlined
+def _sum_lines(model: int, lines: Lines, panel: PanelPlan, work: PanelWork, margins: Floats) -> None:
+    """Score all lines, eight at a time."""
+    n_lines, n_columns = len(lines.item_no), panel.first_column[model + 1] - panel.first_column[model]
+    for first in range(0, n_lines, ROWS):
+        n_here = min(ROWS, n_lines - first)
+        for place in range(n_here):
+            _encode(first + place, model, place, lines, panel, work)
+        for place in range(n_here, ROWS):
+            for column in range(n_columns):
+                set_element(work.shap.codes, column * ROWS + place, np.int32(0))
+        _store(work.sums, 0, _sum_block(model, panel, work))
+        for place in range(n_here):
+            margins[first + place] = work.sums[place]
 
 
 @inlined
@@ -177,30 +228,18 @@ def _is_before(line: int, other: int, lines: Lines) -> Any:
 
 
 @inlined
-def _find_highest(
-    model: int, crossing: int, lines: Lines, place: int, panel: PanelPlan, work: PanelWork, told: Told
-) -> Any:
-    """Find a crossing's highest line and lay its codes where a block has its row ``place``."""
-    columns = (panel.first_column[model], panel.first_column[model + 1])
-    n_columns = columns[1] - columns[0]
-    at_hand, of_best = 0, n_columns
+def _find_highest(model: int, crossing: int, lines: Lines, margins: Floats, told: Told) -> Any:
+    """Find a crossing's highest line, if the model applies to any."""
     best, best_margin = -1, 0.0
     for line in range(lines.starts[crossing], lines.starts[crossing + 1]):
         if not lines.applies[model, line]:
             continue
-        _encode(line, lines, columns, at_hand, panel, work)
-        margin = sum_trees(work.codes, at_hand, panel.first_tree[model], panel.first_tree[model + 1], panel.trees)
+        margin = margins[line]
         if best < 0 or margin > best_margin or (margin == best_margin and _is_before(line, best, lines)):
             best, best_margin = line, margin
-            at_hand, of_best = of_best, at_hand
     told.rows[model, crossing] = best
-    if best < 0:
-        return False
     told.margins[model, crossing] = best_margin
-    base = (place // ROWS) * n_columns * ROWS + place % ROWS
-    for column in range(n_columns):
-        set_element(work.shap.codes, base + column * ROWS, element(work.codes, of_best + column))
-    return True
+    return best
 
 
 @inlined
@@ -281,14 +320,20 @@ def _explain_many(model: int, n_scored: int, lines: Lines, panel: PanelPlan, wor
 
 
 @compiled
-def score_panel(lines: Lines, panel: PanelPlan, work: PanelWork, told: Told) -> None:
-    """Score all lines with all models, and explain the highest line of each crossing."""
+def score_panel(lines: Lines, panel: PanelPlan, work: PanelWork, margins: Floats, told: Told) -> None:
+    """Score all lines with all models, and explain the highest line of each crossing.
+
+    ``margins`` is scratch, one number a line.
+    """
     n_crossings = len(lines.starts) - 1
     for model in range(len(panel.first_tree) - 1):
+        _sum_lines(model, lines, panel, work, margins)
         for first in range(0, n_crossings, CHUNK):
             n_scored = 0
             for crossing in range(first, min(first + CHUNK, n_crossings)):
-                if _find_highest(model, crossing, lines, n_scored, panel, work, told):
+                best = _find_highest(model, crossing, lines, margins, told)
+                if best >= 0:
+                    _encode(best, model, n_scored, lines, panel, work)
                     work.scored[n_scored] = crossing
                     n_scored += 1
             if n_scored <= FEW_ROWS:
