@@ -21,6 +21,7 @@ from chekara.adapters.database import open_database
 from chekara.adapters.lot_publish import publish_lot, verify_log_draws, verify_published
 from chekara.adapters.lot_seeds import LotBook, ServingSeeds, seed_file
 from chekara.adapters.lot_watch import LotWatch
+from chekara.adapters.policies import promote_policy
 from chekara.cli import app
 from chekara.errors import ConfigurationError
 from chekara.policy import load_policy
@@ -288,6 +289,32 @@ def test_the_program_of_the_page_agrees(published: Path, tmp_path: Path) -> None
         code, said = told_by(checking, published)
         assert (code, ", 0 wrong" in said) == (1, False), change
         (published / "draws.csv").write_text(kept, "utf-8")
+
+
+def test_draws_of_every_policy_of_the_month_are_checked(home: Settings, tmp_path: Path) -> None:
+    """The policy changes in the middle of the month: draws before and after it are held against its own text."""
+    path = home.home / "policy.toml"
+    before = load_policy(path)
+    texts = {"policy.toml": path.read_text("utf-8")}
+    promote_policy(home, texts, proposed_by="A. Author", approved_by="B. Chief", reason="as until now")
+    path.write_text(path.read_text("utf-8").replace("propensity = 0.25", "propensity = 0.35"), "utf-8")
+    assert load_policy(path).digest != before.digest
+    house = drawing(home, START)
+    for i in range(30):
+        house.score([replace(request(crossing(f"later{i}", crossing_point="KG-01")), received_at=RECEIVED)])
+    house.database.close()
+    out = tmp_path / "out"
+    publish_lot(home, MONTH, out, revealed_by="a chief")
+    found = verify_published(out)
+    assert (found.other_policies, codes(found), found.crossings) == (0, set(), 90)
+    assert len(list((out / "policies").iterdir())) == 2
+    checking = program(tmp_path)
+    assert told_by(checking, out) == (0, "450 draws, 0 wrong\n")
+    assert "wrong_propensity" in codes(tampered(out, cheaper)), "an early draw, under the policy before"
+    assert told_by(checking, out)[0] == 1
+    (out / "policies" / f"{before.digest.partition(':')[2]}.toml").unlink()
+    assert verify_published(out).other_policies == 300
+    assert "the text of its policy is missing" in told_by(checking, out)[1]
 
 
 def test_the_commands_commit_publish_and_verify(

@@ -54,6 +54,13 @@ def test_every_draw_is_there_once_drawn_or_not(house: SmallHouse, tmp_path: Path
     assert (set(draws["arm"]), set(draws["domain"]), set(draws["propensity"])) == ({"lot"}, {DOMAIN}, {SHARE})
 
 
+def test_a_crossing_that_cannot_be_controlled_is_no_part_of_the_sample(house: SmallHouse, tmp_path: Path) -> None:
+    house.score([request(crossing(f"t{n}", movement="transit")) for n in range(20)])
+    assert export_history(house.settings, tmp_path / "out", clock=later).undone == 2
+    draws = pd.read_parquet(tmp_path / "out" / "draws.parquet")
+    assert set(draws["crossing_id"]) == set(IDS)
+
+
 def test_a_draw_that_nobody_made_is_a_result_that_says_so(house: SmallHouse, tmp_path: Path) -> None:
     early = export_history(house.settings, tmp_path / "early")
     written = export_history(house.settings, tmp_path / "out", clock=later)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -146,6 +147,14 @@ def test_propensities_of_several_arms_join_to_that_of_any_of_them() -> None:
 
 def test_what_was_not_drawn_asks_for_nothing() -> None:
     assert decide([], POLICY, "P", AT, Grounds(draws=(draw(0.9, is_drawn=False),))).lane is Lane.GREEN
+
+
+def test_a_draw_in_a_domain_that_does_not_apply_asks_for_nothing_and_rules_there_still_do() -> None:
+    drawn = Grounds(draws=(draw(0.1, is_drawn=True),), not_applicable=("contraband",))
+    assert decide([], POLICY, "P", AT, drawn).lane is Lane.GREEN
+    assert decide([], POLICY, "P", AT, replace(drawn, not_applicable=("revenue_fraud",))).lane is Lane.RED
+    (selection,) = decide([], POLICY, "P", AT, replace(drawn, rules=(hit(Lane.YELLOW),))).selections
+    assert (selection.lane, selection.selected_by, selection.propensity) == (Lane.YELLOW, "rule", None)
 
 
 def test_capacity_takes_the_place_of_the_threshold_of_its_agency_and_lane_alone() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from chekara.domain.vocabulary import Lane, ReviewAction, Role
 from chekara.service.review import ReviewRequest
@@ -98,6 +99,22 @@ def test_what_a_test_key_sends_draws_nothing(drawn: SmallHouse) -> None:
     [trial] = drawn.score([request(crossing(drawn_id(drawn)), by=actor(is_test=True))])
     assert not isinstance(trial, Exception)
     assert trial.decision.grounds.draws == ()
+
+
+def test_nobody_is_sent_to_a_control_that_cannot_be_made(drawn: SmallHouse) -> None:
+    """A transit is no matter of revenue: its draw is kept for whoever checks the lot, and asks for nothing."""
+    drawn_one = drawn_id(drawn)
+    made = drawn.score_one(crossing(f"{drawn_one}-x"))
+    transits = [drawn.score_one(crossing(f"t{n}", movement="transit")) for n in range(20)]
+    [record, *_] = [one for one in transits if any(draw.is_drawn for draw in one.decision.grounds.draws)]
+    assert record.decision.grounds.not_applicable == ("revenue_fraud",)
+    assert (record.decision.lane, record.decision.actions, record.decision.selections) == (Lane.GREEN, (), ())
+    assert made.decision.grounds.not_applicable == ()
+    stored = drawn.read.decision(actor(role=Role.AUDITOR), record.decision.decision_id)
+    assert stored.decision.grounds == record.decision.grounds
+    with drawn.database.reading() as connection:
+        query = text("SELECT count(*) FROM lot_draws WHERE crossing_id = :one")
+        assert connection.execute(query, {"one": record.crossing.crossing_id}).scalar_one() == 0
 
 
 def _found(house: SmallHouse):

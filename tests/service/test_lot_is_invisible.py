@@ -57,13 +57,13 @@ def seen(record: DecisionRecord, who: Actor, reviews: tuple[Review, ...] = (), *
     return shown
 
 
-def reviewed(record: DecisionRecord) -> tuple[Review, ...]:
+def reviewed(record: DecisionRecord, action: ReviewAction = ReviewAction.FOLLOW) -> tuple[Review, ...]:
     review = Review(
         review_id="r1",
         decision_id=record.decision.decision_id,
         agency="customs",
         officer="officer 9",
-        action=ReviewAction.FOLLOW,
+        action=action,
         lane=None,
         refer_to=None,
         until=None,
@@ -85,6 +85,8 @@ def test_views_of_officers_are_equal_until_they_review(
         assert seen(by_model, who, blind_first=blind_first) == seen(by_lot, who, blind_first=blind_first)
         told = [seen(record, who, reviewed(record))["selected_by"] for record in (by_model, by_lot)]
         assert told == ["model", "random"]
+        for action in (ReviewAction.DELAY, ReviewAction.REFER):
+            assert seen(by_lot, who, reviewed(by_lot, action))["selected_by"] == "withheld", "nobody judged it yet"
 
 
 @pytest.mark.parametrize("wanted", [DecisionFilter(), DecisionFilter(order="strictest", is_unreviewed_only=True)])

@@ -21,13 +21,13 @@ DOMAIN = "revenue_fraud"
 POLICY = policy_drawing(0.02, DOMAIN)
 POLICY = replace(POLICY, lot=replace(POLICY.lot, floor=0.01, alarm_share=0.8))
 DAY, NIGHT = time(8), time(20)
-TRAFFIC = {("P1", DAY): 6000, ("P1", NIGHT): 2000, ("P2", DAY): 4000}
+TRAFFIC = {(DOMAIN, "P1", DAY): 6000, (DOMAIN, "P1", NIGHT): 2000, (DOMAIN, "P2", DAY): 4000}
 
 
 def cases(done_at_p1: float, done_at_p2: float = 0.95, *, share: float = 0.02, seed: int = 1) -> list[DrawnCase]:
     """Draw from the traffic; a share of the draws is done at each post, the rest never."""
     rng, found = np.random.default_rng(seed), []
-    for (point, _), n in TRAFFIC.items():
+    for (_, point, _), n in TRAFFIC.items():
         done = done_at_p1 if point == "P1" else done_at_p2
         for i in range(rng.binomial(n, share)):
             drawn_at = NOW - timedelta(days=5 + i % 25)
@@ -69,6 +69,15 @@ def test_less_than_the_floor_is_an_alarm_also_where_nothing_was_drawn() -> None:
 def test_three_draws_do_not_cry_wolf() -> None:
     few = [replace(case, is_done=n > 0) for n, case in enumerate(cases(1.0)[:3])]
     assert "few_done" not in {code for code, _ in alarms(few)}
+    assert "few_done" not in {code for code, _ in alarms([replace(case, is_done=False) for case in few])}
+    five = [replace(case, is_done=False) for case in cases(1.0)[:5]]
+    assert ("few_done", "*") in alarms(five), "many small posts show together"
+
+
+def test_a_domain_that_applies_to_few_is_planned_for_those() -> None:
+    elsewhere = {("contraband", point, at): 9 * n for (_, point, at), n in TRAFFIC.items()}
+    whole, *_ = tally_lot(cases(0.9), TRAFFIC | elsewhere, POLICY, now=NOW)
+    assert whole.crossings == sum(TRAFFIC.values())
 
 
 def test_what_is_planned_follows_traffic_and_propensities() -> None:

@@ -121,7 +121,7 @@ def _draw_rows(connection: Connection, since: datetime | None) -> Iterator[Row]:
     for record in crossing_draws(connection, None):
         is_due = since is None or record.known_at >= since
         if is_due and first.get(record.crossing_id, record.position) == record.position:
-            for draw in record.draws:
+            for draw in record.asking:
                 yield {
                     "crossing_id": record.crossing_id,
                     "known_at": record.known_at,

@@ -1,14 +1,16 @@
 """Publish a month of the lot for an outsider, and repeat every draw: of such a folder, or of the log itself.
 
 A published folder holds ``lot.json`` (the seed and where it was committed), ``draws.csv`` (every draw, drawn or not)
-and ``policy.toml``. ``docs/lot.md`` has a program of the standard library alone that checks it.
+and ``policies/`` (those that were drawn under). ``docs/lot.md`` has a program of the standard library that checks it.
 """
 
 from __future__ import annotations
 
 import csv
 import json
+import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -35,7 +37,8 @@ from chekara.service.payload_grounds import grounds_from
 from chekara.service.records import Chain
 from chekara.settings import Settings
 
-FORMAT: Final = "chekara-lot/1"
+FORMAT: Final = "chekara-lot/2"
+_POLICIES: Final = "policies"
 _FIELDS: Final = (
     "position",
     "known_at",
@@ -125,24 +128,46 @@ def publish_lot(settings: Settings, period: str, out: Path, *, revealed_by: str,
     checked_period(period, where="--month")
     database = open_database(settings)
     try:
-        text, digest = _policy_text(settings, database)
         book = open_book(settings, database) if book is None else book
         seed = book.reveal(period, revealed_by=revealed_by)
         committed = book.commitments()[period]
         with database.reading() as connection:
-            return _write(out, seed, committed, text, digest, crossing_draws(connection, period))
+            written, digests = _write_draws(out, crossing_draws(connection, period))
+        _write_policies(out, {digest: _main_text(settings, database, digest) for digest in sorted(digests)})
+        _write_about(out, seed, committed)
+        return written
     finally:
         database.close()
 
 
-def _write(
-    out: Path,
-    seed: LotSeed,
-    committed: Committed,
-    policy_text: str,
-    policy_digest: str,
-    records: Iterator[CrossingDraws],
-) -> int:
+def _write_draws(out: Path, records: Iterator[CrossingDraws]) -> tuple[int, frozenset[str]]:
+    """Write draws; return how many there are, and the digests of the policies that they were made under."""
+    written, digests = 0, set[str]()
+    with _writable():
+        out.mkdir(parents=True, exist_ok=True)
+        with (out / "draws.csv").open("w", encoding="utf-8", newline="") as stream:
+            writer = csv.DictWriter(stream, _FIELDS, lineterminator="\n")
+            writer.writeheader()
+            for record in records:
+                digests.add(record.policy_digest)
+                for row in _rows(record):
+                    writer.writerow(row)
+                    written += 1
+    return written, frozenset(digests)
+
+
+def _write_policies(out: Path, texts: Mapping[str, str | None]) -> None:
+    """Write every policy of the month, named by its digest: the lot stands in the main file of each."""
+    with _writable():
+        shutil.rmtree(out / _POLICIES, ignore_errors=True)
+        (out / _POLICIES).mkdir()
+        for digest, text in texts.items():
+            if text is not None:
+                _policy_path(out, digest).write_text(text, "utf-8")
+
+
+def _write_about(out: Path, seed: LotSeed, committed: Committed) -> None:
+    """Write the seed, last: it says that all is there."""
     about = {
         "format": FORMAT,
         "period": seed.period,
@@ -150,32 +175,30 @@ def _write(
         "commitment": seed.commitment,
         "committed_at": instant_text(committed.recorded_at),
         "position": committed.position,
-        "policy": policy_digest,
     }
-    written = 0
+    with _writable():
+        (out / "lot.json").write_text(json.dumps(about, indent=1) + "\n", "utf-8")
+
+
+@contextmanager
+def _writable() -> Iterator[None]:
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        (out / "policy.toml").write_text(policy_text, "utf-8")
-        with (out / "draws.csv").open("w", encoding="utf-8", newline="") as stream:
-            writer = csv.DictWriter(stream, _FIELDS, lineterminator="\n")
-            writer.writeheader()
-            for record in records:
-                for row in _rows(record):
-                    writer.writerow(row)
-                    written += 1
-        (out / "lot.json").write_text(json.dumps(about, indent=1) + "\n", "utf-8")  # last: it says that all is there
+        yield
     except OSError as error:
         raise ConfigurationError(f"the folder cannot be written: {error.strerror}", where="--out") from None
-    return written
 
 
-def _policy_text(settings: Settings, database: Database) -> tuple[str, str]:
-    """Return the main file of the policy that serves, where its lot stands, and the digest of the whole policy."""
-    policy, newest = policy_that_serves(settings, database), SqlPolicies(database).newest()
-    if settings.policy_path is not None and settings.is_dev:
-        return next(iter(policy_texts(settings.policy_path).values())), policy.digest
-    texts = policy_texts(None) if newest is None else newest.texts
-    return next(iter(texts.values())), policy.digest
+def _policy_path(folder: Path, digest: str) -> Path:
+    return folder / _POLICIES / f"{digest.partition(':')[2]}.toml"
+
+
+def _main_text(settings: Settings, database: Database, digest: str) -> str | None:
+    """Return the main file of a policy; None where nobody has it any more."""
+    texts = SqlPolicies(database).texts_of(digest)
+    path = settings.policy_path
+    if texts is None and path is not None and settings.is_dev and load_policy(path).digest == digest:
+        texts = policy_texts(path)
+    return None if texts is None else next(iter(texts.values()))
 
 
 def _rows(record: CrossingDraws) -> Iterator[dict[str, Any]]:
@@ -205,19 +228,17 @@ def verify_published(directory: Path) -> LotVerification:
         about = json.loads((directory / "lot.json").read_text("utf-8"))
         seed = LotSeed(about["period"], bytes.fromhex(about["seed"]), about["commitment"])
         committed = CommittedSeed(seed, int(about["position"]), instant_from(about["committed_at"]))
-        digest, format_ = about["policy"], about["format"]
+        format_ = about["format"]
         records = list(_published(directory / "draws.csv"))
     except (OSError, ValueError, KeyError, TypeError):
         detail = "not a folder that chekara lot reveal wrote"
-        raise ConfigurationError(
-            detail, where=directory.name, hint="it holds lot.json, draws.csv, policy.toml"
-        ) from None
+        raise ConfigurationError(detail, where=directory.name, hint="it holds lot.json, draws.csv, policies/") from None
     if format_ != FORMAT or commitment_of(seed.seed) != seed.commitment:
         detail = "seed, commitment or format do not belong together"
         raise ConfigurationError(detail, where=str(directory / "lot.json"))
-    policy = load_policy(directory / "policy.toml")
-    known = {seed.commitment: committed}
-    return verify_lot(records, known, {}, lambda asked: policy if asked == digest else None)
+    paths = {digest: _policy_path(directory, digest) for digest in {record.policy_digest for record in records}}
+    policies = {digest: load_policy(path) for digest, path in paths.items() if path.is_file()}
+    return verify_lot(records, {seed.commitment: committed}, {}, policies.get)
 
 
 def _published(path: Path) -> Iterator[CrossingDraws]:
@@ -316,11 +337,13 @@ def crossing_draws(connection: Connection, period: str | None) -> Iterator[Cross
 
 def _draws_of(position: int, plain: Mapping[str, Any]) -> CrossingDraws:
     known_at: datetime = instant_from(plain["as_of"])
+    grounds = grounds_from(plain["grounds"])
     return CrossingDraws(
         position=position,
         crossing_id=plain["crossing"]["crossing_id"],
         crossing_point=plain["crossing_point"],
         known_at=known_at,
         policy_digest=plain["policy_digest"],
-        draws=grounds_from(plain["grounds"]).draws,
+        draws=grounds.draws,
+        asking=grounds.asking_draws if plain.get("decided_elsewhere") is None else (),
     )

@@ -8,16 +8,17 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from datetime import datetime
 from datetime import time as time_of_day
+from itertools import groupby
+from operator import itemgetter
 from typing import Final
 
-from sqlalchemy import Connection, RowMapping, func, select
+from sqlalchemy import Connection, RowMapping, func, select, true
 
 from chekara.adapters import tables
 from chekara.adapters.chain_writer import Clock, now
 from chekara.adapters.database import Database
 from chekara.adapters.lot_seeds import ServingSeeds
-from chekara.policy.lot import has_lot, period_of
-from chekara.policy.plans import Shifts
+from chekara.policy.lot import LOT_ARM, has_lot, period_of
 from chekara.policy.policy import Policy
 from chekara.service.chain import instant_from, instant_text
 from chekara.service.lot_status import DrawnCase, LotAlarm, LotTally, lot_alarms, tally_lot, window_at
@@ -80,8 +81,8 @@ class LotWatch:
         at = self._clock()
         begin, end = window_at(at)
         with self._database.reading() as connection:
-            cases = drawn_cases(connection, begin, end)
-            crossings = _crossings(connection, begin, end, self._policy.capacity.shifts)
+            cases = drawn_cases(connection, begin, end, arm=LOT_ARM)
+            crossings = _crossings(connection, begin, end, self._policy)
         return tally_lot(cases, crossings, self._policy, now=at)
 
     def alarms(self) -> tuple[LotAlarm, ...]:
@@ -98,7 +99,7 @@ class LotWatch:
             return self._seen[1]
 
 
-def drawn_cases(connection: Connection, begin: datetime, end: datetime) -> list[DrawnCase]:
+def drawn_cases(connection: Connection, begin: datetime, end: datetime, *, arm: str | None = None) -> list[DrawnCase]:
     """Return crossings of the live log that were drawn from one instant until another, by domain.
 
     A correction repeats the draws of what it corrects: the first one counts. Withdrawn crossings are left out.
@@ -108,9 +109,12 @@ def drawn_cases(connection: Connection, begin: datetime, end: datetime) -> list[
     connection : Connection
     begin, end : datetime
         Drawn at or after the first and before the second.
+    arm : str, optional
+        Only draws of this arm; default: of all.
     """
     t, v = tables.lot_draws, tables.voids
     withdrawn = select(v.c.crossing_id).where(v.c.chain == Chain.LIVE.value)
+    of_arm = true() if arm is None else t.c.arm == arm
     query = (
         select(t.c.crossing_id, t.c.crossing_point, t.c.domain, t.c.agency, t.c.drawn_at, t.c.due_at)
         .where(
@@ -118,6 +122,7 @@ def drawn_cases(connection: Connection, begin: datetime, end: datetime) -> list[
             t.c.drawn_at >= instant_text(begin),
             t.c.drawn_at < instant_text(end),
             t.c.crossing_id.not_in(withdrawn),
+            of_arm,
         )
         .order_by(t.c.position)
     )
@@ -162,13 +167,17 @@ def _results(connection: Connection, begin: datetime, end: datetime) -> dict[tup
 
 
 def _crossings(
-    connection: Connection, begin: datetime, end: datetime, shifts: Shifts
-) -> dict[tuple[str, time_of_day], int]:
-    """Count crossings by crossing point and shift: each once, withdrawn ones and those decided elsewhere left out."""
-    d, v, e = tables.decisions, tables.voids, tables.decided_elsewhere
+    connection: Connection, begin: datetime, end: datetime, policy: Policy
+) -> dict[tuple[str, str, time_of_day], int]:
+    """Count crossings by domain, crossing point and shift: each once.
+
+    Left out are withdrawn ones and those decided elsewhere.
+    A domain applies where it was scored; while no model scored it, it may apply to every crossing.
+    """
+    d, v, e, s = tables.decisions, tables.voids, tables.decided_elsewhere, tables.decision_domains
     withdrawn = select(v.c.crossing_id).where(v.c.chain == Chain.LIVE.value)
-    query = (
-        select(d.c.crossing_point, func.min(d.c.scored_at))
+    first = (
+        select(func.min(d.c.position))
         .where(
             d.c.chain == Chain.LIVE.value,
             d.c.scored_at >= instant_text(begin),
@@ -178,4 +187,20 @@ def _crossings(
         )
         .group_by(d.c.crossing_id)
     )
-    return Counter((point, shifts.shift_at(instant_from(at))) for point, at in connection.execute(query))
+    query = (
+        select(d.c.position, d.c.crossing_point, d.c.scored_at, s.c.domain)
+        .outerjoin(s, s.c.decision_id == d.c.decision_id)
+        .where(d.c.chain == Chain.LIVE.value, d.c.position.in_(first))
+        .order_by(d.c.position)
+    )
+    counts: Counter[tuple[str, str, time_of_day]] = Counter()
+    modelled: set[str] = set()
+    for _, rows in groupby(connection.execute(query), key=itemgetter(0)):
+        of_one = list(rows)
+        scored = {row.domain for row in of_one if row.domain is not None}
+        modelled |= scored
+        point, shift = of_one[0].crossing_point, policy.capacity.shifts.shift_at(instant_from(of_one[0].scored_at))
+        counts.update(
+            (domain, point, shift) for domain in policy.lot.domains if domain in scored or domain not in modelled
+        )
+    return counts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 
@@ -14,7 +14,7 @@ from chekara.adapters.database import Database, open_database
 from chekara.adapters.tables import payloads, policy_promotions
 from chekara.errors import ConfigurationError
 from chekara.policy import Policy, load_policy
-from chekara.policy.load import policy_of
+from chekara.policy.load import policy_of, policy_texts
 from chekara.service.chain import instant_from, instant_text
 from chekara.service.payload import Plain, parsed
 from chekara.service.promote_policy import PolicyPromotion, PromotePolicy
@@ -72,11 +72,23 @@ class SqlPolicies:
         LogUnavailableError
             The database does not answer.
         """
-        shipped = _shipped()
-        if digest == shipped.digest:
-            return shipped
+        if digest == _shipped().digest:
+            return _shipped()
         found = self._one(digest)
         return None if found is None else policy_of(found.texts)
+
+    def texts_of(self, digest: str) -> Mapping[str, str] | None:
+        """Return the files of a policy that was promoted, or of the one that ships, the main one first; else None.
+
+        Raises
+        ------
+        LogUnavailableError
+            The database does not answer.
+        """
+        if digest == _shipped().digest:
+            return policy_texts()
+        found = self._one(digest)
+        return None if found is None else found.texts
 
     def _one(self, digest: str | None = None) -> PolicyPromotion | None:
         t, p = policy_promotions, payloads

@@ -88,7 +88,9 @@ def _rule_hits(payload: Plain) -> list[Row]:
 
 def _lot_draws(payload: Plain) -> list[Row]:
     """Return a row per draw that fell on the crossing; none of a crossing that left before anybody could be asked."""
-    drawn = [draw for draw in payload["grounds"].get("draws", ()) if draw["is_drawn"]]
+    grounds = payload["grounds"]
+    idle = grounds.get("not_applicable", ())
+    drawn = [draw for draw in grounds.get("draws", ()) if draw["is_drawn"] and draw["domain"] not in idle]
     if not drawn or payload.get("decided_elsewhere") is not None:
         return []
     leads = {action["domain"]: action for action in payload["actions"] if action["role"] != INFORMED}

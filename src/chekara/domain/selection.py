@@ -96,6 +96,8 @@ class CapacityState:
         Crossings still to come in the shift, this one among them, as far as could be known.
     threshold : float
         Lowest risk that is sent to the lane now; infinite where nothing is left.
+    by_domain : mapping of str to float
+        Lower ones of domains that have not had their least share of the budget yet.
     """
 
     agency: str
@@ -105,6 +107,11 @@ class CapacityState:
     used: int
     expected: float
     threshold: float
+    by_domain: Mapping[str, float] = field(default_factory=dict)
+
+    def threshold_for(self, domain: str) -> float:
+        """Return the lowest risk that a domain sends to the lane now."""
+        return self.by_domain.get(domain, self.threshold) if self.by_domain else self.threshold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +129,8 @@ class Grounds:
         By domain: what an earlier revision asked for, also in domains without a score now.
     without_models : tuple of str
         Agencies that have stopped the models: scores of domains that they lead ask for nothing.
+    not_applicable : tuple of str
+        Domains with nothing in such a crossing that could be controlled, as their models say: draws ask for nothing.
     """
 
     rules: tuple[RuleHit, ...] = ()
@@ -129,6 +138,12 @@ class Grounds:
     capacity: tuple[CapacityState, ...] = ()
     floors: Mapping[str, Floor] = field(default_factory=lambda: _NONE)
     without_models: tuple[str, ...] = ()
+    not_applicable: tuple[str, ...] = ()
+
+    @property
+    def asking_draws(self) -> tuple[Draw, ...]:
+        """Draws of domains that apply: only these ask for a control, and count as a sample."""
+        return tuple(draw for draw in self.draws if draw.domain not in self.not_applicable)
 
 
 NO_GROUNDS: Final = Grounds()

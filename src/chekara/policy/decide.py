@@ -138,7 +138,7 @@ def _wanted(scores: Sequence[DomainScore], policy: Policy, crossing_point: str, 
     for domain in by_domain:
         policy.domain(domain)
     beside = {hit.domain for hit in grounds.rules}
-    beside.update([draw.domain for draw in grounds.draws if draw.is_drawn], grounds.floors)
+    beside.update([draw.domain for draw in grounds.asking_draws if draw.is_drawn], grounds.floors)
     for domain, score in by_domain.items():
         if domain not in beside:  # as nearly always
             lane = _lane_of_score(score, policy, crossing_point, grounds)
@@ -155,7 +155,7 @@ def _wanted_by_domain(
     domain: str, score: DomainScore | None, policy: Policy, crossing_point: str, grounds: Grounds
 ) -> _Wanted | None:
     """Return the strictest lane that anything asks for, named by who asks for it first; None where nothing does."""
-    draws = [draw for draw in grounds.draws if draw.domain == domain]
+    draws = [draw for draw in grounds.asking_draws if draw.domain == domain]
     lane, selected_by, item_no = Lane.GREEN, "model", None
     for demanded, by, line in _demands(domain, score, draws, policy, crossing_point, grounds):
         if demanded.strictness > lane.strictness:
@@ -204,7 +204,7 @@ def _lane_of_score(score: DomainScore, policy: Policy, crossing_point: str, grou
     lead = policy.agencies(score.domain, crossing_point).lead
     if lead in grounds.without_models:
         return Lane.GREEN
-    counted = {state.lane: state.threshold for state in grounds.capacity if state.agency == lead}
+    counted = {own.lane: own.threshold_for(score.domain) for own in grounds.capacity if own.agency == lead}
     return own.lane(score.risk, counted)
 
 

@@ -143,6 +143,7 @@ class GatherGrounds:
         previous: DecisionRecord | None,
         reviews: Sequence[Review],
         may_draw: bool = True,
+        not_applicable: Sequence[str] = (),
     ) -> Grounds:
         """Gather the grounds of one crossing.
 
@@ -159,6 +160,8 @@ class GatherGrounds:
             Of the previous decision, oldest first.
         may_draw : bool
             False for what a test key sends: it would tell who is drawn when the same crossing comes in earnest.
+        not_applicable : sequence of str
+            Domains that do not apply to the crossing, as their models say.
         """
         draws = previous.decision.grounds.draws if previous is not None else ()
         if previous is None and may_draw:
@@ -169,6 +172,7 @@ class GatherGrounds:
             capacity=self.capacity.states(crossing, scores, at),
             floors={} if previous is None else floors_from(previous, reviews),
             without_models=tuple(sorted(agency for agency, is_stopped in self.without_models.items() if is_stopped)),
+            not_applicable=tuple(not_applicable) if draws else (),
         )
 
     def take_in(

@@ -18,6 +18,9 @@ WINDOW: Final = timedelta(days=28)
 GRACE: Final = timedelta(days=3)
 """A draw without a result so long after it was due counts as not done, until a result comes."""
 
+FEWEST_SETTLED: Final = 5
+"""Draws that must be settled somewhere before a share of them says anything."""
+
 EVERYWHERE: Final = "*"
 
 
@@ -58,7 +61,7 @@ class LotTally:
     domain, crossing_point, agency : str
         ``*`` for all crossing points, and for their agencies where these differ.
     crossings : int
-        That were scored in the window.
+        That were scored in the window and that the domain applies to.
     planned : float
         Draws that the policy's propensities expect of them.
     drawn, done, not_done, waiting : int
@@ -106,16 +109,16 @@ def window_at(now: datetime) -> tuple[datetime, datetime]:
 
 
 def tally_lot(
-    cases: Iterable[DrawnCase], crossings: Mapping[tuple[str, time], int], policy: Policy, *, now: datetime
+    cases: Iterable[DrawnCase], crossings: Mapping[tuple[str, str, time], int], policy: Policy, *, now: datetime
 ) -> tuple[LotTally, ...]:
     """Count draws and what became of them.
 
     Parameters
     ----------
     cases : iterable of DrawnCase
-        Drawn within `window_at`, each crossing and domain once.
-    crossings : mapping of (crossing point, local start of the shift) to int
-        Scored within the window.
+        Drawn by the lot within `window_at`, each crossing and domain once.
+    crossings : mapping of (domain, crossing point, local start of the shift) to int
+        Scored within the window, where the domain applies.
     policy : Policy
     now : datetime
 
@@ -128,7 +131,7 @@ def tally_lot(
     for case in cases:
         for point in (EVERYWHERE, case.crossing_point):
             counts[case.domain, point].update(("drawn", case.outcome(now)))
-    points = sorted({point for point, _ in crossings})
+    points = sorted({point for _, point, _ in crossings})
     return tuple(
         _tally(domain, point, crossings, counts[domain, point], policy)
         for domain in sorted(policy.lot.domains)
@@ -137,9 +140,9 @@ def tally_lot(
 
 
 def _tally(
-    domain: str, point: str, crossings: Mapping[tuple[str, time], int], counts: Counter[str], policy: Policy
+    domain: str, point: str, crossings: Mapping[tuple[str, str, time], int], counts: Counter[str], policy: Policy
 ) -> LotTally:
-    here = {key: n for key, n in crossings.items() if point in (EVERYWHERE, key[0])}
+    here = {(own, at): n for (of, own, at), n in crossings.items() if of == domain and point in (EVERYWHERE, own)}
     agencies = {policy.agencies(domain, own).lead for own, _ in here}
     return LotTally(
         domain=domain,
@@ -157,7 +160,8 @@ def _tally(
 def lot_alarms(tallies: Iterable[LotTally], policy: Policy) -> tuple[LotAlarm, ...]:
     """Return where too few draws were done, beyond what chance explains.
 
-    A share is too low where its upper 95 % bound (Wilson) is: a post with three draws does not cry wolf over one.
+    A share is too low where its upper 95 % bound (Wilson) is, of `FEWEST_SETTLED` draws or more: a post with three
+    draws does not cry wolf over one.
 
     Parameters
     ----------
@@ -172,7 +176,7 @@ def _alarms(tally: LotTally, policy: Policy) -> Iterable[LotAlarm]:
     where = {"domain": tally.domain, "crossing_point": tally.crossing_point, "agency": tally.agency}
     place = "everywhere together" if tally.crossing_point == EVERYWHERE else f"at {tally.crossing_point}"
     settled, lot = tally.done + tally.not_done, policy.lot
-    if settled and wilson_interval(tally.done, settled, Z95)[1] < lot.alarm_share:
+    if settled >= FEWEST_SETTLED and wilson_interval(tally.done, settled, Z95)[1] < lot.alarm_share:
         sentence = f"{tally.domain} {place}: {tally.done} of {settled} draws were done, asked for {lot.alarm_share:.0%}"
         yield LotAlarm(code="few_done", sentence=sentence, **where)
     sampled = tally.done + tally.waiting
@@ -197,8 +201,20 @@ def show_status(tallies: Iterable[LotTally], alarms: Iterable[LotAlarm], problem
     """
     if problem is not None:
         console.print(f"[bold red]The lot draws nothing:[/] {problem}.")
-    names = ("Domain", "Crossing point", "Lead", "Crossings", "Planned", "Drawn", "Done", "Not done", "Waiting", "Done")
-    table = Table(*names, title="The lot of 28 days, until results may be missed")
+    names = (
+        "Domain",
+        "Crossing point",
+        "Lead",
+        "Crossings",
+        "Planned",
+        "Drawn",
+        "Done",
+        "Not done",
+        "Waiting",
+        "Done of settled",
+    )
+    title = f"The lot over {WINDOW.days} days, up to {GRACE.days} days ago: what came later may still get its result"
+    table = Table(*names, title=title)
     for one in tallies:
         share = "" if not one.done + one.not_done else f"{one.done_share:.0%}"
         counts = (one.crossings, f"{one.planned:.1f}", one.drawn, one.done, one.not_done, one.waiting)

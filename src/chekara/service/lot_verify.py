@@ -33,6 +33,8 @@ class CrossingDraws:
     policy_digest : str
         Of the policy that it was drawn under.
     draws : tuple of Draw
+    asking : tuple of Draw
+        Those that could ask for a control: of domains that apply, while the crossing had not left.
     """
 
     position: int
@@ -41,6 +43,7 @@ class CrossingDraws:
     known_at: datetime
     policy_digest: str
     draws: tuple[Draw, ...]
+    asking: tuple[Draw, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +106,13 @@ class LotVerification:
             console.print(f"{self.unopened:,} draws wait for their seed to be published.", highlight=False)
         if self.other_policies:
             said = (
-                f"{self.other_policies:,} draws were made under another policy: their propensity is as they state it."
+                f"{self.other_policies:,} draws were made under a policy whose text is not here: their propensity is "
+                "as they state it, and nobody checked it."
             )
-            console.print(said, highlight=False)
+            console.print(f"[bold]{said}[/]", highlight=False)
+        if self.is_sound and self.other_policies:
+            console.print("All else is what seed and policy give.")
+            return
         if self.is_sound:
             console.print("[bold green]Every draw is what seed and policy give.[/]")
             return

@@ -35,6 +35,7 @@ def grounds_from(plain: Plain) -> Grounds:
         capacity=tuple(_capacity_from(one) for one in plain.get("capacity", ())),
         floors={domain: Floor(**_with_lane(one)) for domain, one in plain.get("floors", {}).items()},
         without_models=tuple(plain.get("without_models", ())),
+        not_applicable=tuple(plain.get("not_applicable", ())),
     )
 
 

@@ -350,6 +350,7 @@ class ScoreCrossings:
             previous=previous,
             reviews=reviews,
             may_draw=one.chain is Chain.LIVE,
+            not_applicable=[domain for domain, prediction in known.predictions.items() if prediction is None],
         )
         decided = decide(scores, self._policy, point, scored_at, grounds)
         elsewhere = decided_elsewhere_of(one.request, previous)

@@ -9,10 +9,11 @@ from chekara.domain.actor import Actor, Permission, may
 from chekara.domain.decision import Action, DomainScore, Notice
 from chekara.domain.review import Review
 from chekara.domain.selection import RuleHit
-from chekara.domain.vocabulary import Lane, Role
+from chekara.domain.vocabulary import Lane, ReviewAction, Role
 from chekara.messages.catalogue import FALLBACK_LANGUAGE
 from chekara.service.records import DecisionRecord
 
+_JUDGEMENTS: Final = frozenset({ReviewAction.FOLLOW, ReviewAction.OVERRIDE})
 _OFFICERS: Final = frozenset({Role.INSPECTOR, Role.ANALYST, Role.SUPERVISOR})
 
 
@@ -22,10 +23,14 @@ def tells_selection_after_review(actor: Actor) -> bool:
 
 
 def may_know_selection(actor: Actor, reviews: Iterable[Review]) -> bool:
-    """Whether the reader is told what selected a crossing."""
+    """Whether the reader is told what selected a crossing: officers once their agency has judged it.
+
+    Who delays a crossing or hands it on has not judged it, and could still judge it by what they are told.
+    """
     if may(actor, Permission.READ_SELECTION):
         return True
-    return tells_selection_after_review(actor) and any(review.agency == actor.agency for review in reviews)
+    judged = (review for review in reviews if review.action in _JUDGEMENTS)
+    return tells_selection_after_review(actor) and any(review.agency == actor.agency for review in judged)
 
 
 def judges_blind(record: DecisionRecord, actor: Actor, reviews: Iterable[Review], *, blind_first: bool) -> bool:
