@@ -238,3 +238,24 @@ def test_folders_are_compared_without_an_installation(tmp_path: Path, history: H
     written = write_comparison(compared, tmp_path / "page.md")
     assert all(path.stat().st_size > 0 for path in written)
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_rule_is_tried_on_a_history_that_lies_before_it(tmp_path: Path, history: History) -> None:
+    """Rules begin after the history that they are tried on; only those that have ended change nothing tomorrow."""
+    folder, console = Path(history.directory), Console(width=200)
+    (name, shipped), *_ = policy_texts().items()
+    settings = Settings.from_environment({"CHEKARA_HOME": str(tmp_path / "nowhere"), "CHEKARA_ENV": "dev"})
+    (tmp_path / name).write_text(shipped, "utf-8")
+    met, moved = [], []
+    for begins, ends in (("2000-01-01", "2100-01-01"), ("2090-01-01", "2100-01-01"), ("2000-01-01", "2000-02-01")):
+        rule = RULE.format(number=1, lane="red", criteria=RULES[0][1])
+        rule = rule.replace("2000-01-01", begins).replace("2100-01-01", ends).replace("2027-06-01", begins)
+        text = RISK.format(domain=DOMAIN) + rule
+        (tmp_path / "rules.toml").write_text(text, "utf-8")
+        (tmp_path / "b.toml").write_text(shipped + text, "utf-8")
+        met.append(dry_run_folder(settings, tmp_path / "rules.toml", folder, console)[0].met)
+        moved.append(compare_folder(settings, tmp_path / name, tmp_path / "b.toml", folder, console).moved)
+    assert met[0] == met[1] == met[2] > 0
+    assert moved[0] == moved[1]
+    assert (Lane.GREEN, Lane.RED) in moved[1]
+    assert (Lane.GREEN, Lane.RED) not in moved[2]

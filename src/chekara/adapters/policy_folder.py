@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -34,6 +35,8 @@ from chekara.settings import Settings
 def compare_folder(settings: Settings, a: Path, b: Path, directory: Path, console: Console) -> Comparison:
     """Compare two policies over a history, with the models that serve.
 
+    The history stands for what comes: rules that have not ended yet are taken to hold in all of it.
+
     Parameters
     ----------
     settings : Settings
@@ -52,7 +55,9 @@ def compare_folder(settings: Settings, a: Path, b: Path, directory: Path, consol
     HistoryError
         The history cannot be read.
     """
-    policies = (load_policy(a), load_policy(b))
+    today = datetime.now(UTC)
+    first, second = (replace(one, rules=one.rules.held_throughout(today)) for one in (load_policy(a), load_policy(b)))
+    policies = (first, second)
     history, champions, pairs = _made_ready(settings, policies, directory)
     with _progress(console) as progress:
         chunks = lanes_of_history(history, champions, pairs, progress=progress)
@@ -120,6 +125,8 @@ def _groups(compared: Comparison) -> list[tuple[str, float, float]]:
 def dry_run_folder(settings: Settings, rules: Path, directory: Path, console: Console) -> tuple[DryRun, ...]:
     """Say what rules would have met in a history, beside the policy and the models that serve.
 
+    Their dates are passed over: a rule that is tried begins after its history.
+
     Parameters
     ----------
     settings : Settings
@@ -139,6 +146,7 @@ def dry_run_folder(settings: Settings, rules: Path, directory: Path, console: Co
     """
     serving = _serving(settings)
     candidate = load_policy(rules) if rules.is_dir() else policy_of(_beside(settings, rules))
+    candidate = replace(candidate, rules=candidate.rules.held_throughout())
     alone = replace(serving, rules=RuleText())
     history, champions, pairs = _made_ready(settings, (alone, candidate), directory)
     with _progress(console) as progress:

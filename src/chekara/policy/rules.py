@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
 
 from chekara.domain.vocabulary import Lane
 from chekara.policy.conditions import Criteria
@@ -149,6 +149,18 @@ class RuleText:
     risks: Mapping[str, RegisteredRisk] = field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
     areas: tuple[ControlArea, ...] = ()
+
+    def held_throughout(self, ended_by: datetime | None = None) -> RuleText:
+        """Return the same rules without their dates, to be tried on a history: it lies before most of them begin.
+
+        Parameters
+        ----------
+        ended_by : datetime with offset, optional
+            Rules that have ended by then are left out; default: none is.
+        """
+        kept = [rule for rule in self.rules if ended_by is None or rule.expires_at > ended_by]
+        ever = {"valid_from": datetime.min.replace(tzinfo=UTC), "expires_at": datetime.max.replace(tzinfo=UTC)}
+        return replace(self, rules=tuple(replace(rule, **ever) for rule in kept))
 
     @property
     def names(self) -> frozenset[str]:

@@ -85,7 +85,9 @@ class Table:
         """Return one of the words that are known."""
         value: str = self.get(name, str, default)
         if value not in allowed:
-            raise self.error(name, "not one of the known words", f"use {', '.join(sorted(allowed))}")
+            known = ", ".join(sorted(allowed))
+            hint = f"use {known}" if known else "there is none of these here: name the whole folder, or write one"
+            raise self.error(name, "not one of the known words", hint)
         return value
 
     def some_of(self, name: str, allowed: Iterable[str], default: Iterable[str] | None = None) -> tuple[str, ...]:
