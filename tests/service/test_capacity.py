@@ -27,6 +27,8 @@ from tests.small_house import POINTS, SmallHouse, actor, crossing, got, request,
 MONDAY = datetime(2026, 5, 4, 2, tzinfo=UTC)  # 08:00 in Bishkek
 POLICY = policy_with_budgets(
     """
+least_share = 0.2  # one of five
+
 [[capacity.budgets]]
 agency = "customs"
 lane = "red"

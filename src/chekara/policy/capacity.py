@@ -23,13 +23,15 @@ DEMANDS_CAUTION: Final = 1.0
 KEPT_FOR_LATER: Final = 0.5
 
 
-def share_to_send(budget: int, used: int, *, seen: int, coming: float, demanded: float) -> float:
+def share_to_send(budget: float, used: int, *, seen: int, coming: float, demanded: float) -> float:
     """Return the share of crossings without another demand that models may send to a lane now, in [0, 1].
 
     Parameters
     ----------
-    budget, used : int
-        Controls of the whole shift, and those asked for already.
+    budget : float
+        Controls of the whole shift that models may ask for.
+    used : int
+        Those asked for already.
     seen : int
         Crossings of the shift so far.
     coming : float

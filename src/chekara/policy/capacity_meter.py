@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from typing import Final
 
@@ -24,6 +24,7 @@ from chekara.policy.policy import Policy
 KEPT_FOR: Final = timedelta(days=28)
 TRAFFIC_KEPT_FOR: Final = timedelta(weeks=WEEKS, days=2)
 
+_NONE: Final[Mapping[str, float]] = {}
 _BEFORE_ALL: Final = ShiftSpan(datetime.min.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC), time())
 
 
@@ -66,7 +67,9 @@ class _Cell:
 
     led: Led
     budget: int
+    least: int = 0
     used: int = 0
+    used_by: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -77,6 +80,15 @@ class _Post:
     cells: tuple[_Cell, ...]
     seen: int = 0
     coming: float = math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What a crossing takes of an agency's budget, and for which domains."""
+
+    crossing_point: str
+    lane: Lane
+    domains: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +130,7 @@ class CapacityMeter:
         self._traffic = Traffic(self._plan.shifts)
         self._risks = RecentRisks(policy)
         self._posts: dict[str, _Post] = {}  # of the present shift
-        self._places: dict[str, dict[str, tuple[str, Lane]]] = {}  # of the present shift, by crossing and agency
+        self._places: dict[str, dict[str, _Place]] = {}  # of the present shift, by crossing and agency
         self._span = _BEFORE_ALL
         self._shift = ""
         self._newest = datetime.min.replace(tzinfo=UTC)
@@ -155,15 +167,21 @@ class CapacityMeter:
                 agency, above = led.agency, math.inf
             above = min(above, led.uncounted_above)
             threshold = NOTHING_LEFT
+            kept = _kept_for_domains(cell, coming) if cell.least else _NONE
+            budget = cell.budget - sum(kept.values()) if kept else cell.budget
             recent = led.watched.recent()
             number = len(recent.ascending)
             demanded = recent.demanded[led.strictness] / number if number else 0.0
-            share = share_to_send(cell.budget, cell.used, seen=post.seen, coming=coming, demanded=demanded)
+            share = share_to_send(budget, cell.used, seen=post.seen, coming=coming, demanded=demanded)
             if share > 0.0:
                 taken = 1.0 - bisect_left(recent.ascending, above) / number if number and above < math.inf else 0.0
                 risk = led.watched.risk(risks)
                 threshold = threshold_of(share, recent.ascending, risk=risk, crossing_id=crossing_id, taken=taken)
-            yield CapacityState(agency, led.lane, self._shift, cell.budget, cell.used, coming + 1.0, threshold)
+            own = _NONE
+            if kept:
+                found = {domain: _least_threshold(cell, domain, post, coming, risks, crossing_id) for domain in kept}
+                own = {domain: lower for domain, lower in found.items() if lower < threshold}
+            yield CapacityState(agency, led.lane, self._shift, cell.budget, cell.used, coming + 1.0, threshold, own)
             above = min(above, threshold)
 
     def take_in(self, crossing: CountedCrossing, *, is_traffic_counted: bool = False) -> None:
@@ -185,8 +203,8 @@ class CapacityMeter:
 
     def give_back(self, crossing_id: str) -> None:
         """Give the places of a crossing back that never came; those of a shift that is over are gone."""
-        for agency, (point, lane) in self._places.pop(crossing_id, {}).items():
-            self._use(point, agency, lane, -1)
+        for agency, place in self._places.pop(crossing_id, {}).items():
+            self._use(agency, place, -1)
 
     def standing(self) -> tuple[Standing, ...]:
         """Return how every budget of the present shift stands, at the crossing points that had a crossing in it."""
@@ -213,6 +231,7 @@ class CapacityMeter:
             known = (at, watched.risk(crossing.risks), strictness)
             watched.own.add(known)
             watched.of_all.add(known)
+        self._risks.learn_alone(crossing.crossing_point, at, crossing.risks)
 
     def _count_places(self, crossing: CountedCrossing) -> None:
         before = {} if crossing.before is None else self._by_agency(crossing.crossing_point, crossing.before)
@@ -222,9 +241,11 @@ class CapacityMeter:
             if before.get(agency) is lane:
                 continue  # it has its place already
             if agency in places:
-                self._use(places[agency][0], agency, places[agency][1], -1)
-            places[agency] = (crossing.crossing_point, lane)
-            self._use(crossing.crossing_point, agency, lane, 1)
+                self._use(agency, places[agency], -1)
+            # Domains of other agencies do no harm here: no budget of this one looks at them.
+            domains = tuple(domain for domain, own in crossing.asked.items() if own.lane is lane)
+            places[agency] = _Place(crossing.crossing_point, lane, domains)
+            self._use(agency, places[agency], 1)
 
     def _by_agency(self, crossing_point: str, lanes: Mapping[str, Lane]) -> dict[str, Lane]:
         """Return the strictest lane by the agency that leads there: a crossing counts once."""
@@ -236,10 +257,13 @@ class CapacityMeter:
                     found[lead] = lane
         return found
 
-    def _use(self, crossing_point: str, agency: str, lane: Lane, places: int) -> None:
-        for cell in self._post(crossing_point).cells:
-            if cell.led.agency == agency and cell.led.lane is lane:
+    def _use(self, agency: str, place: _Place, places: int) -> None:
+        for cell in self._post(place.crossing_point).cells:
+            if cell.led.agency == agency and cell.led.lane is place.lane:
                 cell.used += places
+                if cell.least:
+                    for domain in place.domains:
+                        cell.used_by[domain] = cell.used_by.get(domain, 0) + places
 
     def _turn_to(self, at: datetime) -> datetime:
         """Begin the shift of an instant, if it is a later one; return the instant, or the newest one so far."""
@@ -264,7 +288,28 @@ class CapacityMeter:
             for led in self._risks.led_at(crossing_point):
                 budget = self._plan.budget(led.agency, led.lane, crossing_point, self._span.start)
                 if budget is not None:
-                    cells.append(_Cell(led, budget))
+                    cells.append(_Cell(led, budget, self._plan.least_places(budget) if led.alone else 0))
             post = _Post(self._traffic.flow(crossing_point, self._span), tuple(cells))
             self._posts[crossing_point] = post
         return post
+
+
+def _kept_for_domains(cell: _Cell, coming: float) -> Mapping[str, float]:
+    """Return how many places are kept for domains that have not had their least share: as many as can still come."""
+    if cell.used >= cell.budget:
+        return _NONE
+    kept: dict[str, float] = {}
+    for domain, recent in cell.led.alone:
+        missing = cell.least - cell.used_by.get(domain, 0)
+        if missing > 0 and (scored := recent.scored()):
+            kept[domain] = min(float(missing), scored * (coming + 1.0))
+    return kept
+
+
+def _least_threshold(
+    cell: _Cell, domain: str, post: _Post, coming: float, risks: Mapping[str, float], crossing_id: str
+) -> float:
+    """Return the threshold by which a domain gets the places that are kept for it."""
+    recent = dict(cell.led.alone)[domain].ascending
+    share = share_to_send(cell.least, cell.used_by.get(domain, 0), seen=post.seen, coming=coming, demanded=0.0)
+    return threshold_of(share, recent, risk=risks.get(domain, -1.0), crossing_id=crossing_id)

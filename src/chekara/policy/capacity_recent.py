@@ -58,6 +58,11 @@ class Recent:
         if len(ring) > self._most:
             self._drop_oldest()
 
+    def scored(self) -> float:
+        """Return the share of crossings with a score, in [0, 1]; 0 where too few were seen to say so."""
+        number = len(self.ascending)
+        return 1.0 - bisect_left(self.ascending, 0.0) / number if number >= ENOUGH else 0.0
+
     def forget_before(self, at: datetime) -> None:
         """Drop what is too old to say what is usual."""
         while self._ring and self._ring[0][0] < at:
@@ -112,6 +117,8 @@ class Led:
         Lowest policy threshold of a stricter lane; it counts where that lane has no budget.
     strictness : int
         Of the lane.
+    alone : tuple of (str, Recent)
+        Each of the domains by itself, where places of the budget are kept for it in some shift.
     """
 
     agency: str
@@ -119,6 +126,7 @@ class Led:
     watched: Watched
     uncounted_above: float
     strictness: int
+    alone: tuple[tuple[str, Recent], ...] = ()
 
 
 class RecentRisks:
@@ -133,12 +141,14 @@ class RecentRisks:
         self._policy = policy
         self._recent: dict[tuple[str, str, tuple[str, ...]], Recent] = {}
         self._of_all: dict[tuple[str, tuple[str, ...]], Recent] = {}
+        self._alone: dict[str, dict[str, Recent]] = {}  # by crossing point and domain: one agency leads it there
         self._led: dict[str, tuple[Led, ...]] = {}
         self._watched: dict[str, tuple[Watched, ...]] = {}
 
     def forget_before(self, at: datetime) -> None:
         """Drop what is too old to say what is usual."""
-        for recent in (*self._recent.values(), *self._of_all.values()):
+        alone = (recent for own in self._alone.values() for recent in own.values())
+        for recent in (*self._recent.values(), *self._of_all.values(), *alone):
             recent.forget_before(at)
 
     def led_at(self, crossing_point: str) -> tuple[Led, ...]:
@@ -156,6 +166,11 @@ class RecentRisks:
             watched = self._watched[crossing_point] = tuple({id(one.watched): one.watched for one in led}.values())
         return watched
 
+    def learn_alone(self, crossing_point: str, at: datetime, risks: Mapping[str, float]) -> None:
+        """Take in a crossing's risks in the domains that are watched by themselves there."""
+        for domain, recent in self._alone.get(crossing_point, {}).items():
+            recent.add((at, risks.get(domain, _NO_SCORE), 0))
+
     def _find_led(self, crossing_point: str) -> Iterator[Led]:
         led: dict[str, list[DomainPolicy]] = {}
         for domain, own in self._policy.domains.items():
@@ -166,14 +181,22 @@ class RecentRisks:
             watched: dict[tuple[str, ...], Watched] = {}
             for lane in _LANES:
                 asking = [own for own in led[agency] if lane in own.thresholds]
-                if any(plan.budget(agency, lane, crossing_point, one) is not None for one in plan.shifts.starts):
+                budgets = [plan.budget(agency, lane, crossing_point, one) for one in plan.shifts.starts]
+                counted = [budget for budget in budgets if budget is not None]
+                if counted:
                     domains = tuple(own.domain for own in asking)
+                    has_own = len(domains) > 1 and plan.least_places(max(counted)) > 0
                     if domains not in watched:
-                        watched[domains] = Watched(
-                            agency,
-                            domains,
-                            self._recent.setdefault((crossing_point, agency, domains), Recent(RECENT)),
-                            self._of_all.setdefault((agency, domains), Recent(RECENT_OF_ALL)),
-                        )
-                    yield Led(agency, lane, watched[domains], above, lane.strictness)
+                        watched[domains] = self._watch(crossing_point, agency, domains)
+                    alone = self._alone.setdefault(crossing_point, {})
+                    own_risks = tuple((one, alone.setdefault(one, Recent(RECENT))) for one in domains if has_own)
+                    yield Led(agency, lane, watched[domains], above, lane.strictness, own_risks)
                 above = min([above, *(own.thresholds[lane] for own in asking)])
+
+    def _watch(self, crossing_point: str, agency: str, domains: tuple[str, ...]) -> Watched:
+        return Watched(
+            agency,
+            domains,
+            self._recent.setdefault((crossing_point, agency, domains), Recent(RECENT)),
+            self._of_all.setdefault((agency, domains), Recent(RECENT_OF_ALL)),
+        )

@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from chekara.domain.vocabulary import Lane
 from chekara.policy.plans import (
+    LEAST_SHARE,
+    MOST_LEAST_SHARE,
     Budget,
     CapacityPlan,
     JointPlan,
@@ -87,9 +89,12 @@ def capacity_plan(table: Table, agencies: Collection[str]) -> CapacityPlan:
     ------
     ConfigurationError
     """
-    table.only("time_zone", "shift_starts", "budgets")
+    table.only("time_zone", "shift_starts", "least_share", "budgets")
     shifts = Shifts(_time_zone(table), _starts(table))
-    return CapacityPlan(shifts, tuple(_budget(one, agencies, shifts) for one in table.tables("budgets")))
+    least_share = float(table.get("least_share", float, LEAST_SHARE))
+    if not 0.0 <= least_share <= MOST_LEAST_SHARE:
+        raise table.error("least_share", "this must be a share from 0 to 0.2", "of a budget, for each domain")
+    return CapacityPlan(shifts, tuple(_budget(one, agencies, shifts) for one in table.tables("budgets")), least_share)
 
 
 def _time_zone(table: Table) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, time
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from chekara.domain.vocabulary import Lane
@@ -89,6 +91,11 @@ class Budget:
     scope: Scope
 
 
+LEAST_SHARE: Final = 0.05
+"""So that no domain of an agency goes without where there are twenty places or more."""
+MOST_LEAST_SHARE: Final = 0.2
+
+
 @dataclass(frozen=True, slots=True)
 class CapacityPlan:
     """How many controls there are officers for; without budgets, thresholds hold as the policy gives them.
@@ -98,10 +105,23 @@ class CapacityPlan:
     shifts : Shifts
     budgets : tuple of Budget
         The first one that fits counts.
+    least_share : float
+        Share of a budget that each of several domains has at least, rounded down to whole places; in [0, 0.2].
     """
 
     shifts: Shifts = Shifts()
     budgets: tuple[Budget, ...] = ()
+    least_share: float = LEAST_SHARE
+
+    def least_places(self, budget: int) -> int:
+        """Return how many places of a budget each of several domains has at least.
+
+        Examples
+        --------
+        >>> [CapacityPlan(least_share=0.1).least_places(budget) for budget in (9, 10, 30)]
+        [0, 1, 3]
+        """
+        return math.floor(self.least_share * budget + 1e-9)
 
     def budget(self, agency: str, lane: Lane, crossing_point: str, shift: time) -> int | None:
         """Return the controls of a lane that an agency can do at a crossing point in one shift; None: not counted.

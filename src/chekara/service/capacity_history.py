@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import numpy as np
 import numpy.typing as npt
 
+from chekara.domain.selection import CapacityState
 from chekara.domain.vocabulary import Lane
 from chekara.features.catalogue import Array
 from chekara.policy.capacity_meter import Asked, CapacityMeter, CountedCrossing
@@ -85,16 +86,17 @@ class MeteredLanes:
         *,
         is_first: bool,
     ) -> dict[str, int]:
-        counted: dict[str, dict[Lane, float]] = {}
+        states: dict[str, list[CapacityState]] = {}
         for state in self._meter.states(crossing_point, at, risks, crossing_id):
-            counted.setdefault(state.agency, {})[state.lane] = state.threshold
+            states.setdefault(state.agency, []).append(state)
         leads = self._leads_at(crossing_point)
         lanes: dict[str, int] = {}
         asked: dict[str, Asked] = {}
         for domain in {*risks, *rules, *before}:
             strictest = rule = rules.get(domain, 0)
             if domain in risks:
-                own = self._policy.domains[domain].lane(risks[domain], counted.get(leads[domain]))
+                counted = {own.lane: own.threshold_for(domain) for own in states.get(leads[domain], ())}
+                own = self._policy.domains[domain].lane(risks[domain], counted)
                 strictest = max(strictest, own.strictness)
             strictest = max(strictest, before.get(domain, 0))
             if strictest:
