@@ -10,6 +10,7 @@ from typing import Any
 
 from chekara import __version__
 from chekara.adapters.assembly import promotion_desk
+from chekara.adapters.bundle_store import BundleStore
 from chekara.adapters.tracking import ModelTracker, RegisteredBundle, TrackedRun, git_commit
 from chekara.data.history_checks import DomainChecks
 from chekara.modelling.bundle import load_signing_key, write_bundle
@@ -203,5 +204,7 @@ def _register(
         return write_bundle(model, folder, signing_key, {**about, "version": version}, card)
 
     registered = run.register(write, learned.spec, example_rows(model), _tags(order, served), order.scratch)
+    # Where a promotion over HTTP looks for it; it serves nobody until then.
+    BundleStore(settings).place(registered.folder, registered.digest, trusted=(signing_key.public_key(),))
     run.log_tags({"bundle_digest": registered.digest, "model_version": registered.version})
     return registered

@@ -101,6 +101,21 @@ def test_a_damaged_bundle_is_refused_and_recorded_nowhere(settings: Settings, bu
     assert len(list(settings.bundles_path.iterdir())) == 1
 
 
+def test_training_puts_a_bundle_in_its_place_before_anybody_trusts_its_maker(
+    settings: Settings, bundle: Path, tmp_path: Path
+) -> None:
+    digest = read_bundle(another(bundle, settings, tmp_path / "second"), load_trusted_keys(settings)).identity.digest
+    maker = load_signing_key(settings).public_key()
+    shutil.rmtree(settings.keys_path / "trusted")
+    store = BundleStore(settings)
+    with pytest.raises(BundleRefusedError):
+        store.place(tmp_path / "second", digest)
+    assert store.place(tmp_path / "second", digest, trusted=(maker,)) == settings.bundles_path / digest
+    assert not list(settings.bundles_path.glob(".incoming-*"))
+    with pytest.raises(BundleRefusedError):
+        store.load(digest)
+
+
 def test_of_several_new_bundles_a_damaged_one_keeps_out_itself_alone(
     settings: Settings, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

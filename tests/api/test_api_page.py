@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -18,10 +18,15 @@ CURLS = [block for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL) if b
 
 
 def run(server: Server, command: str, **variables: str) -> Reply:
-    """Send what a curl command would send."""
-    for name, value in variables.items():
-        command = command.replace(f"${name}", value)
-    words = shlex.split(command.replace("\\\n", " "))
+    """Send what a curl command would send; a shell reads it, as it would read the user's."""
+    shell = subprocess.run(
+        ["sh", "-c", f"curl() {{ printf '%s\\0' curl \"$@\"; }}\n{command}"],
+        env=variables,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    words = shell.stdout.removesuffix("\0").split("\0")
     assert words[:2] == ["curl", "-s"]
     url, data, headers = words[2], None, {}
     rest = words[3:]

@@ -11,7 +11,7 @@ import pytest
 from chekara.adapters.database import Database, open_database
 from chekara.adapters.promotions import SqlPromotions
 from chekara.domain.decision import ModelIdentity
-from chekara.errors import ConfigurationError, ForbiddenError
+from chekara.errors import BundleRefusedError, ConfigurationError, ForbiddenError
 from chekara.policy import load_policy
 from chekara.service.promote import PromoteModel
 from chekara.service.propose import ProposeModel
@@ -98,9 +98,12 @@ def test_whoever_proposed_it_does_not_promote_it(database: Database, name: str) 
 def test_what_could_not_be_promoted_is_not_proposed(database: Database) -> None:
     shelf = Shelf()
     desk = Desk(database, shelf)
-    for wrong in ({"by": " "}, {"assessment": " "}, {"bundle": "vehicle_crime-1"}):
+    for wrong in ({"by": " "}, {"assessment": " "}):
         with pytest.raises(ForbiddenError):
             desk.propose(**wrong)
+    for act in (desk.propose, desk.promote):
+        with pytest.raises(BundleRefusedError, match="another domain"):
+            act("vehicle_crime-1")
     shelf.found_wanting = ("revised_after_result",)
     with pytest.raises(ForbiddenError, match="revised_after_result"):
         desk.propose()

@@ -214,6 +214,7 @@ def test_training_again_gives_the_same_digest_and_the_next_version(
     # A version that somebody deleted still counts: the next one is not simply one more than the newest.
     again.client.create_model_version(DOMAIN, "nowhere")
     again.client.delete_model_version(DOMAIN, "2")
+    shutil.rmtree(again.settings.bundles_path)
     done = run_training(
         again.home,
         "training.train",
@@ -227,6 +228,9 @@ def test_training_again_gives_the_same_digest_and_the_next_version(
     fetched = ModelTracker(again.settings).fetch_bundle(DOMAIN, tmp_path, version=str(aliases["challenger"].version))
     model = read_bundle(fetched.folder, load_trusted_keys(again.settings))
     assert model.identity.version == str(aliases["challenger"].version)
+    # Not promoted, and yet where a promotion over HTTP looks for it.
+    challenger = again.settings.bundles_path / aliases["challenger"].tags["bundle_digest"]
+    assert read_bundle(challenger, load_trusted_keys(again.settings)).identity == model.identity
     assert read_numbers((tmp_path / "card.md").read_text(encoding="utf-8")).run_id == model.about["run_id"]
 
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
 from chekara.errors import BundleDigestError, BundleRefusedError, ChekaraError, UnavailableError
 from chekara.modelling.bundle import load_trusted_keys, read_bundle, verify_in_child
 from chekara.modelling.model import Model
@@ -86,8 +88,16 @@ class BundleStore:
             raise BundleDigestError("the bundle has another digest than its folder", where=digest)
         return model
 
-    def place(self, folder: Path, digest: str) -> Path:
+    def place(self, folder: Path, digest: str, *, trusted: Sequence[Ed25519PublicKey] | None = None) -> Path:
         """Copy a bundle to its place, all of it or nothing.
+
+        Parameters
+        ----------
+        folder : Path
+        digest : str
+        trusted : sequence of Ed25519PublicKey, optional
+            Who may have signed it; else the keys trusted here. Training passes its own: the bundle lies there before
+            anybody trusts its maker, and is verified against the trusted keys before it serves.
 
         Returns
         -------
@@ -100,7 +110,8 @@ class BundleStore:
             What was copied has another digest than what was verified.
         """
         target = self.folder(digest)
-        if target.resolve() == folder.resolve() or self._is_whole(target, digest):
+        keys = load_trusted_keys(self._settings) if trusted is None else trusted
+        if target.resolve() == folder.resolve() or _is_whole(target, digest, keys):
             return target
         target.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=".incoming-", dir=target.parent))
@@ -108,7 +119,7 @@ class BundleStore:
             copy = draft / "bundle"
             shutil.copytree(folder, copy)
             _sync(copy)
-            if not self._is_whole(copy, digest):
+            if not _is_whole(copy, digest, keys):
                 raise BundleDigestError("the bundle changed while it was copied", where=digest)
             if target.exists():
                 target.rename(draft / "damaged")
@@ -117,14 +128,6 @@ class BundleStore:
         finally:
             shutil.rmtree(draft, ignore_errors=True)
         return target
-
-    def _is_whole(self, folder: Path, digest: str) -> bool:
-        if not folder.is_dir():
-            return False
-        try:
-            return read_bundle(folder, load_trusted_keys(self._settings)).identity.digest == digest
-        except ChekaraError:
-            return False
 
     def _verified(self, folder: Path) -> Model:
         trusted = load_trusted_keys(self._settings)
@@ -136,6 +139,15 @@ def _found_wanting(about: Mapping[str, Any]) -> tuple[str, ...] | None:
     if not {"blocking_findings", "refused_tables"} <= about.keys():
         return None
     return (*about["blocking_findings"], *(f"refused {table}" for table in about["refused_tables"]))
+
+
+def _is_whole(folder: Path, digest: str, trusted: Sequence[Ed25519PublicKey]) -> bool:
+    if not folder.is_dir():
+        return False
+    try:
+        return read_bundle(folder, trusted).identity.digest == digest
+    except ChekaraError:
+        return False
 
 
 def _sync(folder: Path) -> None:

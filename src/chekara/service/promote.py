@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from chekara.data.identity import canonical_name
-from chekara.errors import ForbiddenError
+from chekara.errors import BundleRefusedError, ForbiddenError
 from chekara.policy.policy import Policy
 from chekara.service.ports import BundleShelf, PromotionRegister
 from chekara.service.records import BundleAbout, Promotion, Proposal
@@ -80,7 +80,7 @@ class PromoteModel:
             The approver trained or proposed the model, names nobody or no assessment, or takes the shortcut of dev
             outside it; there also where the model's history was found wanting, naming what was found.
         BundleRefusedError
-            The bundle does not verify. What serves goes on serving.
+            The bundle does not verify, or is of another domain. What serves goes on serving.
         ConfigurationError
             The policy says nothing of the domain.
         LogUnavailableError
@@ -180,10 +180,10 @@ def refuse_other_domain(about: BundleAbout, domain: str) -> None:
 
     Raises
     ------
-    ForbiddenError
+    BundleRefusedError
     """
     if about.domain != domain:
-        raise ForbiddenError("the bundle is of another domain", where="digest", hint=f"it is of {about.domain}")
+        raise BundleRefusedError("the bundle is of another domain", where="digest", hint=f"it is of {about.domain}")
 
 
 def refuse_found_wanting(about: BundleAbout) -> None:

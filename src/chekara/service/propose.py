@@ -68,10 +68,10 @@ class ProposeModel:
         Raises
         ------
         ForbiddenError
-            It names nobody or no assessment, or it could not be promoted: the bundle is of another domain, uses results
-            that not all who lead it see or, outside dev, its history was found wanting.
+            It names nobody or no assessment, or it could not be promoted: the bundle uses results that not all who lead
+            its domain see or, outside dev, its history was found wanting.
         BundleRefusedError
-            The bundle does not verify.
+            The bundle does not verify, or is of another domain.
         ConfigurationError
             The policy says nothing of the domain.
         LogUnavailableError

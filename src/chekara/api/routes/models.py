@@ -161,7 +161,11 @@ async def promote_model(request: Request, domain: str, actor: Annotated[Actor, M
     context, fields = await _asked(request, domain, actor, PROMOTE_COLUMNS)
     folder = context.house.bundle_folder(fields["digest"])
     if not folder.is_dir():
-        raise NotFoundError("no such bundle lies here", where="digest")
+        raise NotFoundError(
+            "no such bundle lies here",
+            where="digest",
+            hint="a bundle is promoted from CHEKARA_HOME/bundles/<digest>, where training puts it; carry it there",
+        )
 
     named = {"assessment_id": fields["assessment_id"], "domain": domain, "reason": fields.get("reason")}
     if not may(actor, Permission.PROMOTE_MODEL):
