@@ -20,13 +20,12 @@ import numpy as np
 import numpy.typing as npt
 
 from chekara.errors import NotEnoughHitsError
+from chekara.explain.curves import fill_curves
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Basis: TypeAlias = Literal["lot", "lot_intercept", "inspected"]
 
 SLOPE_PRIOR_SD = 0.7  # of log(slope): 95 % of the prior lies between a quarter and four
-NORMAL_95 = 1.6448536269514722  # 95 % quantile: two sides of 5 % make a 90 % interval
-EXACT_LOGIT = 12.0  # beyond it the logit is compressed, so that float64 still tells neighbours apart near 0 and 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +69,8 @@ class Calibration:
         ndarray of the same shape
             In (0, 1), strictly increasing.
         """
-        margin = np.asarray(margin, dtype=np.float64)
-        return _expit(_compress(self.intercept + self.slope * margin))
+        probability: Floats = _curves_of(self, margin)[0]
+        return probability
 
     def interval(self, margin: Floats) -> tuple[Floats, Floats]:
         """Tell the 90 % bounds of the hit rate at this margin (delta method on the logit).
@@ -81,7 +80,7 @@ class Calibration:
         low, high : ndarray of the same shape
             ``low <= probability(margin) <= high``.
         """
-        _, low, high = _curves(self.intercept, self.slope, self.covariance, np.asarray(margin, dtype=np.float64))
+        _, low, high = _curves_of(self, margin)
         return low, high
 
     def to_json(self) -> dict[str, Any]:
@@ -113,8 +112,7 @@ class Calibrations:
     """
 
     def __init__(self, members: Sequence[Calibration]) -> None:
-        numbers = np.array([(own.intercept, own.slope, *own.covariance) for own in members])
-        self._intercept, self._slope, *self._covariance = numbers.T[:, :, np.newaxis]
+        self._members = np.array([(own.intercept, own.slope, *own.covariance) for own in members], dtype=np.float64)
 
     def curves(self, margin: Floats) -> Floats:
         """Tell probabilities and the bounds of their intervals.
@@ -128,20 +126,15 @@ class Calibrations:
         ndarray of shape (3, n_members, n)
             `Calibration.probability`, then both sides of `Calibration.interval`.
         """
-        return _curves(self._intercept, self._slope, self._covariance, margin)
+        out = np.empty((3, *margin.shape))
+        fill_curves(self._members, margin, out)
+        return out
 
 
-def _curves(
-    intercept: float | Floats, slope: float | Floats, covariance: Sequence[float | Floats], margin: Floats
-) -> Floats:
-    """Probability, low and high at margins, one behind the other."""
-    logits = np.empty((3, *margin.shape))
-    logits[0] = intercept + slope * margin
-    a, ab, b = covariance
-    spread = NORMAL_95 * np.sqrt(np.maximum(a + 2 * margin * ab + margin**2 * b, 0.0))
-    np.subtract(logits[0], spread, out=logits[1])
-    np.add(logits[0], spread, out=logits[2])
-    return _expit(_compress(logits))
+def _curves_of(own: Calibration, margin: Floats) -> Floats:
+    """Probability, low and high at margins of any shape, one behind the other."""
+    flat = np.array(margin, dtype=np.float64).reshape(1, -1)
+    return Calibrations([own]).curves(flat).reshape(3, *np.shape(margin))
 
 
 def natural_weights(selected_by: npt.NDArray[np.object_], propensity: Floats) -> Floats:
@@ -314,11 +307,3 @@ def _expit(logit: Floats) -> Floats:
     small = np.exp(-np.abs(logit))
     probability: Floats = np.where(logit >= 0, 1.0, small) / (1.0 + small)
     return probability
-
-
-def _compress(logit: Floats) -> Floats:
-    """Let the logit grow like a logarithm beyond ±12 (p < 6e-6), or float64 would run out of steps near 1."""
-    size = np.abs(logit)
-    beyond = np.maximum(size - EXACT_LOGIT, 0.0)
-    compressed: Floats = np.sign(logit) * (np.minimum(size, EXACT_LOGIT) + np.log1p(beyond))
-    return compressed

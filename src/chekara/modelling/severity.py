@@ -7,6 +7,7 @@ exponentiated residuals (the smearing estimate of Duan 1983) restores the level 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
@@ -14,6 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from chekara.explain.curves import FARTHEST, fill_amounts
 from chekara.features.build import FeatureTable
 from chekara.modelling.dataset import Dataset
 
@@ -22,9 +24,7 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 FEWEST_FOR_NUMBERS = 50
 CHAPTER_STRENGTH = 20.0  # hits that the mean of all goods weighs as, in that of one chapter
 RIDGE = 10.0  # as if each coefficient had been seen at zero ten times
-FARTHEST = 3.0  # standard deviations: beyond what hits looked like, a line is as far as the farthest
 LARGEST_SMEARING = 10.0
-AMOUNT_DECIMALS = 2  # of money; below it one line and a million may differ by the order of adding
 CHAPTER = "hs_chapter"
 """Feature by which amounts are told apart."""
 
@@ -72,12 +72,14 @@ class Severity:
         The same alone and among others: never negative, never beyond the largest amount that was seen. With ``rows``
         only of the lines at these places, shape (n,).
         """
-        if rows is not None:
-            own = {name: table.values[name][rows] for name in self.reads if name in table.values}
-            table = FeatureTable((), (), own, len(rows))
-        logs = self._logs(table)
-        amount = np.exp(np.minimum(logs, np.log(self.largest))) * self.smearing
-        return np.minimum(np.round(amount, AMOUNT_DECIMALS), self.largest)
+        lines = slice(None) if rows is None else rows
+        n_lines = table.n_items if rows is None else len(rows)
+        values = np.empty((len(self.numbers), 1, n_lines), dtype=np.float32)
+        for place, name in enumerate(self.numbers):
+            values[place, 0] = table.values[name][lines]
+        codes = table.values[CHAPTER][lines].tolist() if CHAPTER in table.values else [None] * n_lines
+        amounts: Floats = Severities([self]).expected(values, [codes])[0]
+        return amounts
 
     def _logs(self, table: FeatureTable) -> Floats:
         logs = np.full(table.n_items, self.level)
@@ -118,11 +120,9 @@ class Severities:
         self._members = tuple(members)
         most = max((len(own.numbers) for own in members if own is not None), default=0)
         self.numbers = tuple((*(() if own is None else own.numbers), *[""] * most)[:most] for own in members)
-        rows = [_filled(own, most) for own in members]
-        self._scalars = np.array([row[0] for row in rows]).T[:, :, np.newaxis]
-        self._centre, self._scale, self._weight = (
-            np.array([row[1][part] for row in rows]).reshape(len(rows), most).T[:, :, np.newaxis] for part in range(3)
-        )
+        filled = [_filled(own, most) for own in members]
+        self._scalars = np.array([scalars for scalars, _ in filled], dtype=np.float64)
+        self._curve = np.array([numbers for _, numbers in filled], dtype=np.float64).reshape(len(filled), most, 3)
 
     def expected(self, values: npt.NDArray[np.float32], chapters: Sequence[Sequence[str | None]]) -> Floats:
         """Tell the amounts to expect of lines, one of each crossing and member.
@@ -139,29 +139,25 @@ class Severities:
         ndarray of shape (n_members, n)
             Currency, NaN where nothing is known.
         """
-        level, log_largest, largest, smearing = self._scalars
-        departures = [
-            [0.0] * len(codes) if own is None else [own.chapters.get(code, 0.0) for code in codes]  # type: ignore[arg-type]
-            for own, codes in zip(self._members, chapters, strict=True)
-        ]
-        logs = level + np.array(departures)
-        given = values.astype(np.float64)
-        Z = (np.sign(given) * np.log1p(np.abs(given)) - self._centre) / self._scale
-        Z = np.minimum(np.maximum(np.where(np.isnan(Z), 0.0, Z), -FARTHEST), FARTHEST) * self._weight
-        for part in Z:  # in the order of `Severity._logs`
-            logs += part
-        amount = np.exp(np.minimum(logs, log_largest)) * smearing
-        rounded: Floats = np.minimum(np.round(amount, AMOUNT_DECIMALS), largest)
-        return rounded
+        departures = np.array(
+            [
+                [0.0] * len(codes) if own is None else [own.chapters.get(code, 0.0) for code in codes]  # type: ignore[arg-type]
+                for own, codes in zip(self._members, chapters, strict=True)
+            ],
+            dtype=np.float64,
+        )
+        out = np.empty(departures.shape)
+        fill_amounts(self._scalars, self._curve, departures, values, out)
+        return out
 
 
-def _filled(own: Severity | None, most: int) -> tuple[tuple[float, ...], tuple[tuple[float, ...], ...]]:
+def _filled(own: Severity | None, most: int) -> tuple[tuple[float, ...], list[tuple[float, float, float]]]:
     """Lay out one member's numbers; what is filled up adds nothing."""
     if own is None:
-        return (np.nan,) * 4, ((0.0,) * most, (1.0,) * most, (0.0,) * most)
-    n = most - len(own.numbers)
-    scalars = (own.level, float(np.log(own.largest)), own.largest, own.smearing)
-    return scalars, ((*own.centre, *[0.0] * n), (*own.scale, *[1.0] * n), (*own.weight, *[0.0] * n))
+        return (np.nan,) * 4, [(0.0, 1.0, 0.0)] * most
+    numbers = [*zip(own.centre, own.scale, own.weight, strict=True)]
+    scalars = (own.level, math.log(own.largest), own.largest, own.smearing)
+    return scalars, numbers + [(0.0, 1.0, 0.0)] * (most - len(numbers))
 
 
 def fit_severity(table: FeatureTable, amount: Floats, numbers: Sequence[str]) -> Severity | None:
