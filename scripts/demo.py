@@ -20,7 +20,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import resources
@@ -33,9 +33,12 @@ from rich.progress import track
 from rich.table import Table
 
 from chekara.adapters.accounts import add_key
+from chekara.adapters.promotions import SqlPromotions
+from chekara.adapters.reading import open_to_read
 from chekara.data.bodies import request_bodies
 from chekara.data.sources import load_history, write_history
-from chekara.errors import ChekaraError
+from chekara.domain.vocabulary import Lane
+from chekara.errors import ChekaraError, NotEnoughHitsError, NotReadyError
 from chekara.settings import Settings
 
 CROSSINGS_TO_SCORE = 300
@@ -122,10 +125,10 @@ def settings_at(home: Path) -> Settings:
 
 def start(settings: Settings, arguments: argparse.Namespace) -> None:
     """Walk the whole road and leave the service running."""
-    settings.home.mkdir(parents=True, exist_ok=True)
     steps = Steps()
     data = cast("Path | None", arguments.data)
     if data is None:
+        settings.home.mkdir(parents=True, exist_ok=True)
         data = settings.home / "demo-history"
         with steps.step("simulate", "A border with known truth"):
             world = write_world_until_today(settings.home / "demo-world.toml", arguments.months)
@@ -139,6 +142,7 @@ def start(settings: Settings, arguments: argparse.Namespace) -> None:
         )
     with steps.step("train", "Train, judge, track and promote"):
         run("training.train", "--data", str(known), "--seed", str(arguments.seed), "--promote")
+        refuse_without_model(settings)
     with steps.step("profiles", "What is known of traders, carriers and goods"):
         run("chekara.cli", "profiles", "load", str(known))
     with steps.step("serve", "Serve"):
@@ -151,7 +155,7 @@ def start(settings: Settings, arguments: argparse.Namespace) -> None:
         decisions = score(url, keys["system"], unseen)
         refer_one(url, keys["analyst"], decisions)
     write_demo_file(settings, {"url": url, "keys": keys, "pid": process.pid, "seconds": steps.seconds})
-    show(settings, url, keys, decisions, unseen[-1], steps)
+    show(settings, url, keys, decisions, unseen[riskiest(decisions)], steps)
 
 
 def run(module: str, *arguments: str) -> None:
@@ -166,6 +170,29 @@ def run(module: str, *arguments: str) -> None:
     if code:
         console.print(f"[bold red]{module} {arguments[0]}[/] ended with exit code {code}")
         raise SystemExit(code)
+
+
+def refuse_without_model(settings: Settings) -> None:
+    """Refuse to go on where nothing can serve: a service without a model never becomes ready.
+
+    Raises
+    ------
+    NotEnoughHitsError
+        No domain has a model; it says what to do.
+    """
+    try:
+        database = open_to_read(settings)
+    except NotReadyError:
+        serving: Collection[str] = ()
+    else:
+        serving = SqlPromotions(database).serving()
+        database.close()
+    if not serving:
+        raise NotEnoughHitsError(
+            "no risk domain had enough hits, so there is no model to serve, and the demo ends here",
+            where="--data",
+            hint="the lines above say what each domain lacks: bring more months, or lower minimum_hits in its model.toml",
+        )
 
 
 def write_world_until_today(path: Path, months: int) -> Path:
@@ -246,14 +273,33 @@ def score(url: str, key: str, bodies: list[dict[str, Any]]) -> list[dict[str, An
     return decisions
 
 
+def riskiest(decisions: list[dict[str, Any]]) -> int:
+    """Return the place of the likeliest hit of the strictest lane that there is.
+
+    Examples
+    --------
+    >>> empty_van = {"lane": "red", "domains": [{"probability": 0.004}]}
+    >>> truck = {"lane": "red", "domains": [{"probability": 0.3}, {"probability": 0.8}]}
+    >>> riskiest([{"lane": "green", "domains": [{"probability": 0.9}]}, empty_van, truck])
+    2
+    """
+
+    def how_risky(place: int) -> tuple[int, float]:
+        one = decisions[place]
+        likeliest = max((domain["probability"] for domain in one["domains"]), default=0.0)
+        return Lane(one["lane"]).strictness, likeliest
+
+    return max(range(len(decisions)), key=how_risky)
+
+
 def refer_one(url: str, key: str, decisions: list[dict[str, Any]]) -> None:
-    """Have customs ask the border service to look at the first red crossing, so that a case shows a referral."""
-    red = [one for one in decisions if one["lane"] == "red" and one["domains"]]
-    if not red:
+    """Have customs ask the border service to look at the riskiest red crossing, so that a case shows a referral."""
+    one = decisions[riskiest(decisions)]
+    if one["lane"] != "red":
         return
     body = {"action": "refer", "to": "border_service", "reason": "Please look at the load space while it is open"}
     connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=10)
-    connection.request("POST", f"/v1/decisions/{red[0]['decision_id']}/reviews", json.dumps(body), headers(key))
+    connection.request("POST", f"/v1/decisions/{one['decision_id']}/reviews", json.dumps(body), headers(key))
     response = connection.getresponse()
     response.read()
     connection.close()
@@ -300,7 +346,7 @@ def show(
     console.rule("[bold]Try it", align="left")
     console.print("Score a crossing:")
     print(
-        f"  curl -s {url}/v1/scores -H 'Authorization: Bearer {keys['system']}' "
+        f"  curl -s '{url}/v1/scores?contributions=false' -H 'Authorization: Bearer {keys['system']}' "
         f"-H 'Content-Type: application/json' -d @{example} | {sys.executable} -m json.tool"
     )
     console.print(f"Review flagged cases: {url}/queue, signed in with this analyst's key:")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import stat
 import subprocess
 import sys
@@ -12,6 +13,8 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+
+from chekara.data.simulate import simulate_border
 
 ROOT = Path(__file__).parents[1]
 
@@ -58,7 +61,7 @@ def check_the_road(home: Path, started: subprocess.CompletedProcess[str]) -> Non
     assert set(facts) == {"url", "keys", "pid", "seconds"}
     assert set(facts["seconds"]) >= {"simulate", "train", "profiles", "serve", "score"}
     assert stat.S_IMODE((home / "demo.json").stat().st_mode) == 0o600
-    assert f"curl -s {facts['url']}/v1/scores" in started.stdout
+    assert f"curl -s '{facts['url']}/v1/scores?contributions=false'" in started.stdout
 
     assert get(f"{facts['url']}/readyz")[0] == 200
     status, body = get(f"{facts['url']}/v1/models", facts["keys"]["data_scientist"])
@@ -77,6 +80,7 @@ def check_the_printed_curl_line(printed: str) -> None:
     answer = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=60, check=False)
     decision = json.loads(answer.stdout)
     assert decision["domains"][0]["reasons"][0]["text"]
+    assert "contributions" not in decision["domains"][0]
     assert "profiles_empty" not in {warning["code"] for warning in decision["warnings"]}
 
 
@@ -92,15 +96,29 @@ def check_stop_ends_it_and_can_be_said_twice(home: Path) -> None:
 
 
 def test_a_history_of_your_own_has_a_home_of_its_own(tmp_path: Path) -> None:
-    home, mine, other = tmp_path / "var", tmp_path / "mine" / "history", tmp_path / "other" / "history"
-    for folder in (mine, other):
-        folder.mkdir(parents=True)
-        assert run(home, "scripts/demo.py", "start", "--data", str(folder)).returncode == 2  # nothing to read there
-    homes = sorted(path.name for path in home.iterdir())
-    assert len(homes) == 2
-    assert all(name.startswith("demo-data-history-") for name in homes)
-    assert run(home, "scripts/demo.py", "start", "--data", str(mine) + "/.").returncode == 2
-    assert sorted(path.name for path in home.iterdir()) == homes
+    home_of = runpy.run_path(str(ROOT / "scripts" / "demo.py"))["home_of"]
+    mine, other = (home_of(tmp_path, tmp_path / name / "history") for name in ("mine", "other"))
+    assert mine != other
+    assert all(home.name.startswith("demo-data-history-") for home in (mine, other))
+    assert home_of(tmp_path, tmp_path / "mine" / "history" / ".") == mine
+
+
+def test_a_folder_that_cannot_be_read_leaves_nothing_behind(tmp_path: Path) -> None:
+    home = tmp_path / "var"
+    refused = run(home, "scripts/demo.py", "start", "--data", str(tmp_path / "nowhere"))
+    assert refused.returncode == 2
+    assert not list(home.glob("*"))
+
+
+def test_without_enough_hits_it_ends_after_training_and_says_what_to_do(tmp_path: Path) -> None:
+    history, home = tmp_path / "history", tmp_path / "var"
+    simulate_border(history, months=1, per_day=15, seed=1)
+    ended = run(home, "scripts/demo.py", "start", "--data", str(history))
+    assert ended.returncode == 2, ended.stdout + ended.stderr
+    assert "no risk domain had enough hits" in " ".join(ended.stdout.split())
+    assert "minimum_hits" in ended.stdout
+    assert "not_ready" not in ended.stdout
+    assert not list(home.rglob("demo-serve.log"))
 
 
 def test_stop_finds_the_demo_of_a_history_of_your_own(tmp_path: Path) -> None:
