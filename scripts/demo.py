@@ -191,7 +191,7 @@ def refuse_without_model(settings: Settings) -> None:
         raise NotEnoughHitsError(
             "no risk domain had enough hits, so there is no model to serve, and the demo ends here",
             where="--data",
-            hint="the lines above say what each domain lacks: bring more months, or lower minimum_hits in its model.toml",
+            hint="the lines above tell what each domain lacks: bring more months, or lower minimum_hits in model.toml",
         )
 
 
