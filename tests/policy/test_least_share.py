@@ -19,6 +19,7 @@ from chekara.domain.vocabulary import Lane
 from chekara.errors import ConfigurationError
 from chekara.policy import Policy, decide, load_policy
 from chekara.policy.capacity_meter import Asked, CapacityMeter, CountedCrossing
+from chekara.service.capacity_history import MeteredLanes
 from chekara.service.chain import canonical_json
 from chekara.service.payload import parsed
 from chekara.service.payload_grounds import grounds_from, plain_grounds
@@ -34,7 +35,7 @@ def policy_of(least_share: str, inspections: int = 20) -> Policy:
 
 
 def run(
-    policy: Policy, *, shifts: int, scored: float = 1.0, demanded: float = 0.0, seed: int = 1
+    policy: Policy, *, shifts: int, scored: float = 1.0, after: int = 0, demanded: float = 0.0, seed: int = 1
 ) -> list[tuple[int, Counter[str], list[float]]]:
     """Send a stream in which every risk of one domain is above every risk of the other.
 
@@ -49,7 +50,7 @@ def run(
         for place in range(PER_SHIFT):
             at = MONDAY + timedelta(days=shift, hours=12 * (place + float(rng.random())) / PER_SHIFT)
             risks = {GREAT: 0.6 + 0.4 * float(rng.random())}
-            if rng.random() < scored:
+            if place >= after and rng.random() < scored:
                 risks[SMALL] = 0.4 * float(rng.random())
             crossing_id = f"c{shift}-{place}"
             (state,) = meter.states("P", at, risks, crossing_id)
@@ -80,6 +81,13 @@ def test_its_places_go_to_its_highest_risks() -> None:
     taken = np.array([risk for _, _, own in fed for risk in own])
     assert np.median(taken) > 0.4 * 0.95
     assert np.quantile(taken, 0.1) > 0.4 * 0.6, "also near the end of a shift"
+
+
+def test_the_others_do_not_take_what_is_kept() -> None:
+    """The small domain's crossings come in the last tenth of each shift."""
+    fed = run(policy_of("least_share = 0.2"), shifts=24, after=PER_SHIFT - 15)[8:]
+    assert min(by_domain[SMALL] for _, by_domain, _ in fed) >= 2
+    assert min(places for places, _, _ in fed) >= 19
 
 
 def test_places_are_not_kept_for_crossings_that_do_not_come() -> None:
@@ -150,3 +158,33 @@ def test_a_share_that_is_none_is_pointed_at(tmp_path: Path, said: str) -> None:
     with pytest.raises(ConfigurationError, match=r"capacity\.least_share in policy\.toml, line"):
         load_policy(path)
     assert policy_of("").capacity.least_share == 0.05
+
+
+def test_a_history_gives_each_domain_its_share_as_the_service_does() -> None:
+    """The same stream, crossing by crossing through `decide`, and as columns through the lanes of a history."""
+    policy, n = policy_of("least_share = 0.1"), 4 * PER_SHIFT
+    rng, meter = np.random.default_rng(3), CapacityMeter(policy)
+    risks = {GREAT: 0.6 + 0.4 * rng.random(n), SMALL: 0.4 * rng.random(n)}
+    at = [MONDAY + timedelta(days=i // PER_SHIFT, minutes=4.7 * (i % PER_SHIFT)) for i in range(n)]
+    red = {domain: np.zeros(n, dtype=bool) for domain in risks}
+    for i in range(n):
+        own = {domain: float(risk[i]) for domain, risk in risks.items()}
+        states = meter.states("P", at[i], own, f"c{i}")
+        decided = decide([score(d, risk) for d, risk in own.items()], policy, "P", at[i], Grounds(capacity=states))
+        asked = {one.domain: Asked(one.lane, one.selected_by) for one in decided.selections}
+        meter.take_in(CountedCrossing(crossing_id=f"c{i}", crossing_point="P", at=at[i], risks=own, asked=asked))
+        for domain in risks:
+            red[domain][i] = domain in asked and asked[domain].lane is Lane.RED
+    names = np.array([f"c{i}" for i in range(n)], dtype=object)
+    found = MeteredLanes(policy, n).wanted(
+        np.arange(n),
+        names,
+        np.array(["P"] * n, dtype=object),
+        np.array([one.replace(tzinfo=None) for one in at], dtype="datetime64[us]"),
+        risks,
+        {},
+        {domain: np.zeros(n, dtype=np.int8) for domain in policy.domains},
+    )
+    for domain in risks:
+        assert (found[domain] == Lane.RED.strictness).tolist() == red[domain].tolist()
+    assert red[SMALL][PER_SHIFT:].sum() >= 6
