@@ -23,6 +23,19 @@ def test_a_known_error_is_told_without_traceback(capsys: pytest.CaptureFixture[s
     assert told.err.strip() == "Configuration is wrong: no such policy (CHEKARA_POLICY): give a path"
 
 
+def test_a_long_error_is_one_line_for_whoever_reads_lines(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+    def fail() -> None:
+        raise ConfigurationError("no such policy", where="CHEKARA_POLICY", hint="give a path " * 30)
+
+    with pytest.raises(SystemExit):
+        run_program(fail)
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
 def test_an_unknown_error_stays_an_error() -> None:
     with pytest.raises(ZeroDivisionError):
         run_program(lambda: 1 / 0)

@@ -68,5 +68,6 @@ def run_program(program: Callable[[], object]) -> None:
     try:
         program()
     except ChekaraError as error:
-        Console(stderr=True).print(f"[bold red]{error.title}[/]: {escape(str(error))}", highlight=False)
+        told = f"[bold red]{error.title}[/]: {escape(str(error))}"
+        Console(stderr=True).print(told, highlight=False, soft_wrap=True)  # one line, however long
         sys.exit(2)

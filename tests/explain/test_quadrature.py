@@ -9,6 +9,7 @@ from typing import Any
 
 import lightgbm as lgb
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -403,3 +404,29 @@ def test_inputs_are_left_alone() -> None:
     before = X.copy()
     QuadratureTreeShap(booster).contributions(X)
     np.testing.assert_array_equal(X, before)
+
+
+def test_it_takes_fitted_wrappers_lists_and_frames() -> None:
+    rng = np.random.default_rng(5)
+    X = rng.normal(size=(200, 3))
+    fitted = lgb.LGBMClassifier(n_estimators=4, **QUIET).fit(X, X[:, 0] > 0)
+    ours = QuadratureTreeShap(fitted)
+    wanted = fitted.booster_.predict(X[:9], pred_contrib=True)
+    for rows in (X[:9], X[:9].tolist(), pd.DataFrame(X[:9]), X[:9].astype(object)):
+        np.testing.assert_allclose(ours.contributions(rows), wanted, atol=1e-12)
+        assert ours.margins(rows).shape == (9,)
+
+
+def test_what_is_no_model_and_what_are_no_numbers_is_said() -> None:
+    booster, X = train(3, n_categories=0)
+    for wrong in (lgb.LGBMClassifier(), "model.txt", None):
+        with pytest.raises(BundleRefusedError, match="fitted LightGBM model"):
+            QuadratureTreeShap(wrong)  # type: ignore[arg-type]
+    ours, frame = QuadratureTreeShap(booster), pd.DataFrame(X[:5])
+    # A category of whole numbers would be read as its values, which are not its codes: a wrong answer, not an error.
+    of_numbers = frame.assign(**{"1": pd.Categorical([3, 4, 3, 4, 9])})[[0, "1", 2]]
+    for rows in (of_numbers, [["a", "b", "c"]], [[1.0, 2.0, 3.0], [1.0]]):
+        with pytest.raises(BundleColumnsError):
+            ours.contributions(rows)
+    with pytest.raises(BundleColumnsError, match="3 columns"):
+        ours.contributions([1.0, 2.0, 3.0])

@@ -25,12 +25,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import lightgbm as lgb
 import numpy as np
 import numpy.typing as npt
 
-from chekara.errors import BundleColumnsError
+from chekara.errors import BundleColumnsError, BundleRefusedError
 from chekara.explain.kernels import Workspace, explain_rows, explain_singly, make_workspace, sum_leaves
 from chekara.explain.plan import Plan, build_plan
 from chekara.explain.trees import read_forest
@@ -50,7 +51,7 @@ class QuadratureTreeShap:
 
     Parameters
     ----------
-    booster : lightgbm.Booster
+    booster : lightgbm.Booster or a fitted LGBMClassifier, LGBMRegressor, LGBMRanker
         A model of one output with constant leaves. Its best iteration counts, where it has one, as in ``predict``.
 
     Attributes
@@ -65,7 +66,7 @@ class QuadratureTreeShap:
     Raises
     ------
     BundleRefusedError
-        The model is multi-class, has linear leaves, or its text cannot be read.
+        It is no fitted LightGBM model, is multi-class, has linear leaves, or its text cannot be read.
 
     Examples
     --------
@@ -80,20 +81,20 @@ class QuadratureTreeShap:
     True
     """
 
-    def __init__(self, booster: lgb.Booster) -> None:
-        forest = read_forest(booster)
+    def __init__(self, booster: lgb.Booster | lgb.LGBMModel) -> None:
+        forest = read_forest(_booster_of(booster))
         self.plan: Plan
         self.plan, self.expected_value = build_plan(forest)
         self.n_features = forest.n_features
         self._of_thread = threading.local()
 
-    def contributions(self, X: Floats) -> Floats:
+    def contributions(self, X: npt.ArrayLike) -> Floats:
         """Explain rows.
 
         Parameters
         ----------
-        X : ndarray of float64, shape (n, k)
-            Categories as codes; NaN for missing.
+        X : array-like of float64, shape (n, k)
+            Categories as codes; NaN for missing. A list of rows will do, and a frame of numbers alone.
 
         Returns
         -------
@@ -105,7 +106,7 @@ class QuadratureTreeShap:
         Raises
         ------
         BundleColumnsError
-            X has not k columns.
+            X has not k columns, or holds something else than numbers.
         """
         rows = self._checked(X)
         out = np.empty((len(rows), self.n_features + 1))
@@ -113,12 +114,12 @@ class QuadratureTreeShap:
         self._run(explain_singly if len(rows) <= _FEW_ROWS else explain_rows, rows, out)
         return out
 
-    def margins(self, X: Floats) -> Floats:
+    def margins(self, X: npt.ArrayLike) -> Floats:
         """Raw scores of rows, the very numbers of ``Booster.predict(X, raw_score=True)``.
 
         Parameters
         ----------
-        X : ndarray of float64, shape (n, k)
+        X : array-like of float64, shape (n, k)
 
         Returns
         -------
@@ -127,7 +128,7 @@ class QuadratureTreeShap:
         Raises
         ------
         BundleColumnsError
-            X has not k columns.
+            X has not k columns, or holds something else than numbers.
         """
         rows = self._checked(X)
         out = np.empty(len(rows))
@@ -144,16 +145,49 @@ class QuadratureTreeShap:
             self.contributions(np.zeros((n_rows, self.n_features)))
         self.margins(np.zeros((1, self.n_features)))
 
-    def _checked(self, X: Floats) -> Floats:
+    def _checked(self, X: npt.ArrayLike) -> Floats:
+        if not isinstance(X, np.ndarray):
+            X = _array_of(X)
         if X.ndim != 2 or X.shape[1] != self.n_features:
             raise BundleColumnsError(
                 f"the model takes rows of {self.n_features} columns, not an array of shape {X.shape}", where="X"
             )
         # Another layout, type or a read-only array would be another type to numba, and be compiled for.
-        return np.require(X, dtype=np.float64, requirements=["C_CONTIGUOUS", "ALIGNED", "WRITEABLE"])
+        try:
+            return np.require(X, dtype=np.float64, requirements=["C_CONTIGUOUS", "ALIGNED", "WRITEABLE"])
+        except (TypeError, ValueError):
+            raise _not_numbers() from None
 
     def _run(self, kernel: Callable[[Floats, Plan, Workspace, Floats], None], rows: Floats, out: Floats) -> None:
         work: Workspace | None = getattr(self._of_thread, "work", None)
         if work is None:
             work = self._of_thread.work = make_workspace(self.plan, self.n_features)
         kernel(rows, self.plan, work, out)
+
+
+def _booster_of(model: lgb.Booster | lgb.LGBMModel) -> lgb.Booster:
+    """Take the booster out of scikit-learn's wrapper; one that was not fitted has none."""
+    booster = getattr(model, "booster_", model)
+    if not isinstance(booster, lgb.Booster):
+        raise BundleRefusedError(
+            "not a fitted LightGBM model",
+            where="booster",
+            hint="give a lightgbm.Booster, or an LGBMClassifier after fit",
+        )
+    return booster
+
+
+def _array_of(X: npt.ArrayLike) -> npt.NDArray[Any]:
+    """Read what is no array yet. A category of pandas is refused: its values are not the codes that LightGBM counts."""
+    if any(str(dtype) == "category" for dtype in np.ravel(getattr(X, "dtypes", ()))):
+        raise _not_numbers()
+    try:
+        return np.asarray(X)
+    except ValueError:  # rows of different lengths
+        raise _not_numbers() from None
+
+
+def _not_numbers() -> BundleColumnsError:
+    return BundleColumnsError(
+        "the model takes rows of numbers", where="X", hint="categories go in as the codes that the model was trained on"
+    )

@@ -88,7 +88,7 @@ def _text(path: Path, name: str) -> str:
         return path.read_text("utf-8")
     except (OSError, UnicodeDecodeError):
         raise ConfigurationError(
-            "the policy file cannot be read", where=name, hint="CHEKARA_POLICY names a TOML file in UTF-8, or a folder"
+            "the policy file cannot be read", where=name, hint="a policy is a TOML file in UTF-8, or a folder"
         ) from None
 
 
