@@ -8,7 +8,7 @@ test asserts that it is there. The sentence an officer reads lies in the message
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cache, wraps
 from typing import Any, Literal, TypeAlias
@@ -37,7 +37,7 @@ class ItemColumns:
         object arrays with None for missing; instants and dates are ``datetime64[us]`` in UTC with NaT.
         A column that nobody gave may be absent.
     n_items : int
-    computed : dict of str to ndarray of shape (n_items,)
+    computed : dict of hashable to ndarray of shape (n_items,)
         Features of these very lines that somebody asked for already, and what they were made of (`once`).
     laid : LaidColumns or None
         What the profile engine laid beside them, where it came as one matrix.
@@ -45,20 +45,20 @@ class ItemColumns:
 
     values: dict[str, Array]
     n_items: int
-    computed: dict[str, Array] = field(default_factory=dict, compare=False, repr=False)
+    computed: dict[Hashable, Array] = field(default_factory=dict, compare=False, repr=False)
     laid: LaidColumns | None = field(default=None, compare=False, repr=False)
 
     def beside(self, laid: LaidColumns) -> ItemColumns:
         """Return the same lines with what the profile engine laid beside them."""
         return ItemColumns(self.values, self.n_items, laid=laid)
 
-    def once(self, key: str, compute: Callable[[ItemColumns], Array]) -> Array:
+    def once(self, key: Hashable, compute: Callable[[ItemColumns], Array]) -> Array:
         """Compute something of these very lines that several features read, the first time that one asks for it.
 
         Parameters
         ----------
-        key : str
-            With a space in it, as no feature's name has.
+        key : hashable
+            No feature's name: a text with a space in it, or a tuple.
         compute : callable
         """
         found = self.computed.get(key)

@@ -195,7 +195,7 @@ def lines_that_apply(items: ItemColumns, spec: ModelSpec) -> npt.NDArray[np.bool
     applies = np.ones(items.n_items, dtype=bool)
     for name, allowed in spec.applies_to.items():
         # The models of several domains ask for the same.
-        applies &= items.once(f"{name} in {sorted(allowed)}", partial(_is_allowed, name=name, allowed=allowed))
+        applies &= items.once((name, allowed), partial(_is_allowed, name=name, allowed=allowed))
     return applies
 
 
