@@ -299,7 +299,15 @@ def narrow(column: Array) -> npt.NDArray[np.float32]:
 
 
 def extension_column(items: ItemColumns, name: str, kind: FeatureKind) -> Array:
-    """Read a national column as the model's spec wants it, whether it came from a file or from JSON."""
+    """Read a national column as the model's spec wants it, whether it came from a file or from JSON.
+
+    Parameters
+    ----------
+    items : ItemColumns
+    name : str
+        Such as ``x_tonnage``; all missing where no line has it.
+    kind : {'number', 'category'}
+    """
     found = items.values.get(name)
     if found is None:
         return items.number(name) if kind == "number" else items.text(name)

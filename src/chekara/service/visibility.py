@@ -91,6 +91,14 @@ def own_actions(record: AsksForControls, actor: Actor, seen: Seen = None) -> tup
     """Return the actions of domains that the reader sees, and its agency's own ones; own first, then strictest.
 
     None where the crossing was decided elsewhere: it has left, and nobody is asked to do anything.
+
+    Parameters
+    ----------
+    record : AsksForControls
+    actor : Actor
+        The reader.
+    seen : frozenset of str, optional
+        Domains that the reader sees, where they are known already.
     """
     if record.has_left or not record.actions:
         return ()
@@ -100,14 +108,32 @@ def own_actions(record: AsksForControls, actor: Actor, seen: Seen = None) -> tup
 
 
 def own_scores(record: DecisionRecord, actor: Actor, seen: Seen = None) -> tuple[DomainScore, ...]:
-    """Return the scores of domains that the reader sees, highest risk first."""
+    """Return the scores of domains that the reader sees, highest risk first.
+
+    Parameters
+    ----------
+    record : DecisionRecord
+    actor : Actor
+        The reader.
+    seen : frozenset of str, optional
+        Domains that the reader sees, where they are known already.
+    """
     seen = record.domains_seen_by(actor) if seen is None else seen
     own = [score for score in record.decision.domains if score.domain in seen]
     return tuple(sorted(own, key=lambda score: (-score.risk, score.domain)))
 
 
 def own_rules(record: DecisionRecord, actor: Actor, seen: Seen = None) -> tuple[RuleHit, ...]:
-    """Return the rules met in domains that the reader sees, strictest first."""
+    """Return the rules met in domains that the reader sees, strictest first.
+
+    Parameters
+    ----------
+    record : DecisionRecord
+    actor : Actor
+        The reader.
+    seen : frozenset of str, optional
+        Domains that the reader sees, where they are known already.
+    """
     if not record.decision.grounds.rules:
         return ()
     seen = record.domains_seen_by(actor) if seen is None else seen
@@ -121,7 +147,16 @@ def rule_text(hit: RuleHit, language: str) -> str:
 
 
 def own_warnings(record: DecisionRecord, actor: Actor, seen: Seen = None) -> tuple[Notice, ...]:
-    """Return the warnings that are not about a hidden domain; what a hidden one wants is told without its name."""
+    """Return the warnings that are not about a hidden domain; what a hidden one wants is told without its name.
+
+    Parameters
+    ----------
+    record : DecisionRecord
+    actor : Actor
+        The reader.
+    seen : frozenset of str, optional
+        Domains that the reader sees, where they are known already.
+    """
     seen = record.domains_seen_by(actor) if seen is None else seen
     hidden = {score.domain for score in record.decision.domains} - seen
     own = tuple(notice for notice in record.decision.warnings if notice.domain not in hidden)
@@ -129,7 +164,16 @@ def own_warnings(record: DecisionRecord, actor: Actor, seen: Seen = None) -> tup
 
 
 def is_wanted_by_another(record: AsksForControls, actor: Actor, seen: Seen = None) -> bool:
-    """Whether a domain that the reader may not see asks for a control; not of a crossing that has left."""
+    """Whether a domain that the reader may not see asks for a control; not of a crossing that has left.
+
+    Parameters
+    ----------
+    record : AsksForControls
+    actor : Actor
+        The reader.
+    seen : frozenset of str, optional
+        Domains that the reader sees, where they are known already.
+    """
     if record.has_left or not record.actions:
         return False
     seen = record.domains_seen_by(actor) if seen is None else seen

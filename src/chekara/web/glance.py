@@ -51,7 +51,15 @@ def others_lane(record: DecisionRecord, actor: Actor) -> Lane | None:
 
 
 def own_lane_told(record: DecisionRecord, actor: Actor, language: str) -> str | None:
-    """Say what the reader's agency is asked for, where the crossing's lane comes from another agency."""
+    """Say what the reader's agency is asked for, where the crossing's lane comes from another agency; else None.
+
+    Parameters
+    ----------
+    record : DecisionRecord
+    actor : Actor
+        The reader.
+    language : {'en', 'ru', 'ky'}
+    """
     if others_lane(record, actor) is None:
         return None
     own = own_lane(record, actor)
@@ -123,7 +131,15 @@ def main_reason(asked: Asked, actor: Actor, told: Sequence[tuple[Reason, str]], 
 
 
 def headline(asked: Asked, panel: DomainPanel | None, language: str) -> str | None:
-    """Name the risk and how likely it is; a rule's risk is named also where no likelihood may be told."""
+    """Name the risk and how likely it is; a rule's risk is named also where no likelihood may be told.
+
+    Parameters
+    ----------
+    asked : Asked
+    panel : DomainPanel or None
+        Of the domain that asks, as the reader may see it.
+    language : {'en', 'ru', 'ky'}
+    """
     if panel is not None and panel.likelihood is not None:
         said = panel.likelihood.probability
         return f"{panel.title}: {said[:1].lower()}{said[1:]}"
