@@ -159,7 +159,6 @@ def watch_domain(
     thresholds: Thresholds,
     *,
     groups: pd.DataFrame | None = None,
-    seed: int = 1,
 ) -> DomainReport:
     """Tell of one domain what live decisions say.
 
@@ -175,8 +174,6 @@ def watch_domain(
         How much a figure must rest on.
     groups : DataFrame, optional
         By ``crossing_id``, one column per attribute.
-    seed : int
-        Of the bootstrap.
 
     Returns
     -------
@@ -212,7 +209,6 @@ def watch_domain(
             weight,
             (drawn["post"] + " " + drawn["shift"]).to_numpy(dtype=object),
             fewest_hits=thresholds.fewest_lot_hits,
-            seed=seed,
         ),
         undone=share_of(np.isnan(hit)),
         channels=_channels(live.inspections, rows, model.spec.target),

@@ -127,7 +127,7 @@ def score_drift(scored_at: pd.Series[pd.Timestamp], margin: Floats, reference: F
         return ScoresOfTime(monday, len(own), index, share_of(own > high_from))
 
     day = scored_at.dt.tz_convert("UTC").dt.normalize()
-    mondays = (day - pd.to_timedelta(day.dt.weekday, unit="D")).dt.date.to_numpy()
+    mondays = (day - pd.to_timedelta(day.dt.day_of_week, unit="D")).dt.date.to_numpy()
     weeks = tuple(of(mondays == monday, monday) for monday in sorted(set(mondays)))
     return ScoreDrift(weeks, of(np.ones(len(margin), dtype=bool), None), share_of(reference > high_from))
 
@@ -237,11 +237,9 @@ def _places_of(
 def _compare(name: str, bins: _Bins, live: Floats, n: int) -> FeatureDrift:
     index = _index(live, bins.counts)
     now, then = live / n, bins.counts / max(bins.total, 1.0)
-    here, there = (
-        (live + 0.5) / (live.sum() + 0.5 * len(live)),
-        (bins.counts + 0.5) / (bins.counts.sum() + 0.5 * len(live)),
-    )
-    most = int(((here - there) * np.log(here / there)).argmax())
+    moved = np.round(now - then, 9)
+    # Where one kind of values took the place of another, the new one says more.
+    most = max(range(len(moved)), key=lambda place: (abs(moved[place]), moved[place]))
     return FeatureDrift(name, index, bins.names[most], float(now[most]), float(then[most]))
 
 

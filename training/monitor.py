@@ -104,7 +104,7 @@ def watch(
     groups : DataFrame, optional
         Of `read_groups`.
     sample, seed : int
-        Decisions whose features are read; of the sample and of the bootstrap.
+        Most decisions whose features are read, and which.
     problems : sequence of str
         Why promoted models could not be loaded.
 
@@ -119,8 +119,7 @@ def watch(
     finally:
         database.close()
     domains = tuple(
-        watch_domain(live, domain, model, policy, limits, groups=groups, seed=seed)
-        for domain, model in sorted(models.items())
+        watch_domain(live, domain, model, policy, limits, groups=groups) for domain, model in sorted(models.items())
     )
     return MonitorReport(
         since=since,

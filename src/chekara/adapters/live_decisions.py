@@ -20,7 +20,6 @@ from chekara.adapters import tables
 from chekara.adapters.database import Database
 from chekara.adapters.export_beside import undone_draws
 from chekara.data.checks import validate_table
-from chekara.data.labels import first_results
 from chekara.domain.inspection import Inspection
 from chekara.features.joined import JoinedFeatures
 from chekara.service.chain import instant_text
@@ -118,8 +117,8 @@ def read_live_decisions(
     """
     with database.reading() as connection:
         every = _revisions(connection, since, until)
-        inspections = _inspections(connection, set(every["crossing_id"]), until)
-        decisions = _as_scored(every, first_results(inspections, until))
+        inspections, result_at = _inspections(connection, set(every["crossing_id"]), until)
+        decisions = _as_scored(every, result_at)
         came = ~decisions["is_withdrawn"].to_numpy(dtype=bool)
         withdrawn = int((~came).sum())
         decisions = decisions[came].reset_index(drop=True)
@@ -153,10 +152,13 @@ def _revisions(connection: Connection, since: datetime | None, until: datetime) 
     return frame
 
 
-def _as_scored(revisions: pd.DataFrame, first_result: pd.Series[pd.Timestamp]) -> pd.DataFrame:
-    """Keep of each crossing the newest revision scored before anybody knew; the first where there is none."""
-    result_at = pd.to_datetime(revisions["crossing_id"].map(first_result), utc=True)
-    is_before = result_at.isna() | (revisions["scored_at"] < result_at)
+def _as_scored(revisions: pd.DataFrame, result_at: Mapping[str, int]) -> pd.DataFrame:
+    """Keep of each crossing the newest revision scored before anybody knew; the first where there is none.
+
+    The position in the log tells what came first: of one writer, it is the order in which the service knew.
+    """
+    first_result = revisions["crossing_id"].map(dict(result_at)).astype(np.float64)
+    is_before = first_result.isna() | (revisions["position"] < first_result)
     # The log is in order: among those before the result the last, among those after it the first.
     place = np.arange(len(revisions))
     worth = np.where(is_before, place, -1.0 - place)
@@ -185,8 +187,10 @@ def _reviews(connection: Connection, until: datetime) -> pd.DataFrame:
     return _frame(connection, query).drop_duplicates(["decision_id", "agency"], keep="last").reset_index(drop=True)
 
 
-def _inspections(connection: Connection, crossing_ids: set[str], until: datetime) -> pd.DataFrame:
-    """Read results and draws that nobody made, as a history would hold them."""
+def _inspections(
+    connection: Connection, crossing_ids: set[str], until: datetime
+) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Read results and draws that nobody made, as a history would hold them, and where each first result stands."""
     i, p = tables.inspections, tables.payloads
     query = (
         select(i.c.position, p.c.body)
@@ -194,18 +198,21 @@ def _inspections(connection: Connection, crossing_ids: set[str], until: datetime
         .where(i.c.chain == Chain.LIVE.value)
         .order_by(i.c.position)
     )
-    rows: list[dict[str, Any]] = []
+    found: list[Inspection] = []
+    first: dict[str, int] = {}
     for page in connection.execution_options(stream_results=True).execute(query).partitions(_PAGE):
         for position, body in page:
             record = inspection_record_from(parsed(body), chain=Chain.LIVE, position=position)
-            if record.inspection.crossing_id in crossing_ids:
-                rows.append(_row(replace(record.inspection, known_at=record.as_of)))
-    rows += [_row(one) for one in undone_draws(connection, None, until) if one.crossing_id in crossing_ids]
-    frame = pd.DataFrame(rows, columns=list(_RESULT_COLUMNS))
+            own = replace(record.inspection, known_at=record.as_of)
+            if own.crossing_id in crossing_ids and own.known_at < until:
+                found.append(own)
+                if own.is_done:
+                    first.setdefault(own.crossing_id, position)
+    found += [one for one in undone_draws(connection, None, until) if one.crossing_id in crossing_ids]
+    frame = pd.DataFrame([_row(one) for one in found], columns=list(_RESULT_COLUMNS))
     for name in ("inspected_at", "known_at"):
         frame[name] = pd.to_datetime(frame[name], utc=True)
-    validated = validate_table(frame, "inspections").frame
-    return validated[validated["known_at"] < pd.Timestamp(until)].reset_index(drop=True)
+    return validate_table(frame, "inspections").frame, first
 
 
 def _row(inspection: Inspection) -> dict[str, Any]:

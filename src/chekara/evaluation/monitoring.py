@@ -72,7 +72,7 @@ class LotCalibration:
     Attributes
     ----------
     lot : LotRate or None
-        None where nothing was drawn.
+        None where nothing was drawn. Its bounds are those in closed form; nothing is resampled.
     said : float
         Mean probability of the drawn crossings, weighted to all traffic.
     expected_hits : float
@@ -201,7 +201,6 @@ def calibration_on_lot(
     group: npt.ArrayLike,
     *,
     fewest_hits: int = FEWEST_LOT_HITS,
-    seed: int = 0,
 ) -> LotCalibration:
     """Hold probabilities against the lot, by intention.
 
@@ -217,8 +216,6 @@ def calibration_on_lot(
         Post and shift, as in `chekara.evaluation.intention.intention_weights`.
     fewest_hits : int
         Found or expected; below it the verdict is ``insufficient data``.
-    seed : int
-        Of the bootstrap.
 
     Returns
     -------
@@ -232,7 +229,7 @@ def calibration_on_lot(
     p, y, w = (np.asarray(one, dtype=np.float64) for one in (probability, hit, weight))
     if not len(p):
         return LotCalibration(None, _NOTHING, 0.0, INSUFFICIENT, may_be_undone=False, line=None)
-    lot, known = lot_rate(y, w, group, seed=seed), ~np.isnan(y)
+    lot, known = lot_rate(y, w, group, replicates=1), ~np.isnan(y)  # the closed form is what is read
     said, expected = float(np.average(p, weights=w)), float(p[known].sum())
     verdict, may_be_undone = INSUFFICIENT, False
     if max(lot.hits, expected) >= fewest_hits:
