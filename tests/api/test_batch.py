@@ -42,9 +42,12 @@ def test_one_bad_row_sinks_nobody(server: Server, content_type: str, bad: int) -
 
 
 def test_a_line_that_is_no_json_is_its_own_problem(server: Server) -> None:
-    lines = b"{broken\n" + ndjson([crossing("batch-line-1")]) + b"\n" + b"[" * 100_000 + b"\n"
+    lines = ndjson([crossing("batch-line-1")]) + b"\n{broken\n" + b"[" * 100_000 + b"\n"
     answers = [json.loads(line) for line in post(server, lines, "application/x-ndjson").body.splitlines()]
-    assert [answer["status"] for answer in answers] == [400, 200, 400]
+    assert [answer["status"] for answer in answers] == [200, 400, 400]
+    broken = json.dumps(answers[1])
+    assert "column 2" in broken
+    assert "line" not in broken, "the first line of the row is not the first of the batch"
 
 
 def test_copies_in_one_batch_are_one_decision(server: Server) -> None:

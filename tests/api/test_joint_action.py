@@ -46,14 +46,21 @@ def scored(server: Server) -> dict[str, Any]:
     return dict(server.score(crossing(f"joint-{uuid4().hex[:10]}", items=[CHEAP])).json)
 
 
+def recorded(server: Server, decision: dict[str, Any], body: dict[str, Any], key: str = "analyst") -> Any:
+    return server.send("POST", f"/v1/decisions/{decision['decision_id']}/reviews", key, body)
+
+
 def review(server: Server, decision: dict[str, Any], body: dict[str, Any], key: str = "analyst") -> int:
-    return server.send("POST", f"/v1/decisions/{decision['decision_id']}/reviews", key, body).status
+    return int(recorded(server, decision, body, key).status)
 
 
 def referred(server: Server, decision: dict[str, Any]) -> dict[str, Any]:
-    assert review(server, decision, REFER) == 201
+    reply = recorded(server, decision, REFER)
+    assert reply.status == 201
     found = server.send("GET", "/v1/referrals?state=open&limit=200", "analyst").json["referrals"]
-    return next(one for one in found if one["decision_id"] == decision["decision_id"])
+    referral = next(one for one in found if one["decision_id"] == decision["decision_id"])
+    assert reply.json["referral_id"] == referral["referral_id"]
+    return dict(referral)
 
 
 def answer(server: Server, referral: dict[str, Any], action: str, key: str = "analyst:internal_affairs") -> Any:
@@ -99,6 +106,8 @@ def test_the_agency_that_is_asked_finds_the_decision_and_answers(server: Server)
     assert [one["domain"] for one in seen["domains"]] == ["revenue_fraud"]
     assert [one["referral_id"] for one in seen["referrals"]] == [referral["referral_id"]]
     assert server.send("GET", path, "analyst:agriculture").status == 404
+    # Asked again, it is the same referral.
+    assert recorded(server, decision, REFER).json["referral_id"] == referral["referral_id"]
     assert answer(server, referral, "accept", "analyst").status == 403
     assert answer(server, referral, "accept", "analyst:agriculture").status == 404
     assert answer(server, referral, "close").status == 409

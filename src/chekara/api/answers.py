@@ -195,6 +195,7 @@ REVIEW: Final = object_of(
     until=INSTANT,
     reason=STRING,
     reviewed_at=INSTANT,
+    referral_id=STRING,
 )
 MODELS: Final = object_of(
     models={

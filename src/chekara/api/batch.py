@@ -77,7 +77,7 @@ def row_value(row: Any, limits: Limits) -> Any:
         return row
     if len(row) > limits.body_bytes:
         raise BodyTooLargeError(f"the row is over {limits.body_bytes} bytes")
-    return read_json(row)
+    return read_json(row, is_row=True)
 
 
 async def answer_batch(

@@ -61,13 +61,15 @@ def _constant_of(_: str) -> UnusableNumber:
 _DECODER: Final = json.JSONDecoder(object_pairs_hook=_object_of, parse_constant=_constant_of, parse_int=_integer_of)
 
 
-def read_json(body: bytes | str) -> Any:
+def read_json(body: bytes | str, *, is_row: bool = False) -> Any:
     r"""Read one JSON value.
 
     Parameters
     ----------
     body : bytes or str
         UTF-8 without a byte order mark.
+    is_row : bool
+        One line of many, of which only the reader's caller knows the number: an error names the column alone.
 
     Returns
     -------
@@ -92,7 +94,7 @@ def read_json(body: bytes | str) -> Any:
         raise MalformedBodyError("the body is not UTF-8", hint="send JSON encoded as UTF-8") from None
     except json.JSONDecodeError as error:
         # Line and column help to mend it; the text around them would echo the body.
-        where = f"line {error.lineno}, column {error.colno}"
+        where = f"column {error.colno}" if is_row else f"line {error.lineno}, column {error.colno}"
         raise MalformedBodyError("the body is not valid JSON", where=where, hint="send one JSON value") from None
     except RecursionError:
         raise MalformedBodyError("the body is nested too deep", hint="a crossing needs three levels") from None

@@ -32,7 +32,7 @@ from chekara.api.routes.scores import WithContributions
 from chekara.api.section import Findings
 from chekara.domain.actor import Actor, Permission
 from chekara.domain.review import Review
-from chekara.domain.vocabulary import Lane
+from chekara.domain.vocabulary import Lane, ReviewAction
 from chekara.errors import NotFoundError
 from chekara.service.records import DecisionFilter, DecisionRecord, InspectionRecord
 from chekara.service.review import ReviewRequest
@@ -181,7 +181,8 @@ async def list_decisions(
 async def record_review(request: Request, decision_id: str, actor: Annotated[Actor, MAY_REVIEW]) -> Response:
     """Record a review of (decision, own agency). Persons only, always with a reason; the newest one counts.
 
-    ``refer`` opens a referral to the agency under ``to``; ``delay`` has the crossing released at its instant.
+    ``refer`` opens a referral to the agency under ``to`` and tells its ``referral_id``; ``delay`` has the crossing
+    released at its instant.
 
     Parameters
     ----------
@@ -202,9 +203,24 @@ async def record_review(request: Request, decision_id: str, actor: Annotated[Act
         domain=parsed.domain,
     )
     review = await run_in_threadpool(context.house.review, actor, wanted)
-    response = json_response(present_review(review), language_of(request))
+    told = present_review(review)
+    if review.action is ReviewAction.REFER:
+        told |= await run_in_threadpool(_referral_of, context, actor, review)
+    response = json_response(told, language_of(request))
     response.status_code = 201
     return response
+
+
+def _referral_of(context: Context, actor: Actor, review: Review) -> dict[str, str]:
+    """Name the referral that a review opened, or the only one that was open already; else nothing."""
+    record = context.house.read.decision(actor, review.decision_id)
+    own = [
+        one
+        for one in context.house.joint.referrals.of_decision(actor, record)
+        if one.from_agency == review.agency and one.to_agency == review.refer_to and not one.is_finished
+    ]
+    opened = [one for one in own if one.opened_at == review.reviewed_at] or own
+    return {"referral_id": opened[0].referral_id} if len(opened) == 1 else {}
 
 
 def _since_then(
