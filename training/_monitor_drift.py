@@ -95,11 +95,7 @@ class FeatureDrift:
 
     def sentence(self) -> str:
         """Say it plainly."""
-        way = "more" if self.live > self.training else "less"
-        return (
-            f"{self.feature} {self.where} in {self.live:.1%} of crossings, {way} than the {self.training:.1%} of "
-            "training."
-        )
+        return f"{self.feature} {self.where} in {self.live:.1%} of crossings; in training {self.training:.1%}."
 
 
 def score_drift(scored_at: pd.Series[pd.Timestamp], margin: Floats, reference: Floats) -> ScoreDrift:

@@ -248,7 +248,7 @@ def _difference(apart: Difference | None) -> str:
 
 def _cell(text: str) -> str:
     """Keep text of a file from breaking a table or becoming markup."""
-    for sign in "\\`*_<>[]":
+    for sign in "\\`*<>[]":
         text = text.replace(sign, f"\\{sign}")
     return " ".join(text.replace("|", "\\|").split())
 
