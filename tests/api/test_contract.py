@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from typing import Any
 
 import pytest
@@ -75,6 +76,26 @@ def test_the_same_body_gives_the_stored_decision(server: Server) -> None:
     again = server.score(reordered)
     assert (first.status, again.status) == (200, 200)
     assert first.body == again.body
+
+
+def test_with_a_query_or_without_one_it_is_the_same_route(server: Server) -> None:
+    # Without a query a request takes the short way: its answers, refusals and counts are those of the long one.
+    body = crossing("queried-1")
+    for path, key, sent in product(
+        ("/v1/scores", "/v1/scores?contributions=true"),
+        ("system_with_reasons", "auditor", None),
+        (body, body | {"mode": "sea"}),
+    ):
+        reply = server.send("POST", path, key, sent)
+        expected = {None: 401, "auditor": 403}.get(key, 200 if sent is body else 422)
+        assert reply.status == expected, (path, key, reply.json)
+        assert "x-request-id" in reply.headers
+    whole = [server.send("POST", path, "system_with_reasons", body) for path in ("/v1/scores", "/v1/scores?x=1")]
+    assert whole[0].body == whole[1].body
+    assert server.send("PUT", "/v1/scores", "system", body).status == 405
+    counted = server.send("GET", "/metrics", None).body.decode()
+    assert 'route="/v1/scores",status="200"' in counted
+    assert 'route="unmatched",status="200"' not in counted
 
 
 def test_fifty_copies_at_once_are_one_decision(server: Server) -> None:

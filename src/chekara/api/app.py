@@ -21,7 +21,7 @@ from chekara.api.routes.decisions import decisions_router
 from chekara.api.routes.inspections import inspections_router
 from chekara.api.routes.models import models_router
 from chekara.api.routes.referrals import referrals_router
-from chekara.api.routes.scores import scores_router
+from chekara.api.routes.scores import ScoreAtOnce, scores_router
 from chekara.service.records import ClockMode
 from chekara.settings import Settings
 
@@ -78,6 +78,7 @@ def build_app(
     app.include_router(models_router(settings.limits))
     app.include_router(agencies_router(settings.limits))
     app.include_router(health.router)
+    app.router.routes.insert(0, ScoreAtOnce())
     install_problem_handlers(app)
     app.add_middleware(RequestEnvelope, metrics=counted, admission=Admission(settings.limits.answer_seconds))
     return app

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
+from starlette.types import Scope
 
-from chekara.api.access import requires
+from chekara.api.access import authenticate, bearer, requires
 from chekara.api.answers import BATCH_ROW, DECISION
 from chekara.api.batch import NDJSON, answer_batch, json_response, row_value, rows_of
 from chekara.api.body import JSON, media_type_of, read_body
@@ -31,7 +33,9 @@ from chekara.domain.actor import Actor, Permission
 from chekara.service.records import Chain, DecisionRecord, ScoreRequest
 from chekara.settings import Limits
 
-MAY_SCORE = Depends(requires(Permission.SCORE))
+_PATH: Final = "/v1/scores"
+_guard = requires(Permission.SCORE)
+MAY_SCORE = Depends(_guard)
 
 WithContributions = Annotated[
     bool, Query(alias="contributions", description="false leaves the list of contributions out")
@@ -70,6 +74,29 @@ def scores_router(limits: Limits) -> APIRouter:
         openapi_extra=json_body(rows, [CROSSING_EXAMPLE]),
     )
     return router
+
+
+class ScoreAtOnce(Route):
+    """``POST /v1/scores`` as nearly every border system sends it, without a query: the same guard and the same handler.
+
+    It stands before the route that is documented, which serves everything else: reading parameters of any kind takes
+    a good part of a request that has none.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(_PATH, _score_at_once, methods=["POST"], include_in_schema=False)
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether a request is one of these."""
+        is_own = scope["type"] == "http" and scope["method"] == "POST" and scope["path"] == _PATH
+        if not is_own or scope["query_string"]:
+            return Match.NONE, {}
+        return Match.FULL, {"endpoint": self.endpoint, "path_params": {}, "route": self}
+
+
+async def _score_at_once(request: Request) -> Response:
+    actor = await _guard(await authenticate(request, await bearer(request)))
+    return await score(request, actor)
 
 
 async def score(
