@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,7 @@ from chekara.features.profile_live import (
 from chekara.features.profile_measures import REFERENCE_LEVEL, REFERENCE_PRICE, profile_names
 from chekara.features.profile_plan import plan_columns
 from chekara.features.profile_planes import make_planes
+from chekara.features.profile_state import day_of, days_of
 from chekara.features.profile_step import Wanted, fold_tape
 from chekara.features.profile_whole import FoldedHistory
 from chekara.features.profiles import ProfileStream, fold_history, profile_columns
@@ -356,3 +357,9 @@ def test_a_history_without_any_inspection_or_crossing_point_has_profiles() -> No
     assert np.isnan(told["importer_volume_long"]).all()
     assert np.isnan(told["neighbour_and_regime_volume_long"]).sum() < len(bare.crossings)
     assert np.isnan(told["all_hit_rate_contraband"]).all()
+
+
+@given(st.datetimes(datetime(1900, 1, 1), datetime(2150, 1, 1), timezones=st.timezones()))
+def test_an_instant_alone_has_the_day_of_a_column(instant: datetime) -> None:
+    column = np.array([instant.astimezone(UTC).replace(tzinfo=None)], dtype="datetime64[us]")
+    assert day_of(instant) == days_of(column)[0]

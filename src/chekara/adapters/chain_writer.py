@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Dialect, Table, bindparam, insert, select
 
 from chekara.adapters import tables
+from chekara.adapters.database import driver_rows, driver_writes
 from chekara.adapters.rows import rows_of
 from chekara.service.chain import GENESIS, canonical_json, entry_hash, instant_text, payload_digest
 from chekara.service.payload import Plain
@@ -69,7 +70,7 @@ class ChainWriter:
             if table.name in waiting:
                 sql, names = _insert_sql(table, self._connection.dialect)
                 rows = [tuple(row[name] for name in names) for row in waiting[table.name]]
-                self._connection.exec_driver_sql(sql, rows)
+                driver_writes(self._connection, sql, rows)
 
     def _wait(self, table: str, row: dict[str, Any]) -> None:
         self._waiting.setdefault(table, []).append(row)
@@ -97,8 +98,8 @@ def _head_sql(dialect: Dialect) -> str:
 
 def head_of(connection: Connection, chain: Chain) -> tuple[int, str]:
     """Return position and hash of the newest entry of a chain; 0 and 64 zeros where there is none."""
-    found = connection.exec_driver_sql(_head_sql(connection.dialect), (chain.value,)).first()
-    return (0, GENESIS) if found is None else (found.position, found.hash)
+    found = driver_rows(connection, _head_sql(connection.dialect), (chain.value,))
+    return found[0] if found else (0, GENESIS)
 
 
 def append_live(connection: Connection, clock: Clock, kind: str, content: Plain) -> int:

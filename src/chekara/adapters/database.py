@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 from sqlalchemy import (
     Connection,
@@ -118,10 +120,52 @@ def as_unavailable() -> Iterator[None]:
     """
     try:
         yield
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, sqlite3.Error) as error:
         raise LogUnavailableError(
             "the database cannot be used", where=type(error).__name__, hint="nothing was recorded; try again"
         ) from error
+
+
+def driver_rows(connection: Connection, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    """Run a statement of every request by the driver alone: SQLAlchemy's own part would take longer than the statement.
+
+    Parameters
+    ----------
+    connection : Connection
+        In a transaction.
+    sql : str
+        As SQLAlchemy compiles it for the connection's dialect.
+    parameters : sequence
+
+    Returns
+    -------
+    list of tuple
+        All rows, as the driver gives them; errors are the driver's: see `as_unavailable`.
+    """
+    rows: list[tuple[Any, ...]] = _driver(connection).execute(sql, parameters).fetchall()
+    return rows
+
+
+def driver_writes(connection: Connection, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+    """Run a writing statement of every request for each of some rows, as `driver_rows` does.
+
+    Parameters
+    ----------
+    connection : Connection
+        In a transaction that may write.
+    sql : str
+    rows : sequence of sequence
+        Not empty.
+    """
+    driver = _driver(connection)
+    if len(rows) == 1:
+        driver.execute(sql, rows[0])
+    else:
+        driver.executemany(sql, rows)
+
+
+def _driver(connection: Connection) -> sqlite3.Connection:
+    return cast("sqlite3.Connection", connection.connection.dbapi_connection)  # `open_database` takes no other address
 
 
 def open_database(settings: Settings) -> Database:

@@ -14,7 +14,7 @@ from sqlalchemy.dialects import sqlite
 
 from chekara.adapters import tables
 from chekara.adapters.chain_writer import ChainWriter, Clock, now
-from chekara.adapters.database import Database
+from chekara.adapters.database import Database, driver_rows, driver_writes
 from chekara.adapters.listing import list_decisions
 from chekara.adapters.profile_store import TransactionProfiles, serving_shelf
 from chekara.adapters.referrals import TransactionReferrals
@@ -134,6 +134,11 @@ class SqlDecisionLog:
         return np.array(newest_first[::-1], dtype=np.float64)
 
 
+@lru_cache(maxsize=4)
+def _names_sql(dialect: Dialect) -> str:
+    return str(sqlite.insert(tables.name_lists).on_conflict_do_nothing().compile(dialect=dialect))
+
+
 @lru_cache(maxsize=64)
 def _revisions_sql(table: Table, length: int, dialect: Dialect) -> str:
     """Write what every request asks once, since writing it takes longer than running it."""
@@ -175,7 +180,7 @@ class SqlLogTransaction:
             length = 1 << (len(crossing_ids) - 1).bit_length()
             asked = (chain.value, *crossing_ids, *[crossing_ids[-1]] * (length - len(crossing_ids)))
             sql = _revisions_sql(table, length, self._connection.dialect)
-            for crossing_id, decision_id, revision, content in self._connection.exec_driver_sql(sql, asked):
+            for crossing_id, decision_id, revision, content in driver_rows(self._connection, sql, asked):
                 found.setdefault(crossing_id, []).append(
                     KnownRevision(decision_id=decision_id, revision=revision, content=content, is_void=is_void)
                 )
@@ -264,8 +269,7 @@ class SqlLogTransaction:
         """Send collected rows to the database; they become durable with the transaction."""
         names, self._names = self._names, {}
         if names:
-            rows = [{"digest": digest, "names": content} for digest, content in names.items()]
-            self._connection.execute(sqlite.insert(tables.name_lists).on_conflict_do_nothing(), rows)
+            driver_writes(self._connection, _names_sql(self._connection.dialect), list(names.items()))
         self._writer.flush()
 
 

@@ -9,10 +9,9 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection, func, select
 
 from chekara.adapters import tables
-from chekara.features.profile_live import CrossingEvent, ProfileEvent, ResultEvent, VoidEvent
+from chekara.features.profile_live import CrossingEvent, ProfileEvent, ResultEvent, VoidEvent, instant_of
 from chekara.service.chain import instant_from
 from chekara.service.payload import Plain, crossing_from, inspection_record_from, parsed
-from chekara.service.profiles import instant_of
 from chekara.service.records import Chain
 
 KINDS: Final = ("decision", "void", "inspection")

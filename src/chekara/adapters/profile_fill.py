@@ -23,9 +23,9 @@ from chekara.adapters.log_events import LogEvent, count_events, log_events
 from chekara.adapters.profile_events import events_of_history
 from chekara.adapters.profile_store import Shelf, TransactionProfiles, other_shelf
 from chekara.data.sources import History
-from chekara.features.profile_live import ProfileEvent, ResultEvent, neighbourhoods
+from chekara.features.profile_live import ProfileEvent, ResultEvent, instant_of, neighbourhoods
 from chekara.features.profiles import fold_history
-from chekara.service.profiles import FoldEvents, instant_of
+from chekara.service.profiles import FoldEvents
 from chekara.service.records import Chain, ProfileHead
 
 Progress: TypeAlias = Callable[[str, int, int], None]

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Dialect, Table, bindparam, delete, insert, se
 from sqlalchemy.dialects import sqlite
 
 from chekara.adapters import tables
-from chekara.adapters.database import as_unavailable
+from chekara.adapters.database import as_unavailable, driver_rows, driver_writes
 from chekara.features.profile_keys import slots_of
 from chekara.features.profile_live import ResultEvent, StateKey
 from chekara.service.chain import canonical_json, instant_from, instant_text
@@ -48,9 +48,10 @@ class Shelf:
 
     def head(self) -> ProfileHead | None:
         """Return where the fold stands, or None where nothing was ever kept on this shelf."""
-        row = self._connection.exec_driver_sql(_head_sql(self._connection.dialect), (self.shelf,)).mappings().first()
-        if row is None:
+        found = driver_rows(self._connection, _head_sql(self._connection.dialect), (self.shelf,))
+        if not found:
             return None
+        row = dict(zip(tables.profile_shelves.columns.keys(), found[0], strict=True))
         return ProfileHead(
             layout=row["layout"].replace(MAKING, _WHOLE, 1),
             is_whole=not row["layout"].startswith(MAKING),
@@ -86,7 +87,7 @@ class Shelf:
         """Say how far the fold has come; what it is made of stays."""
         known_to = None if head.known_to is None else instant_text(head.known_to)
         moved = (known_to, head.position, head.pending, _waiting_text(head.waiting), self.shelf)
-        self._connection.exec_driver_sql(_move_sql(self._connection.dialect), moved)
+        driver_writes(self._connection, _move_sql(self._connection.dialect), [moved])
 
     def states(self, keys: Sequence[StateKey]) -> dict[StateKey, bytes]:
         """Return stored states; a key that was never seen is absent."""
@@ -101,11 +102,9 @@ class Shelf:
         if states:
             # In the order of their pages.
             rows = sorted(states.items())
-            self._connection.exec_driver_sql(_upsert_sql(self._states, self._connection.dialect), rows)
+            driver_writes(self._connection, _upsert_sql(self._states, self._connection.dialect), rows)
         if records:
-            self._connection.exec_driver_sql(
-                _upsert_sql(self._records, self._connection.dialect), list(records.items())
-            )
+            driver_writes(self._connection, _upsert_sql(self._records, self._connection.dialect), list(records.items()))
 
     def add_states(self, kind: str, keys: npt.NDArray[np.int64], states: npt.NDArray[np.float64]) -> None:
         """Write many new states of one kind.
@@ -152,8 +151,8 @@ class Shelf:
 
 def serving_shelf(connection: Connection) -> Shelf:
     """Return the shelf that serves; the first one where none was chosen yet."""
-    found = connection.exec_driver_sql(_serving_sql(connection.dialect)).scalar()
-    return Shelf(connection, found or tables.SHELVES[0])
+    found = driver_rows(connection, _serving_sql(connection.dialect))
+    return Shelf(connection, found[0][0] if found else tables.SHELVES[0])
 
 
 def other_shelf(connection: Connection) -> Shelf:
@@ -263,9 +262,7 @@ def _looked_up(connection: Connection, table: Table, wanted: list[Any]) -> Itera
         length = 1 << (len(some) - 1).bit_length()
         padded = some + [some[-1]] * (length - len(some))
         sql = _look_up_sql(table, length, connection.dialect)
-        # The driver's own rows: two columns need no names.
-        cursor: Any = connection.exec_driver_sql(sql, tuple(padded)).cursor
-        yield from cursor.fetchall()
+        yield from driver_rows(connection, sql, padded)
 
 
 # The statements of every request: written by SQLAlchemy once, since writing one takes longer than running it.

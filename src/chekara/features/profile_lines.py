@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -41,17 +42,25 @@ def lines_of_crossings(crossings: Sequence[Crossing], neighbours: Mapping[str, s
     fill_lines(out, ItemColumns(columns, len(rows)))
     out["item_no"] = [item.get("item_no", 1) for _, item in rows]
     readers = [(COLUMN_OF_FIELD[field], field, field_reader(field, neighbours)) for field in FIELDS]
-    known: dict[tuple[str, Value | None], int] = {}
-    keys = []
-    for header, item in rows:
-        for column, field, read in readers:
-            given = item.get(column, header.get(column))
-            if (field, given) not in known:
-                text = read(given) if isinstance(given, str) else None
-                known[field, given] = MISSING if text is None else key_of(field, text)
-            keys.append(known[field, given])
+    keys: list[int] = []
+    for c in crossings:
+        # Most is said once for a crossing; only what a goods line says itself is read again for it.
+        own = [_key(field, read, c.header.get(column)) for column, field, read in readers]
+        for item in c.items:
+            keys += [
+                _key(field, read, item[column]) if column in item else key
+                for key, (column, field, read) in zip(own, readers, strict=True)
+            ]
     out["keys"] = np.array(keys, dtype=np.int64).reshape(len(rows), len(FIELDS))
     return out
+
+
+def _key(field: str, read: Callable[[str], str | None], given: Value | None) -> int:
+    text = read(given) if isinstance(given, str) else None
+    return MISSING if text is None else _key_of(field, text)
+
+
+_key_of = lru_cache(maxsize=65_536)(key_of)  # posts, codes and carriers come again and again
 
 
 def _number(value: Value | None) -> float:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TypeAlias
 
 import numpy as np
@@ -39,7 +39,7 @@ from chekara.features.profile_records import (
     read_record,
     write_bytes,
 )
-from chekara.features.profile_state import ProfileLayout, days_of
+from chekara.features.profile_state import ProfileLayout, day_of
 from chekara.features.profile_step import States
 
 __all__ = [
@@ -51,6 +51,7 @@ __all__ = [
     "ResultEvent",
     "StateKey",
     "VoidEvent",
+    "instant_of",
     "neighbourhoods",
 ]
 
@@ -202,10 +203,10 @@ class EventGroup:
     ) -> None:
         self._layout, self._plan = layout, plan
         before = read_pending(pending)
-        ats = days_of(np.array([_known_at(event) for event in events], dtype="datetime64[us]"))
+        ats = [day_of(instant_of(event)) for event in events]
         self._late = tuple(event.position for event, at in zip(events, ats, strict=True) if at < before.at)
         given = [_pending_again(event, before.at) for event in before.events]
-        given += _laid_out(events, np.maximum(ats, before.at).tolist(), layout.domains, neighbours)
+        given += _laid_out(events, [max(at, before.at) for at in ats], layout.domains, neighbours)
         self._events = sorted(given, key=lambda one: one[:4])
         # What is known at the newest instant waits until a later one comes.
         self._newest = max((one.at for one in given if one.counts), default=before.at)
@@ -283,14 +284,11 @@ class EventGroup:
             ledger.fold([*newest, *later], rows, self._plan, out)
 
 
-def _known_at(event: ProfileEvent) -> np.datetime64:
+def instant_of(event: ProfileEvent) -> datetime:
+    """Return the instant from which an event counts."""
     if isinstance(event, CrossingEvent):
-        known_at = event.crossing.known_at
-    elif isinstance(event, ResultEvent):
-        known_at = event.inspection.known_at
-    else:
-        known_at = event.known_at
-    return np.datetime64(known_at.astimezone(UTC).replace(tzinfo=None), "us")
+        return event.crossing.known_at
+    return event.inspection.known_at if isinstance(event, ResultEvent) else event.known_at
 
 
 def _pending_again(event: PendingEvent, at: float) -> GroupEvent:

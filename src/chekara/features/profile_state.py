@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
@@ -70,6 +71,22 @@ def days_of(instants: npt.NDArray[np.datetime64]) -> Floats:
     """Return days since 2020-01-01 UTC, at most 25,000 away from it; same shape."""
     days = (instants.astype("datetime64[us]") - _EPOCH).astype(np.int64) / _DAY_US
     return np.clip(days, -_FURTHEST_DAYS, _FURTHEST_DAYS)
+
+
+_BEGIN = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+def day_of(instant: datetime) -> float:
+    """Return what `days_of` says of one instant, bit for bit.
+
+    Examples
+    --------
+    >>> day_of(datetime(2020, 1, 2, 12, tzinfo=UTC))
+    1.5
+    """
+    passed = instant - _BEGIN
+    days = (passed.days * _DAY_US + passed.seconds * 1_000_000 + passed.microseconds) / _DAY_US
+    return min(max(days, -_FURTHEST_DAYS), _FURTHEST_DAYS)
 
 
 @dataclass(frozen=True, slots=True)

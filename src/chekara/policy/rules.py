@@ -159,8 +159,8 @@ class RuleText:
             Rules that have ended by then are left out; default: none is.
         """
         kept = [rule for rule in self.rules if ended_by is None or rule.expires_at > ended_by]
-        ever = {"valid_from": datetime.min.replace(tzinfo=UTC), "expires_at": datetime.max.replace(tzinfo=UTC)}
-        return replace(self, rules=tuple(replace(rule, **ever) for rule in kept))
+        ever = [bound.replace(tzinfo=UTC) for bound in (datetime.min, datetime.max)]
+        return replace(self, rules=tuple(replace(rule, valid_from=ever[0], expires_at=ever[1]) for rule in kept))
 
     @property
     def names(self) -> frozenset[str]:

@@ -10,7 +10,7 @@ from typing import Final
 
 from chekara.errors import NotReadyError
 from chekara.features.laid import LaidColumns
-from chekara.features.profile_live import CrossingEvent, GroupOutcome, LiveProfiles, ProfileEvent, ResultEvent
+from chekara.features.profile_live import GroupOutcome, LiveProfiles, ProfileEvent, ResultEvent, instant_of
 from chekara.service.ports import ProfileRows
 from chekara.service.records import ProfileHead
 
@@ -55,13 +55,6 @@ class Folded:
             pending=self.outcome.pending,
         )
         rows.keep(head, self.outcome.states, self.outcome.records)
-
-
-def instant_of(event: ProfileEvent) -> datetime:
-    """Return the instant from which an event counts."""
-    if isinstance(event, CrossingEvent):
-        return event.crossing.known_at
-    return event.inspection.known_at if isinstance(event, ResultEvent) else event.known_at
 
 
 class FoldEvents:
