@@ -15,6 +15,7 @@ from benchmarks.targets import Found
 
 OURS, PEER = "#1f5f8b", "#b8860b"
 COLOURS = {"chekara": OURS, "lightgbm": PEER, "polars": "#b8860b", "pandas": "#8b4f6b", "duckdb": "#5f7f3f"}
+_WIDE_ENOUGH = 0.012  # of the longest bar: a stage that has room for its number
 STYLE = {"svg.hashsalt": "chekara", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
 
 
@@ -48,6 +49,9 @@ def draw_kernel(found: Found, path: Path) -> None:
             )
     left.set(xscale="log", yscale="log", xlabel="rows at once (200 trees)", ylabel="processor time per row, µs")
     right.set(xscale="log", xlabel="trees")
+    trees = sorted({one["trees"] for one in found["growth"]})
+    right.set_xticks(trees, [str(one) for one in trees])
+    right.set_xticks([], minor=True)
     for axes in (left, right):
         axes.legend(frameon=False, fontsize=8)
     _save(figure, path)
@@ -120,15 +124,21 @@ def draw_history(found: Found, path: Path) -> None:
 
 
 def draw_path(found: Found, path: Path) -> None:
-    """Draw the stages of a request as one bar per size of group."""
+    """Draw the stages of a request as one bar per size of group; numbers match what is wide with the legend."""
     with_names = {int(group): stages for group, stages in found["us"].items()}
     figure, axes = plt.subplots(figsize=(9, 1.2 + 0.75 * len(with_names)), layout="constrained")
     colours = plt.get_cmap("tab20").colors  # type: ignore[attr-defined]  # a listed map has them
+    longest = max(sum(stages.values()) for stages in with_names.values())
     for place, stages in enumerate(with_names.values()):
         left = 0.0
         for number, stage in enumerate(found["stages"]):
             width = stages.get(stage, 0.0)
-            axes.barh(place, width, left=left, color=colours[number % 20], label=stage if place == 0 else None)
+            label = f"{number + 1} {stage}" if place == 0 else None
+            axes.barh(
+                place, width, left=left, color=colours[number % 20], edgecolor="white", linewidth=0.5, label=label
+            )
+            if width > _WIDE_ENOUGH * longest:
+                axes.text(left + width / 2, place, str(number + 1), ha="center", va="center", fontsize=7)
             left += width
         axes.text(left, place, f" {left:,.0f} µs", va="center")
     axes.set_yticks(range(len(with_names)), [f"{group} in a group" if group > 1 else "alone" for group in with_names])

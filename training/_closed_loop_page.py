@@ -112,8 +112,8 @@ def _bars(found: pd.DataFrame, known: Mapping[tuple[str, str], tuple[float, floa
 def _knows(strategy: str, bounds: tuple[float, float] | None) -> str:
     """Say what a strategy knows of what it did not find."""
     if STRATEGIES[strategy].leader in ("truth", "observer"):
-        return "nobody can"
-    return "knows no more" if bounds is None else f"knows: {bounds[0]:.0f} to {bounds[1]:.0f}"
+        return "a ceiling"
+    return "cannot tell the rest" if bounds is None else f"draws say {bounds[0]:.0f} to {bounds[1]:.0f}"
 
 
 def _found_table(lives: pd.DataFrame, late: pd.DataFrame, world: str, domain: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import fill
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,8 @@ from matplotlib.ticker import PercentFormatter
 from chekara.evaluation.plots import canvas, line_styles
 
 Floats = npt.NDArray[np.float64]
-_FURTHEST = 165  # harms of 100 that a bar of what is known may reach
+_FURTHEST = 165  # harms of 100 that a panel shows at least
+_LETTERS_PER_INCH = 10  # of a title
 _INK, _FOUND, _MISSED, _KNOWN = "#1d2733", "#0b5fa5", "#d9dee4", "#d55e00"
 
 
@@ -58,14 +60,16 @@ def hundred_harms_plot(panels: Mapping[str, Sequence[HundredHarms]], *, title: s
     rows = max(map(len, panels.values()), default=1)
     width = 2.2 + 4.4 * max(len(panels), 1)
     figure = Figure(figsize=(width, 1.9 + 0.5 * rows), layout="constrained")
-    figure.suptitle(title, x=0.01, ha="left", fontsize=14, color=_INK)
+    figure.suptitle(fill(title, int(_LETTERS_PER_INCH * width)), x=0.01, ha="left", fontsize=14, color=_INK)
     axes = figure.subplots(1, max(len(panels), 1), squeeze=False, sharey=True)[0]
+    known = [bar.known[1] for bars in panels.values() for bar in bars if bar.known is not None]
+    furthest = max([_FURTHEST, *(1.04 * most for most in known)])
     for one, (heading, bars) in zip(axes, panels.items(), strict=True):
-        _panel(one, heading, bars)
+        _panel(one, heading, bars, furthest)
     return figure
 
 
-def _panel(axes: Axes, heading: str, bars: Sequence[HundredHarms]) -> None:
+def _panel(axes: Axes, heading: str, bars: Sequence[HundredHarms], furthest: float) -> None:
     places = np.arange(len(bars))[::-1]
     axes.barh(places, [100] * len(bars), color=_MISSED, height=0.62)
     axes.barh(places, [bar.found for bar in bars], color=_FOUND, height=0.62)
@@ -77,12 +81,12 @@ def _panel(axes: Axes, heading: str, bars: Sequence[HundredHarms]) -> None:
         axes.annotate(bar.said, (102, place), va="center", fontsize=9, color=colour)
         if bar.known is not None:
             low, high = bar.known
-            axes.plot([low, min(high, _FURTHEST)], [place - 0.4, place - 0.4], color=_KNOWN, linewidth=2.2)
+            axes.plot([low, high], [place - 0.4, place - 0.4], color=_KNOWN, linewidth=2.2)
     axes.set_yticks(places, [bar.name for bar in bars])
-    axes.set_xlim(0, _FURTHEST)
+    axes.set_xlim(0, furthest)
     axes.set_xticks([0, 25, 50, 75, 100])
     axes.set_title(heading, loc="left", fontsize=10)
-    axes.set_xlabel("found (blue), not found (grey); orange: as many as draws tell of", fontsize=9)
+    axes.set_xlabel("blue: found; grey: missed; orange: all, as its draws tell", fontsize=9)
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.tick_params(axis="y", length=0)

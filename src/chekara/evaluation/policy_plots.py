@@ -21,7 +21,7 @@ def compared_plot(groups: Sequence[tuple[str, float, float]], *, names: tuple[st
     groups : sequence of (str, float, float)
         Name of the group, crossings a day under the first and the second policy.
     names : tuple of str
-        Of the policies.
+        Of the policies; the legend calls them A and B, too, for two may have one name.
     title : str
 
     Returns
@@ -32,8 +32,8 @@ def compared_plot(groups: Sequence[tuple[str, float, float]], *, names: tuple[st
     axes = figure.add_subplot()
     places = np.arange(len(groups))
     for values, name, color, shift in (
-        ([one[1] for one in groups], names[0], _BEFORE, -0.2),
-        ([one[2] for one in groups], names[1], _AFTER, 0.2),
+        ([one[1] for one in groups], f"A: {names[0]}", _BEFORE, -0.2),
+        ([one[2] for one in groups], f"B: {names[1]}", _AFTER, 0.2),
     ):
         bars = axes.barh(places + shift, values, height=0.38, color=color, label=name)
         axes.bar_label(bars, fmt=_rate, padding=3, fontsize=8, color=_INK)
