@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import chain
@@ -23,7 +23,7 @@ from chekara.domain.crossing import Crossing, Value
 from chekara.errors import ConfigurationError
 from chekara.features import declared
 from chekara.features.catalogue import Array, Feature, FeatureKind, ItemColumns, find_feature
-from chekara.features.laid import LaidColumns, ValuesBeside, row_of
+from chekara.features.laid import ValuesBeside, row_of
 from chekara.features.profile_measures import REFERENCE_PRICE
 
 Layout: TypeAlias = tuple[ItemColumns, npt.NDArray[np.int64]]
@@ -48,15 +48,12 @@ class FeatureTable:
     values : mapping of str to ndarray of shape (n_items,)
         Numbers are float32 with NaN for missing, never infinite; categories are object arrays of str with None.
     n_items : int
-    laid : LaidColumns or None
-        Numbers of theirs that lie in one matrix, where they do; ``values`` holds the same columns.
     """
 
     names: tuple[str, ...]
     kinds: tuple[FeatureKind, ...]
     values: Mapping[str, Array]
     n_items: int
-    laid: LaidColumns | None = field(default=None, compare=False, repr=False)
 
     def take(self, rows: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> FeatureTable:
         """Keep some rows, by position or by mask."""
@@ -223,7 +220,7 @@ def build_features(
         values[name] = column if column.dtype == np.float32 else narrow(column)
     if laid is None:
         return FeatureTable(wanted, plan.kinds, values, items.n_items)
-    return FeatureTable(wanted, plan.kinds, ValuesBeside(wanted, values, laid), items.n_items, laid)
+    return FeatureTable(wanted, plan.kinds, ValuesBeside(wanted, values, laid), items.n_items)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +19,8 @@ import pandas as pd
 
 from chekara.features.build import FeatureTable
 from chekara.features.catalogue import ItemColumns, find_feature
-from chekara.features.laid import LaidColumns, row_of
 
 Floats: TypeAlias = npt.NDArray[np.float64]
-Ints: TypeAlias = npt.NDArray[np.int64]
 
 _MANY_LINES = 256  # from here on it pays to number the values of a column first
 
@@ -77,14 +75,11 @@ class Encoder:
             where training saw enough of them to learn what that says.
         """
         X = np.empty((table.n_items, len(self.names)), dtype=np.float64)
-        laid = LaidColumns((), np.empty((0, table.n_items), dtype=np.float32)) if table.laid is None else table.laid
-        split = _split(self.names, tuple(self._columns), laid.names)
-        block = laid.matrix[split.rows].T
-        X[:, split.places] = np.where(np.isnan(block), self._of_missing[split.places], block)
-        for place, name in split.numbers:
-            column = table.values[name]
-            X[:, place] = np.where(np.isnan(column), self._of_missing[place], column)
-        X[:, split.coded] = self._coded(table).T
+        for place, name in enumerate(self.names):
+            if name not in self.codes:
+                column = table.values[name]
+                X[:, place] = np.where(np.isnan(column), self._of_missing[place], column)
+        X[:, self.categorical] = self._coded(table).T
         return X
 
     def _coded(self, table: FeatureTable) -> Floats:
@@ -152,37 +147,6 @@ class Encoder:
     def from_json(cls, stored: Mapping[str, Any]) -> Encoder:
         """Read what `to_json` wrote."""
         return cls(names=tuple(stored["columns"]), codes=stored["codes"], stand_ins=stored["stand_ins"])
-
-
-class _Split(NamedTuple):
-    """Where the features of a model lie.
-
-    Attributes
-    ----------
-    places, rows : ndarray of int64
-        Features in a matrix of laid columns, and in which rows of it.
-    numbers : tuple of (int, str)
-        Numbers that are not there.
-    coded : ndarray of int64
-        Categories.
-    """
-
-    places: Ints
-    rows: Ints
-    numbers: tuple[tuple[int, str], ...]
-    coded: Ints
-
-
-@lru_cache(maxsize=64)
-def _split(names: tuple[str, ...], coded: tuple[str, ...], laid: tuple[str, ...]) -> _Split:
-    rows = row_of(laid)
-    places = [place for place, name in enumerate(names) if name in rows and name not in coded]
-    return _Split(
-        places=np.array(places, dtype=np.int64),
-        rows=np.array([rows[names[place]] for place in places], dtype=np.int64),
-        numbers=tuple((place, name) for place, name in enumerate(names) if name not in rows and name not in coded),
-        coded=np.array([place for place, name in enumerate(names) if name in coded], dtype=np.int64),
-    )
 
 
 def field_behind(name: str, items: ItemColumns, row: int) -> str:
