@@ -81,6 +81,11 @@ def kernel_block(found: Found) -> str:
     return f"{told}\n\nGrowth, depth 8:\n\n{growth}"
 
 
+def _errors(by_kind: Mapping[str, int]) -> str:
+    """Write how many errors there were, and of which kinds: 503 and 429 are refusals that ask to come again."""
+    return ", ".join(f"{count:,} × {kind}" for kind, count in sorted(by_kind.items())) or "0"
+
+
 def service_block(found: Found) -> str:
     """Return the tables on serving."""
     rows = [
@@ -93,7 +98,7 @@ def service_block(found: Found) -> str:
             f"{one['p99_ms']:,.1f}",
             f"{one['server_us'] / 1000:.2f}",
             f"{one['rss_mb']:,.0f}",
-            f"{sum(one['errors'].values()):,}",
+            _errors(one["errors"]),
         )
         for one in [*found["closed"], *found["open"]]
     ]
@@ -103,7 +108,9 @@ def service_block(found: Found) -> str:
     told += f"A warm start listened after {found['ready_s']:.1f} s"
     told += f" and held {found['ready_rss_mb']:,.0f} MB then."
     if "batch" in found:
-        told += " A batch of {rows:,} crossings took {seconds:.2f} s ({scored:,} scored).".format(**found["batch"])
+        told += " A batch of {rows:,} crossings took {seconds:.2f} s ({scored:,} scored".format(**found["batch"])
+        again = found["batch"].get("again")
+        told += f"; sent again: {_errors(again)})." if again else ")."
     missing = f"\n\nNot measured: {found['missing']}" if "missing" in found else ""
     return f"{told}\n\n{table}{missing}"
 
