@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from chekara.errors import ConfigurationError
 from chekara.evaluation.monitoring import FEWEST_IN_GROUP, FEWEST_LOT_HITS, Difference, difference_of
+from training._monitor_drift import SHOWN_FEATURES
 
 if TYPE_CHECKING:
     from training._monitor_domain import DomainReport
@@ -143,17 +144,19 @@ def _score_alarms(report: DomainReport, thresholds: Thresholds) -> Iterator[Alar
 
 
 def _feature_alarms(report: DomainReport, thresholds: Thresholds) -> Iterator[Alarm]:
-    for one in report.features:
-        if one.index > thresholds.feature_index:
-            yield Alarm(
-                "feature_drift",
-                report.domain,
-                one.sentence(),
-                one.index,
-                thresholds.feature_index,
-                "Ask who sends this field whether its unit, its codes or the form changed. The model reads it as it "
-                "was in training.",
-            )
+    """Name those that moved most: a form that changed moves hundreds, and one is enough to find it."""
+    far = [one for one in report.features if one.index > thresholds.feature_index]
+    for place, one in enumerate(far[:SHOWN_FEATURES]):
+        more = f" So far from training are {len(far)} features." if place == 0 and len(far) > SHOWN_FEATURES else ""
+        yield Alarm(
+            "feature_drift",
+            report.domain,
+            one.sentence() + more,
+            one.index,
+            thresholds.feature_index,
+            "Ask who sends this field whether its unit, its codes or the form changed. The model reads it as it was in "
+            "training.",
+        )
 
 
 def _lot_alarms(report: DomainReport, thresholds: Thresholds) -> Iterator[Alarm]:

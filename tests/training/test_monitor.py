@@ -6,6 +6,7 @@ import json
 import math
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,8 +27,8 @@ from chekara.service.review import ReviewRequest
 from tests.lots import drawing_house, policy_drawing
 from tests.small_house import POINTS, START, SmallHouse, actor, crossing, request, result, sent, small_model
 from tests.tracked import TrackedHome, run_training
-from training._monitor_alarms import Thresholds
-from training._monitor_drift import feature_drift, score_drift
+from training._monitor_alarms import Thresholds, alarms_of
+from training._monitor_drift import FeatureDrift, feature_drift, score_drift
 from training._monitor_page import MonitorReport, metrics_of, page_of, pictures_of, plain_report
 from training.monitor import chosen_models, parse_time, read_groups, watch
 
@@ -162,6 +163,15 @@ def test_features_as_in_training_do_not_drift_and_missing_and_unknown_ones_do(in
     assert moved["mode"].where == "has a value that training hardly knew"
     assert min(one.index for one in moved.values()) > 0.5
     assert feature_drift(sampled([nan] * 100, ["a"] * 100), meant[:100], evidence) == ()
+
+
+def test_a_form_that_changed_raises_ten_alarms_and_says_of_how_many(house: SmallHouse) -> None:
+    [told] = looked(house).domains
+    moved = tuple(FeatureDrift(f"f{i}", 20.0 - i, "is missing", 1.0, 0.0) for i in range(30))
+    alarms = [one for one in alarms_of(replace(told, features=moved), Thresholds()) if one.code == "feature_drift"]
+    assert [one.figure for one in alarms] == [20.0 - i for i in range(10)]
+    assert "are 19 features" in alarms[0].sentence
+    assert "features" not in alarms[1].sentence
 
 
 def test_a_crossing_of_many_lines_counts_once() -> None:
