@@ -102,6 +102,10 @@ def test_fifty_copies_at_once_are_one_decision(server: Server) -> None:
     body = crossing("copies-1")
     with ThreadPoolExecutor(50) as pool:
         replies = list(pool.map(lambda _: server.score(body), range(50)))
+    # Where the machine has too much to do, some are asked to come again: then they get the same answer.
+    early = [reply for reply in replies if reply.status in (429, 503)]
+    assert all(reply.headers["retry-after"] for reply in early)
+    replies = [reply for reply in replies if reply not in early] + [server.score(body) for _ in early]
     assert {reply.status for reply in replies} == {200}
     assert len({reply.body for reply in replies}) == 1
     listed = server.send("GET", "/v1/decisions?crossing_id=copies-1", "system").json["decisions"]

@@ -15,8 +15,10 @@ from typing import Final
 from chekara.errors import TooManyRequestsError
 
 GUARDED_PATHS: Final = frozenset({"/v1/scores", "/v1/inspections"})
-CROWD: Final = 16
-"""So many are let in whatever the pace was. It is learned among half as many: lone requests tell nothing of groups."""
+CROWD: Final = 64
+"""So many are let in whatever the pace was: a burst after a quiet minute is no storm."""
+PACE_AMONG: Final = 8
+"""The pace is learned while so many are under way: lone requests tell nothing of groups."""
 SHARE_OF_TIME: Final = 0.4
 """Of the time for an answer that those under way may take; the rest is for what is seen by nobody here."""
 PACE_SECONDS: Final = 0.25
@@ -70,7 +72,7 @@ class Admission:
             With all that is done for an answer, and not refused along the way.
         """
         self.under_way -= 1
-        if self.under_way < CROWD // 2:
+        if self.under_way < PACE_AMONG:
             self._since, self._served = self._monotonic(), 0
             return
         self._served += is_served
