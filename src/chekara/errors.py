@@ -23,6 +23,7 @@
     │   ├── UnauthenticatedError      no key, or one that is not known
     │   ├── ForbiddenError            a known key without the right
     │   ├── NotFoundError             no such thing, or none that this agency may see
+    │   ├── NoSuchBundleError         the bundle to promote does not lie here
     │   ├── UnknownCrossingError      a result of a crossing that was never scored or loaded
     │   ├── MethodNotAllowedError     the path is there, but not with this method
     │   ├── UnsupportedMediaTypeError the body is not sent as JSON
@@ -314,6 +315,14 @@ class ReferralStateError(RequestError):
     code = "referral_state"
     title = "The referral does not stand there any more"
     status = 409
+
+
+class NoSuchBundleError(RequestError):
+    """The bundle to promote does not lie on the scorer's machine."""
+
+    code = "no_such_bundle"
+    title = "No such bundle lies here"
+    status = 404
 
 
 class NothingBeforeError(RequestError):

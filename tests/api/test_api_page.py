@@ -72,6 +72,8 @@ def test_examples_in_the_order_of_the_page(server: Server) -> None:
     accepted = run(server, answer, REFERRAL=referral["referral_id"], OTHER_KEY=other, **keys)
     assert (accepted.status, accepted.json["state"]) == (200, "accepted"), accepted.body
     (digest,) = (bundle.name for bundle in server.settings.bundles_path.iterdir())
+    nowhere = run(server, promote, DIGEST="sha256:" + "0" * 64, **keys)
+    assert (nowhere.status, "bundles/<digest>" in nowhere.json["detail"]) == (404, True), nowhere.body
     promoted = run(server, promote, DIGEST=digest, **keys)
     assert (promoted.status, promoted.json["serves"]) == (200, True), promoted.body
     assert run(server, roll_back, **keys).json["type"] == "urn:chekara:problem:nothing_before"

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from benchmarks.report import BLOCKS, figure, fill, read_stored, write_report
+from benchmarks.report import BLOCKS, figure, fill, read_stored, service_block, write_report
 from benchmarks.run import PARTS, command_of
+from benchmarks.service import time_batch
 from benchmarks.targets import LINES, Line, all_lines
+from benchmarks.traffic import MARK
+from benchmarks.turns import Bench
 from tests.serving import ROOT
 
 COSTS = {("chekara", 1): 1.0, ("lightgbm", 1): 9.0, ("xgboost", 1): 12.0, ("lightgbm", 1000): 25.0}
@@ -195,3 +199,30 @@ def test_small_things() -> None:
     assert figure(1673.8) == "1,674"
     assert fill("no markers", "x", "new") == "no markers"
     assert read_stored(Path("nowhere")) == {}
+
+
+class Busy:
+    """A service that refuses the second row of the first batch."""
+
+    def __init__(self) -> None:
+        self.sent: list[list[bytes]] = []
+
+    def send(self, *told: Any, **_: str) -> Any:
+        self.sent.append(told[3].split(b"\n"))
+        rows: list[dict[str, Any]] = [{"row": n, "status": 200} for n in range(len(self.sent[-1]))]
+        if len(self.sent) == 1:
+            rows[1] |= {"status": 503, "retry_after": 0, "problem": {"type": "urn:chekara:problem:deadline_exceeded"}}
+        return SimpleNamespace(body=b"\n".join(json.dumps(row).encode() for row in rows))
+
+
+def test_rows_of_a_batch_that_are_refused_come_again_and_are_named(tmp_path: Path) -> None:
+    bodies, busy = tmp_path / "bodies.ndjson", Busy()
+    bodies.write_bytes(b"\n".join(b'{"crossing_id": "%d-%s"}' % (n, MARK) for n in range(3)))
+    found = time_batch(busy, Bench(1, 1.0), bodies, 3)  # type: ignore[arg-type]  # all of a server that it needs
+    assert (found["scored"], found["again"]) == (3, {"deadline_exceeded": 1})
+    assert busy.sent[1] == [busy.sent[0][1]]
+    told = service_block(
+        {**stored_parts()["service"]["found"], "batch": found, "open": [served("chekara", 0, errors={"503": 13})]}
+    )
+    assert "(3 scored; sent again: 1 × deadline_exceeded)" in told
+    assert "| 13 × 503 |" in told

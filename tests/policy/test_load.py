@@ -132,8 +132,9 @@ def test_a_mistake_is_pointed_at(tmp_path: Path, old: str, new: str, where: str)
 
 
 def test_a_file_that_is_no_policy(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="cannot be read"):
+    with pytest.raises(ConfigurationError, match="cannot be read") as caught:
         load_policy(tmp_path / "absent.toml")
+    assert "CHEKARA_POLICY" not in str(caught.value), "a command was given the path, no variable"
     (tmp_path / "latin.toml").write_bytes(b'name = "\xe9"')
     with pytest.raises(ConfigurationError, match="cannot be read"):
         load_policy(tmp_path / "latin.toml")

@@ -35,6 +35,7 @@ from chekara.errors import (
     BundleSignatureError,
     ForbiddenError,
     LogUnavailableError,
+    NoSuchBundleError,
     NotFoundError,
     NothingBeforeError,
 )
@@ -46,6 +47,7 @@ PROMOTION_ERRORS: Final[tuple[ErrorClass, ...]] = (
     *KEY_ERRORS,
     *BODY_ERRORS,
     NotFoundError,
+    NoSuchBundleError,
     BundleRefusedError,
     BundleSignatureError,
     BundleDigestError,
@@ -161,11 +163,8 @@ async def promote_model(request: Request, domain: str, actor: Annotated[Actor, M
     context, fields = await _asked(request, domain, actor, PROMOTE_COLUMNS)
     folder = context.house.bundle_folder(fields["digest"])
     if not folder.is_dir():
-        raise NotFoundError(
-            "no such bundle lies here",
-            where="digest",
-            hint="a bundle is promoted from CHEKARA_HOME/bundles/<digest>, where training puts it; carry it there",
-        )
+        hint = "a bundle is promoted from CHEKARA_HOME/bundles/<digest>, where training puts it; carry it there"
+        raise NoSuchBundleError("no such bundle lies here", where="digest", hint=hint)
 
     named = {"assessment_id": fields["assessment_id"], "domain": domain, "reason": fields.get("reason")}
     if not may(actor, Permission.PROMOTE_MODEL):
