@@ -267,7 +267,7 @@ class _Memory:
         if len(tables) > 1:
             values = {name: np.concatenate([one.values[name] for one in tables]) for name in tables[0].names}
             n_items = sum(one.n_items for one in tables)
-            self._tables = [replace(tables[0], values=values, n_items=n_items, laid=None)]
+            self._tables = [replace(tables[0], values=values, n_items=n_items)]
             self._crossing = [np.concatenate(self._crossing)]
             self._item_no = [np.concatenate(self._item_no)]
         return self._tables[0], self._crossing[0], self._item_no[0]
