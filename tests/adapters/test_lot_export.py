@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 
 from chekara.adapters.export import export_history, sentences_of
+from chekara.adapters.lot_seeds import LotBook, ServingSeeds
+from chekara.adapters.lot_watch import LotWatch
 from chekara.data.labels import TargetRule, label_crossings
 from chekara.data.lot import draws_by_intention, lot_controls
 from chekara.data.report import check_history
@@ -72,6 +74,24 @@ def test_a_draw_that_nobody_made_is_a_result_that_says_so(house: SmallHouse, tmp
     assert set(undone.index) == set(DRAWN[:3])
     assert (undone["selected_by"].unique().tolist(), undone["propensity"].unique().tolist()) == (["random"], [SHARE])
     assert not check_history(tmp_path / "out").has_violations
+
+
+def test_a_withdrawn_crossing_that_comes_after_all_keeps_its_draw(house: SmallHouse, tmp_path: Path) -> None:
+    """Void, then a higher revision: the crossing came, so its draw counts; one that stays void is counted apart."""
+    first, second = DRAWN[0], DRAWN[1]
+    house.score(
+        [request(crossing(first, revision=1), is_void=True), request(crossing(second, revision=2), is_void=True)]
+    )
+    watch = LotWatch(house.database, house.policy, ServingSeeds(LotBook(house.database, house.settings)), clock=later)
+    whole = watch.status()[0]
+    assert (whole.drawn, whole.withdrawn, whole.withdrawn_crossings) == (len(DRAWN) - 2, 2, 2)
+    assert (whole.crossings, whole.elsewhere) == (len(IDS) - 2, 0)
+    house.score([request(crossing(first, revision=2))])
+    whole = watch.status()[0]
+    assert (whole.drawn, whole.withdrawn, whole.crossings) == (len(DRAWN) - 1, 1, len(IDS) - 1)
+    assert export_history(house.settings, tmp_path / "out", clock=later).undone == 1
+    undone = load_history(tmp_path / "out").inspections.query("status == 'not_done'")
+    assert set(undone["crossing_id"]) == {first, DRAWN[2]}
 
 
 def test_a_draw_whose_time_ran_out_since_comes_with_its_crossing(house: SmallHouse, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from chekara.domain.vocabulary import Lane
 from chekara.policy.lot import is_drawn
 from chekara.service.lot import DrawFromSeeds
-from chekara.service.lot_status import GRACE, DrawnCase, LotAlarm, lot_alarms, tally_lot
+from chekara.service.lot_status import GRACE, DrawnCase, LotAlarm, LotTraffic, lot_alarms, tally_lot
 from tests.lots import ZEROS, policy_drawing, zero_seed
 from tests.small_house import crossing
 
@@ -46,7 +46,7 @@ def cases(done_at_p1: float, done_at_p2: float = 0.95, *, share: float = 0.02, s
 
 
 def alarms(of: list[DrawnCase]) -> set[tuple[str, str]]:
-    found: tuple[LotAlarm, ...] = lot_alarms(tally_lot(of, TRAFFIC, POLICY, now=NOW), POLICY)
+    found: tuple[LotAlarm, ...] = lot_alarms(tally_lot(of, LotTraffic(TRAFFIC), POLICY, now=NOW), POLICY)
     assert all(alarm.sentence for alarm in found)
     return {(alarm.code, alarm.crossing_point) for alarm in found}
 
@@ -76,12 +76,12 @@ def test_three_draws_do_not_cry_wolf() -> None:
 
 def test_a_domain_that_applies_to_few_is_planned_for_those() -> None:
     elsewhere = {("contraband", point, at): 9 * n for (_, point, at), n in TRAFFIC.items()}
-    whole, *_ = tally_lot(cases(0.9), TRAFFIC | elsewhere, POLICY, now=NOW)
+    whole, *_ = tally_lot(cases(0.9), LotTraffic(TRAFFIC | elsewhere), POLICY, now=NOW)
     assert whole.crossings == sum(TRAFFIC.values())
 
 
 def test_what_is_planned_follows_traffic_and_propensities() -> None:
-    whole, first, second = tally_lot(cases(0.9), TRAFFIC, POLICY, now=NOW)
+    whole, first, second = tally_lot(cases(0.9), LotTraffic(TRAFFIC), POLICY, now=NOW)
     assert [one.crossing_point for one in (whole, first, second)] == ["*", "P1", "P2"]
     assert [one.planned for one in (whole, first, second)] == pytest.approx([240, 160, 80])
     for name in ("crossings", "drawn", "done", "not_done", "waiting"):
@@ -107,3 +107,18 @@ def test_priority_areas_draw_beside_the_lot_under_their_own_names() -> None:
         assert (of_area.propensity, of_area.lane) == (0.5, Lane.YELLOW)
         falls = is_drawn(ZEROS, arm=area.area, domain=DOMAIN, crossing_id=f"c{i}", propensity=0.5)
         assert of_area.is_drawn is falls
+
+
+def test_who_withdraws_what_is_drawn_and_sends_it_again_is_seen() -> None:
+    """Of all crossings one in a hundred is withdrawn; of those drawn at one post one in five."""
+    gone = {place: n // 100 for place, n in TRAFFIC.items()}
+    drawn, told = cases(0.95), {}
+    fair = [replace(case, is_withdrawn=n % 100 == 0) for n, case in enumerate(drawn)]
+    cheat = [replace(case, is_withdrawn=n % 5 == 0 and case.crossing_point == "P2") for n, case in enumerate(drawn)]
+    for name, of in (("fair", fair), ("cheat", cheat)):
+        tallies = tally_lot(of, LotTraffic(TRAFFIC, gone, {(DOMAIN, "P1", DAY): 7}), POLICY, now=NOW)
+        told[name] = {(one.code, one.crossing_point) for one in lot_alarms(tallies, POLICY)}
+        assert sum(one.drawn + one.withdrawn for one in tallies[1:]) == len(of), "each draw is counted in one place"
+        assert [one.elsewhere for one in tallies] == [7, 7, 0]
+    assert told["fair"] == set()
+    assert {place for code, place in told["cheat"] if code == "drawn_withdrawn"} == {"P2", "*"}

@@ -21,7 +21,15 @@ from chekara.adapters.lot_seeds import ServingSeeds
 from chekara.policy.lot import LOT_ARM, has_lot, period_of
 from chekara.policy.policy import Policy
 from chekara.service.chain import instant_from, instant_text
-from chekara.service.lot_status import DrawnCase, LotAlarm, LotTally, lot_alarms, tally_lot, window_at
+from chekara.service.lot_status import (
+    DrawnCase,
+    LotAlarm,
+    LotTally,
+    LotTraffic,
+    lot_alarms,
+    tally_lot,
+    window_at,
+)
 from chekara.service.payload import inspection_record_from, parsed
 from chekara.service.records import Chain
 
@@ -81,9 +89,9 @@ class LotWatch:
         at = self._clock()
         begin, end = window_at(at)
         with self._database.reading() as connection:
-            cases = drawn_cases(connection, begin, end, arm=LOT_ARM)
-            crossings = _crossings(connection, begin, end, self._policy)
-        return tally_lot(cases, crossings, self._policy, now=at)
+            cases = _drawn(connection, begin, end, LOT_ARM)
+            traffic = _traffic(connection, begin, end, self._policy)
+        return tally_lot(cases, traffic, self._policy, now=at)
 
     def alarms(self) -> tuple[LotAlarm, ...]:
         """Return what is wrong, as of a look at most ten minutes ago.
@@ -99,7 +107,19 @@ class LotWatch:
             return self._seen[1]
 
 
-def drawn_cases(connection: Connection, begin: datetime, end: datetime, *, arm: str | None = None) -> list[DrawnCase]:
+def withdrawn_crossings(connection: Connection) -> frozenset[str]:
+    """Return ids of crossings whose newest revision in the live log says that they never came."""
+    d, v = tables.decisions, tables.voids
+    came_again = (
+        select(d.c.crossing_id)
+        .where(d.c.chain == v.c.chain, d.c.crossing_id == v.c.crossing_id, d.c.revision > v.c.revision)
+        .exists()
+    )
+    query = select(v.c.crossing_id).where(v.c.chain == Chain.LIVE.value, ~came_again)
+    return frozenset(connection.execute(query).scalars())
+
+
+def drawn_cases(connection: Connection, begin: datetime, end: datetime) -> list[DrawnCase]:
     """Return crossings of the live log that were drawn from one instant until another, by domain.
 
     A correction repeats the draws of what it corrects: the first one counts. Withdrawn crossings are left out.
@@ -109,11 +129,13 @@ def drawn_cases(connection: Connection, begin: datetime, end: datetime, *, arm: 
     connection : Connection
     begin, end : datetime
         Drawn at or after the first and before the second.
-    arm : str, optional
-        Only draws of this arm; default: of all.
     """
-    t, v = tables.lot_draws, tables.voids
-    withdrawn = select(v.c.crossing_id).where(v.c.chain == Chain.LIVE.value)
+    return [case for case in _drawn(connection, begin, end) if not case.is_withdrawn]
+
+
+def _drawn(connection: Connection, begin: datetime, end: datetime, arm: str | None = None) -> list[DrawnCase]:
+    """Return draws, of one arm or of all, those of withdrawn crossings among them."""
+    t, withdrawn = tables.lot_draws, withdrawn_crossings(connection)
     of_arm = true() if arm is None else t.c.arm == arm
     query = (
         select(t.c.crossing_id, t.c.crossing_point, t.c.domain, t.c.agency, t.c.drawn_at, t.c.due_at)
@@ -121,7 +143,6 @@ def drawn_cases(connection: Connection, begin: datetime, end: datetime, *, arm: 
             t.c.chain == Chain.LIVE.value,
             t.c.drawn_at >= instant_text(begin),
             t.c.drawn_at < instant_text(end),
-            t.c.crossing_id.not_in(withdrawn),
             of_arm,
         )
         .order_by(t.c.position)
@@ -139,6 +160,7 @@ def drawn_cases(connection: Connection, begin: datetime, end: datetime, *, arm: 
             drawn_at=instant_from(row["drawn_at"]),
             due_at=instant_from(row["due_at"]),
             is_done=results.get(key),
+            is_withdrawn=row["crossing_id"] in withdrawn,
         )
         for key, row in first.items()
     ]
@@ -166,41 +188,38 @@ def _results(connection: Connection, begin: datetime, end: datetime) -> dict[tup
     return made
 
 
-def _crossings(
-    connection: Connection, begin: datetime, end: datetime, policy: Policy
-) -> dict[tuple[str, str, time_of_day], int]:
-    """Count crossings by domain, crossing point and shift: each once.
+def _traffic(connection: Connection, begin: datetime, end: datetime, policy: Policy) -> LotTraffic:
+    """Count crossings by domain, crossing point and shift: each once, by its first decision.
 
-    Left out are withdrawn ones and those decided elsewhere.
     A domain applies where it was scored; while no model scored it, it may apply to every crossing.
     """
-    d, v, e, s = tables.decisions, tables.voids, tables.decided_elsewhere, tables.decision_domains
-    withdrawn = select(v.c.crossing_id).where(v.c.chain == Chain.LIVE.value)
+    d, e, s = tables.decisions, tables.decided_elsewhere, tables.decision_domains
+    withdrawn = withdrawn_crossings(connection)
     first = (
         select(func.min(d.c.position))
         .where(
             d.c.chain == Chain.LIVE.value,
             d.c.scored_at >= instant_text(begin),
             d.c.scored_at < instant_text(end),
-            d.c.crossing_id.not_in(withdrawn),
-            d.c.decision_id.not_in(select(e.c.decision_id)),
         )
         .group_by(d.c.crossing_id)
     )
     query = (
-        select(d.c.position, d.c.crossing_point, d.c.scored_at, s.c.domain)
+        select(d.c.position, d.c.crossing_id, d.c.crossing_point, d.c.scored_at, e.c.position.label("left"), s.c.domain)
         .outerjoin(s, s.c.decision_id == d.c.decision_id)
+        .outerjoin(e, e.c.decision_id == d.c.decision_id)
         .where(d.c.chain == Chain.LIVE.value, d.c.position.in_(first))
         .order_by(d.c.position)
     )
-    counts: Counter[tuple[str, str, time_of_day]] = Counter()
+    scored: Counter[tuple[str, str, time_of_day]] = Counter()
+    gone, elsewhere = scored.copy(), scored.copy()
     modelled: set[str] = set()
     for _, rows in groupby(connection.execute(query), key=itemgetter(0)):
         of_one = list(rows)
-        scored = {row.domain for row in of_one if row.domain is not None}
-        modelled |= scored
-        point, shift = of_one[0].crossing_point, policy.capacity.shifts.shift_at(instant_from(of_one[0].scored_at))
-        counts.update(
-            (domain, point, shift) for domain in policy.lot.domains if domain in scored or domain not in modelled
-        )
-    return counts
+        one, domains = of_one[0], {row.domain for row in of_one if row.domain is not None}
+        modelled |= domains
+        counts = gone if one.crossing_id in withdrawn else scored if one.left is None else elsewhere
+        shift = policy.capacity.shifts.shift_at(instant_from(one.scored_at))
+        applies = [domain for domain in policy.lot.domains if domain in domains or domain not in modelled]
+        counts.update((domain, one.crossing_point, shift) for domain in applies)
+    return LotTraffic(scored, gone, elsewhere)

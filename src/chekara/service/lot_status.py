@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
-from typing import Final
+from typing import Final, TypeAlias
 
 from rich.console import Console
 from rich.table import Table
@@ -23,6 +23,8 @@ FEWEST_SETTLED: Final = 5
 
 EVERYWHERE: Final = "*"
 
+_Place: TypeAlias = tuple[str, str, time]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrawnCase:
@@ -35,6 +37,8 @@ class DrawnCase:
     drawn_at, due_at : datetime
     is_done : bool or None
         Whether the control was made; None where no result of it came.
+    is_withdrawn : bool
+        The crossing was withdrawn afterwards: whoever sent it said that it never came.
     """
 
     crossing_id: str
@@ -44,9 +48,12 @@ class DrawnCase:
     drawn_at: datetime
     due_at: datetime
     is_done: bool | None
+    is_withdrawn: bool = False
 
     def outcome(self, now: datetime) -> str:
-        """Return ``done``, ``not_done``, or ``waiting`` while a result may still come."""
+        """Return ``done``, ``not_done``, ``waiting`` while a result may still come, or ``withdrawn``."""
+        if self.is_withdrawn:
+            return "withdrawn"
         if self.is_done is not None:
             return "done" if self.is_done else "not_done"
         return "not_done" if now > self.due_at + GRACE else "waiting"
@@ -65,6 +72,11 @@ class LotTally:
     planned : float
         Draws that the policy's propensities expect of them.
     drawn, done, not_done, waiting : int
+    withdrawn : int
+        Draws of crossings that were withdrawn afterwards; no part of ``drawn``.
+    withdrawn_crossings, elsewhere : int
+        Crossings that were withdrawn, and those that were decided elsewhere, so that the lot could ask for none of
+        them; no part of ``crossings``.
     """
 
     domain: str
@@ -76,6 +88,9 @@ class LotTally:
     done: int
     not_done: int
     waiting: int
+    withdrawn: int = 0
+    withdrawn_crossings: int = 0
+    elsewhere: int = 0
 
     @property
     def done_share(self) -> float:
@@ -90,7 +105,7 @@ class LotAlarm:
 
     Attributes
     ----------
-    code : {'few_done', 'below_floor', 'no_seed'}
+    code : {'few_done', 'below_floor', 'drawn_withdrawn', 'no_seed'}
     domain, crossing_point, agency : str
     sentence : str
         For whoever runs the service.
@@ -108,8 +123,23 @@ def window_at(now: datetime) -> tuple[datetime, datetime]:
     return now - GRACE - WINDOW, now - GRACE
 
 
+@dataclass(frozen=True, slots=True)
+class LotTraffic:
+    """Crossings of a window, by (domain, crossing point, local start of the shift); each where the domain applies.
+
+    Attributes
+    ----------
+    scored, withdrawn, elsewhere : mapping
+        Those that the lot could ask for, those that were withdrawn, and those that were decided elsewhere.
+    """
+
+    scored: Mapping[_Place, int]
+    withdrawn: Mapping[_Place, int] = field(default_factory=dict)
+    elsewhere: Mapping[_Place, int] = field(default_factory=dict)
+
+
 def tally_lot(
-    cases: Iterable[DrawnCase], crossings: Mapping[tuple[str, str, time], int], policy: Policy, *, now: datetime
+    cases: Iterable[DrawnCase], traffic: LotTraffic, policy: Policy, *, now: datetime
 ) -> tuple[LotTally, ...]:
     """Count draws and what became of them.
 
@@ -117,8 +147,8 @@ def tally_lot(
     ----------
     cases : iterable of DrawnCase
         Drawn by the lot within `window_at`, each crossing and domain once.
-    crossings : mapping of (domain, crossing point, local start of the shift) to int
-        Scored within the window, where the domain applies.
+    traffic : LotTraffic
+        Of the same window.
     policy : Policy
     now : datetime
 
@@ -129,20 +159,22 @@ def tally_lot(
     """
     counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for case in cases:
+        outcome = case.outcome(now)
         for point in (EVERYWHERE, case.crossing_point):
-            counts[case.domain, point].update(("drawn", case.outcome(now)))
-    points = sorted({point for _, point, _ in crossings})
+            counts[case.domain, point].update((outcome,) if outcome == "withdrawn" else ("drawn", outcome))
+    points = sorted({point for _, point, _ in (*traffic.scored, *traffic.withdrawn, *traffic.elsewhere)})
     return tuple(
-        _tally(domain, point, crossings, counts[domain, point], policy)
+        _tally(domain, point, traffic, counts[domain, point], policy)
         for domain in sorted(policy.lot.domains)
         for point in (EVERYWHERE, *points)
     )
 
 
-def _tally(
-    domain: str, point: str, crossings: Mapping[tuple[str, str, time], int], counts: Counter[str], policy: Policy
-) -> LotTally:
-    here = {(own, at): n for (of, own, at), n in crossings.items() if of == domain and point in (EVERYWHERE, own)}
+def _tally(domain: str, point: str, traffic: LotTraffic, counts: Counter[str], policy: Policy) -> LotTally:
+    def counted(of: Mapping[_Place, int]) -> dict[tuple[str, time], int]:
+        return {(own, at): n for (name, own, at), n in of.items() if name == domain and point in (EVERYWHERE, own)}
+
+    here = counted(traffic.scored)
     agencies = {policy.agencies(domain, own).lead for own, _ in here}
     return LotTally(
         domain=domain,
@@ -154,6 +186,9 @@ def _tally(
         done=counts["done"],
         not_done=counts["not_done"],
         waiting=counts["waiting"],
+        withdrawn=counts["withdrawn"],
+        withdrawn_crossings=sum(counted(traffic.withdrawn).values()),
+        elsewhere=sum(counted(traffic.elsewhere).values()),
     )
 
 
@@ -186,6 +221,15 @@ def _alarms(tally: LotTally, policy: Policy) -> Iterable[LotAlarm]:
             f"asked for {lot.floor:.2%} at least"
         )
         yield LotAlarm(code="below_floor", sentence=sentence, **where)
+    gone = tally.withdrawn_crossings
+    if tally.withdrawn >= FEWEST_SETTLED:
+        share_of_all = gone / (tally.crossings + gone)
+        if wilson_interval(tally.withdrawn, tally.drawn + tally.withdrawn, Z95)[0] > share_of_all:
+            sentence = (
+                f"{tally.domain} {place}: {tally.withdrawn} of {tally.drawn + tally.withdrawn} drawn crossings were "
+                f"withdrawn, of all {share_of_all:.1%}: somebody may withdraw what is drawn and send it again"
+            )
+            yield LotAlarm(code="drawn_withdrawn", sentence=sentence, **where)
 
 
 def show_status(tallies: Iterable[LotTally], alarms: Iterable[LotAlarm], problem: str | None, console: Console) -> None:
@@ -212,13 +256,17 @@ def show_status(tallies: Iterable[LotTally], alarms: Iterable[LotAlarm], problem
         "Not done",
         "Waiting",
         "Done of settled",
+        "Withdrawn",
+        "Elsewhere",
     )
     title = f"The lot over {WINDOW.days} days, up to {GRACE.days} days ago: what came later may still get its result"
     table = Table(*names, title=title)
     for one in tallies:
         share = "" if not one.done + one.not_done else f"{one.done_share:.0%}"
         counts = (one.crossings, f"{one.planned:.1f}", one.drawn, one.done, one.not_done, one.waiting)
-        table.add_row(one.domain, one.crossing_point, one.agency, *map(str, counts), share)
+        table.add_row(
+            one.domain, one.crossing_point, one.agency, *map(str, counts), share, str(one.withdrawn), str(one.elsewhere)
+        )
     console.print(table)
     told = list(alarms)
     for alarm in told:
