@@ -20,7 +20,7 @@ from training._closed_loop_figures import (
     rolling_found,
     stop_rates,
 )
-from training._closed_loop_life import WORLDS
+from training._closed_loop_life import SETTLED_WEEKS, WORLDS
 from training._strategies import STRATEGIES
 
 Figures: TypeAlias = Mapping[Any, Any]
@@ -50,6 +50,7 @@ def loop_page(tables: Mapping[str, pd.DataFrame], command: str, notes: Sequence[
     """
     weeks = tables["weeks"]
     lines = ["# Closed loop", "", f"Made by `{command}`.", "", *(f"- {note}" for note in notes), ""]
+    lines += [*_worlds_differ(weeks["world"].unique().tolist(), int(weeks["week"].max()) + 1 - takes_over), ""]
     half = (takes_over + int(weeks["week"].max()) + 1) // 2
     lives, late = by_life(weeks), by_life(weeks, half)
     for world in weeks["world"].unique():
@@ -59,6 +60,19 @@ def loop_page(tables: Mapping[str, pd.DataFrame], command: str, notes: Sequence[
         lines += _lot_table(tables["lot"], world)
         lines += _people_table(tables["groups"], tables["waits"], world)
     return "\n".join(lines)
+
+
+def _worlds_differ(worlds: Sequence[str], weeks: int) -> list[str]:
+    """Say what must not be read out of a comparison of worlds."""
+    if set(worlds) <= {"steady"}:
+        return []
+    told = [
+        "- Compare strategies within a world, not worlds: those that change begin without the tricks that come later "
+        "(whoever would use them undervalues), so that they are easier from their first week on."
+    ]
+    if weeks <= SETTLED_WEEKS:
+        told.append(f"- **Nothing changed yet**: worlds change after {SETTLED_WEEKS} weeks, and these are {weeks}.")
+    return told
 
 
 def picture_loop(tables: Mapping[str, pd.DataFrame], *, takes_over: int) -> dict[str, Figure]:

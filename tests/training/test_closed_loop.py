@@ -17,7 +17,7 @@ from tests.tracked import ROOT
 from training._closed_loop import LoopOrder, live_all
 from training._closed_loop_figures import by_life, lot_figures, mean_interval, over_seeds, stop_rates
 from training._closed_loop_learner import small_spec
-from training._closed_loop_life import LifeOrder, LifeTables, live_strategies
+from training._closed_loop_life import SETTLED_WEEKS, LifeOrder, LifeTables, live_strategies
 from training._closed_loop_page import loop_page, picture_loop
 from training._closed_loop_store import LifeStore
 from training._screen import Screen
@@ -123,6 +123,10 @@ def test_the_page_tells_of_every_strategy_whom_it_falls_on_and_how_long_they_wai
         assert page.count(f"| {strategy.title} |") >= 3
     for said in ("a note", "harm that crosses", "intervals that hold the truth", "stopped for nothing", "mean wait"):
         assert said in page
+    told = ("not worlds", "Nothing changed yet")
+    assert [said in page for said in told] == [True, ORDER.weeks <= SETTLED_WEEKS]
+    steady = {name: table.replace({"drifting": "steady"}) for name, table in tables.items()}
+    assert not any(said in loop_page(steady, "", [], takes_over=ORDER.warm_up) for said in told)
     figures = picture_loop(tables, takes_over=ORDER.warm_up)
     assert set(figures) == {"hundred_harms", "drifting_weeks"}
 
