@@ -72,6 +72,9 @@ def comparisons() -> st.SearchStrategy[tuple[str, Oracle]]:
     def listed(words: list[str]) -> tuple[str, Oracle]:
         return f"t in {words!r}", lambda row: 0 if row.get("t") is None else sign(row["t"] in words)
 
+    def numbered(members: list[int]) -> tuple[str, Oracle]:
+        return f"n in {members!r}", lambda row: 0 if row.get("n") is None else sign(row["n"] in members)
+
     def begins(word: str) -> tuple[str, Oracle]:
         return f"starts_with(t, {word!r})", lambda row: 0 if row.get("t") is None else sign(row["t"].find(word) == 0)
 
@@ -83,6 +86,7 @@ def comparisons() -> st.SearchStrategy[tuple[str, Oracle]]:
     return (
         st.tuples(numbers(), st.sampled_from(sorted(ORDERS)), numbers()).map(compared)
         | st.lists(words, min_size=1, max_size=3).map(listed)
+        | st.lists(st.integers(-3, 3), min_size=1, max_size=3).map(numbered)
         | words.map(begins)
         | given_names
         | st.just(flag)
@@ -144,6 +148,9 @@ def test_what_was_not_given_never_meets_and_never_raises(text: str) -> None:
         ("declared_value == 'a'", "a number is compared with a text"),
         ("hs_code < '3'", "only numbers have an order"),
         ("declared_value in [1, 'a']", "this is a text"),
+        ("declared_value in [1, -'a']", "this is a text"),
+        ("declared_value in [1, -net_mass_kg]", "texts or numbers"),
+        ("hs_code in ['1001', -1]", "this is a number"),
         ("origin_country == 'China'", "never holds this"),
         ("direction in ['entry', 'out']", "never holds this"),
         ("vehicle_id == 'A'", "an id is not compared"),

@@ -93,6 +93,12 @@ def _depth(node: ast.AST) -> int:
     return deepest
 
 
+def _is_constant(node: ast.expr) -> bool:
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):  # Python reads -2 as a minus before a 2
+        node = node.operand
+    return isinstance(node, ast.Constant)
+
+
 def _conjuncts(node: ast.expr) -> Iterator[ast.expr]:
     if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.And):
         for value in node.values:
@@ -285,10 +291,11 @@ class _Compiler:
         member = self._typed(left)
         words = set()
         for element in right.elts:
-            if not isinstance(element, ast.Constant) or self._of_kind(element, member.kind).kind == "boolean":
+            constant = self._of_kind(element, member.kind)
+            if not _is_constant(element) or constant.kind == "boolean":
                 raise self._error(element, "a list holds texts or numbers")
             self._check_word(member, element)
-            words.add(element.value)
+            words.add(constant.read({}))
         value, found = member.read, frozenset(words)
         return lambda row: None if (own := value(row)) is None else bool(own in found) is is_in
 
