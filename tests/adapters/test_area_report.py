@@ -117,7 +117,7 @@ def test_what_does_not_count(border: Border) -> None:
     hour = timedelta(hours=1)
     border.control(f"{AREA} corrected", at + hour)
     border.control(f"{AREA} overturned", at + hour)
-    border.control(f"{AREA} overturned", at + 2 * hour, revision=1, found=False)
+    border.control(f"{AREA} overturned", at + 2 * hour, revision=1, found=True, details={"result": "overturned"})
     border.control(f"{AREA} late", at + hour, revision=1, found=False)
     border.control(f"{AREA} undone", at + hour, found=False, details={"status": "not_done"})
     border.cross("none of its business", at)

@@ -49,8 +49,10 @@ class House:
     def met(self, name: str) -> bool:
         return bool(self.small.score_one(crossing(name)).decision.grounds.rules)
 
-    def controlled(self, name: str, *, found: bool, status: str = "done", revision: int = 0) -> None:
-        details = {"status": status, "method": "full"}
+    def controlled(
+        self, name: str, *, found: bool, status: str = "done", revision: int = 0, stands: bool = True
+    ) -> None:
+        details = {"status": status, "method": "full"} | ({} if stands else {"result": "overturned"})
         own = result(f"i-{name}", crossing_id=name, found=found, revision=revision, details=details)
         (outcome,) = self.small.score([sent(own, received_at=RECEIVED)])
         assert not isinstance(outcome, Exception), outcome
@@ -78,6 +80,8 @@ def test_a_rule_rests_after_controls_without_a_hit_in_a_row(house: House) -> Non
     assert house.looked().records() == (RuleRecord("capped", 7, 5, 1, 3, is_suspended=True),)
     house.controlled("c5", found=True, revision=1)
     assert house.met("c8"), "the newest revision of a result counts"
+    house.controlled("c5", found=True, revision=2, stands=False)
+    assert not house.met("c9"), "what a court overturned is no hit, whatever was found"
 
 
 def test_a_rule_that_was_reviewed_begins_anew(house: House, tmp_path: Path) -> None:

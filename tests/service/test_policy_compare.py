@@ -79,6 +79,16 @@ def test_a_comparison_counts_each_agency_once_a_crossing(history: History) -> No
     assert sum(row.b.found for row in compared.rows) == sum(bool(hits.get(crossing, False)) for crossing in asked) > 0
 
 
+def test_what_was_overturned_is_known_and_no_hit(history: History) -> None:
+    hits = history.inspections[history.inspections["found"].astype(bool)]
+    overturned = hits.assign(revision=99, result="overturned", known_at=history.inspections["known_at"].max())
+    later = replace(history, inspections=pd.concat([history.inspections, overturned], ignore_index=True))
+    before, after = known_results(history), known_results(later)
+    assert before["found"].any()
+    assert not after["found"].any()
+    assert after[["crossing_id", "domain"]].equals(before[["crossing_id", "domain"]])
+
+
 def tables_of_markdown(page: str) -> dict[str, list[list[str]]]:
     """Return the rows of every table, without its headings, by the title above it."""
     found: dict[str, list[list[str]]] = {}

@@ -151,8 +151,8 @@ def _results(connection: Connection, domain: str, crossings: set[str]) -> dict[s
             newest[result.inspection_id] = result
     found: dict[str, bool] = {}
     for result in newest.values():
-        if result.details.get("status", "done") == "done":
-            found[result.crossing_id] = found.get(result.crossing_id, False) or result.found
+        if result.is_done:
+            found[result.crossing_id] = found.get(result.crossing_id, False) or result.is_hit
     return found
 
 

@@ -118,5 +118,5 @@ def _newest_first(connection: Connection, rule: Rule) -> Iterator[bool]:
         result = inspection_from(parsed(body))
         if result.inspection_id not in seen:
             seen.add(result.inspection_id)
-            if result.details.get("status", "done") == "done":
-                yield result.found
+            if result.is_done:
+                yield result.is_hit

@@ -120,6 +120,23 @@ def first_results(inspections: pd.DataFrame, known_before: datetime | None = Non
     return known.groupby("crossing_id")["known_at"].min()
 
 
+def finds_that_stand(inspections: pd.DataFrame) -> Mask:
+    """Return which inspections are hits, shape ``(n,)``: found and not overturned, as `Inspection.is_hit` says of one.
+
+    Parameters
+    ----------
+    inspections : DataFrame
+        Validated inspections.
+
+    Examples
+    --------
+    >>> finds_that_stand(pd.DataFrame({"found": [True, True, False], "result": [None, "overturned", None]})).tolist()
+    [True, False, False]
+    """
+    found = inspections["found"].fillna(False).to_numpy(dtype=bool)
+    return np.asarray(found & (inspections["result"].fillna("") != "overturned").to_numpy(dtype=bool), dtype=bool)
+
+
 def label_crossings(inspections: pd.DataFrame, rule: TargetRule, known_before: datetime | None = None) -> pd.DataFrame:
     """Return one row per crossing with a known outcome in a domain.
 

@@ -49,6 +49,11 @@ class Inspection:
         return self.details.get("status", "done") == "done"
 
     @property
+    def is_hit(self) -> bool:
+        """Whether something was found that stands: what was overturned later is no hit, whatever was found."""
+        return self.found and self.details.get("result") != "overturned"
+
+    @property
     def item_no(self) -> int | None:
         """The goods line meant; None means the whole crossing."""
         number = self.details.get("item_no")

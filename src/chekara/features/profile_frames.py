@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from chekara.data.labels import finds_that_stand
 from chekara.data.sources import History
 from chekara.features import declared
 from chekara.features.catalogue import ItemColumns
@@ -131,8 +132,7 @@ def _results(inspections: pd.DataFrame, crossing: Codes, domains: Sequence[str])
     out["at"] = days_of(_instants(inspections["known_at"]))
     out["domain"] = pd.Index(list(domains), dtype=object).get_indexer(pd.Index(inspections["domain"].astype(object)))
     out["counts"] = (inspections["status"].fillna("done") == "done").to_numpy(bool) & (out["domain"] >= 0)
-    stands = (inspections["result"].fillna("") != "overturned").to_numpy(bool)
-    out["hit"] = inspections["found"].fillna(False).to_numpy(bool) & stands
+    out["hit"] = finds_that_stand(inspections)
     money = sum(inspections[name].fillna(0.0).to_numpy(np.float64) for name in ("revenue_recovered", "seized_value"))
     out["amount"] = np.where(out["hit"] > 0, money, 0.0)
     out["item_no"] = inspections["item_no"].fillna(-1).to_numpy(np.int64)

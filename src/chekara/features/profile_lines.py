@@ -80,7 +80,6 @@ def result_of_inspection(inspection: Inspection, domains: Sequence[str], at: flo
     """
     domain = domains.index(inspection.domain) if inspection.domain in domains else -1
     details = inspection.details
-    is_hit = inspection.found and details.get("result") != "overturned"
     money = sum(_number(details.get(name, 0.0)) for name in ("revenue_recovered", "seized_value"))
     return StoredResult(
         inspection=key_of("inspection", inspection.inspection_id),
@@ -88,7 +87,7 @@ def result_of_inspection(inspection: Inspection, domains: Sequence[str], at: flo
         at=at,
         domain=domain,
         counts=inspection.is_done and domain >= 0,
-        hit=float(is_hit),
-        amount=money if is_hit else 0.0,
+        hit=float(inspection.is_hit),
+        amount=money if inspection.is_hit else 0.0,
         item_no=-1 if inspection.item_no is None else inspection.item_no,
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from chekara.data.labels import newest_inspections
+from chekara.data.labels import finds_that_stand, newest_inspections
 from chekara.data.sources import History
 from chekara.domain.vocabulary import Lane
 from chekara.policy.policy import Policy
@@ -89,7 +89,7 @@ def known_results(history: History) -> pd.DataFrame:
         return pd.DataFrame({"crossing_id": [], "domain": [], "found": []}).astype({"found": bool})
     newest = newest_inspections(inspections, inspections["known_at"].max() + pd.Timedelta(microseconds=1))
     done = newest[newest["status"].eq("done").to_numpy(dtype=bool)]
-    found = pd.Series(done["found"].to_numpy(dtype=bool))
+    found = pd.Series(finds_that_stand(done))
     return (
         found.groupby([done["crossing_id"].to_numpy(), done["domain"].to_numpy()])
         .max()
