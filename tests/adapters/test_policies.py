@@ -74,6 +74,7 @@ def test_production_serves_nothing_that_was_not_promoted(tmp_path: Path) -> None
     "who",
     [
         {"approved_by": "p.  POSER"},
+        {"approved_by": "Poser, P."},
         {"approved_by": " "},
         {"proposed_by": ""},
         {"reason": " "},

@@ -19,6 +19,7 @@ from chekara.data.identity import (
     EntityTokens,
     canonical_id,
     canonical_ids,
+    is_same_person,
     load_entity_secret,
 )
 from chekara.data.schema import EntityType
@@ -68,6 +69,43 @@ def test_cyrillic_and_latin_plates_meet(plate: str, entity: EntityType) -> None:
 
 def test_company_names_keep_their_alphabet() -> None:
     assert canonical_id("importer", "СОНАР") != canonical_id("importer", "COHAP")
+
+
+WORDS = st.lists(st.text("ABC1éñ'а", min_size=1, max_size=4), min_size=1, max_size=5)
+BETWEEN = st.sampled_from([" ", ", ", ".", "  ", "-", ""])
+
+
+@given(words=WORDS, data=st.data())
+def test_a_person_is_one_in_whatever_order_the_name_is_written(words: list[str], data: st.DataObject) -> None:
+    name = " ".join(words)
+    other = data.draw(BETWEEN).join(data.draw(st.permutations(words)))
+    assert is_same_person(name, other), "one of the two shows where a word ends"
+    assert is_same_person(other, name.lower())
+    assert not is_same_person(name + "Z", other)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "is_same"),
+    [
+        ("B. Author", "Author B.", True),
+        ("Anna-Maria O'Brien", "obrien annamaria", True),
+        ("B.Author", "author,b", True),
+        ("Иманова Айнура", "Айнура  ИМАНОВА", True),
+        ("B. Author", "C. Author", False),
+        ("B. Author", "Author", False),
+        ("Ab Cd", "Ba Dc", False),
+        ("Ann Lee", "Anne Lee", False),
+        ("Author", "", False),
+    ],
+)
+def test_two_names_are_told_apart(first: str, second: str, is_same: bool) -> None:
+    assert is_same_person(first, second) is is_same is is_same_person(second, first)
+
+
+@given(st.text(max_size=12))
+def test_every_name_is_its_own_person(name: str) -> None:
+    assert is_same_person(name, name)
+    assert is_same_person(name, f" {name}. ")
 
 
 @given(first=st.text(max_size=12), second=st.text(max_size=12), entity=ENTITIES)

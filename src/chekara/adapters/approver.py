@@ -6,7 +6,7 @@ import getpass
 import sys
 
 from chekara.adapters.accounts import actor_of_key
-from chekara.data.identity import canonical_name
+from chekara.data.identity import is_same_person
 from chekara.domain.actor import Permission, may
 from chekara.errors import ConfigurationError, ForbiddenError
 from chekara.settings import Settings
@@ -39,7 +39,7 @@ def approver_of(settings: Settings, key: str, *, claimed: str) -> str:
     actor = actor_of_key(settings, key.strip())
     if actor.is_test or not may(actor, Permission.PROMOTE_MODEL):
         raise ForbiddenError("the key is not that of an approver", where="approver", hint="use a key of that role")
-    if claimed and canonical_name(claimed) != canonical_name(actor.holder):
+    if claimed and not is_same_person(claimed, actor.holder):
         raise ForbiddenError("the key is another person's", where="--approver", hint="leave the name out")
     return actor.holder
 

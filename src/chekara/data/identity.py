@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hmac
 import os
+import re
 import unicodedata
 from functools import lru_cache
 from typing import Any, get_args
@@ -95,7 +96,7 @@ def canonical_ids(entity: EntityType, ids: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def canonical_name(raw: str) -> str:
-    """Return the one spelling of a person's name, for telling whether two names are to be read as one.
+    """Return the one spelling of a person's name; empty where nobody is named.
 
     Spelt as an id of a vehicle is, and without accents: spaces, punctuation, invisible characters and look-alike
     letters make no second person.
@@ -116,6 +117,46 @@ def canonical_name(raw: str) -> str:
     """
     plain = unicodedata.normalize("NFKD", canonical_id("vehicle", raw))
     return canonical_id("vehicle", "".join(letter for letter in plain if unicodedata.category(letter)[0] != "M"))
+
+
+def is_same_person(first: str, second: str) -> bool:
+    """Return whether two names are to be read as one person's, in whatever order the words are written.
+
+    Of one of the two it must be seen where a word ends: ``AuthorB`` is ``B. Author``, too.
+
+    Parameters
+    ----------
+    first, second : str
+
+    Returns
+    -------
+    bool
+        Also true of two names in which nothing is written.
+
+    Examples
+    --------
+    >>> is_same_person("B. Author", "AUTHOR, B"), is_same_person("B. Author", "C. Author")
+    (True, False)
+    """
+    a, b = canonical_name(first), canonical_name(second)
+    if sorted(a) != sorted(b):
+        return False
+    return a == b or _is_made_of(b, _words(first)) or _is_made_of(a, _words(second))
+
+
+def _words(name: str) -> tuple[str, ...]:
+    return tuple(word for part in re.split(r"[\W_]+", name) if (word := canonical_name(part)))
+
+
+def _is_made_of(spelling: str, words: tuple[str, ...]) -> bool:
+    """Return whether the words, one after the other in some order, are the spelling."""
+    if not words:
+        return not spelling
+    return any(
+        _is_made_of(spelling.removeprefix(word), words[:i] + words[i + 1 :])
+        for i, word in enumerate(words)
+        if spelling.startswith(word) and word not in words[:i]
+    )
 
 
 class EntityTokens:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from chekara.data.identity import canonical_name
+from chekara.data.identity import canonical_name, is_same_person
 from chekara.errors import BundleRefusedError, ForbiddenError
 from chekara.policy.policy import Policy
 from chekara.service.ports import BundleShelf, PromotionRegister
@@ -131,7 +131,7 @@ def refuse_own_work(trained_by: str, approved_by: str) -> None:
     """
     if not canonical_name(trained_by):
         raise ForbiddenError("the bundle does not say who trained it", where="about.json", hint="train it again")
-    if canonical_name(approved_by) == canonical_name(trained_by):
+    if is_same_person(approved_by, trained_by):
         raise ForbiddenError("whoever trained a model cannot promote it", where="approver", hint="ask a second person")
 
 
@@ -150,7 +150,7 @@ def refuse_own_proposal(proposals: Iterable[Proposal], digest: str, approved_by:
     ForbiddenError
     """
     own = (one for one in proposals if one.model.digest == digest)
-    if any(canonical_name(one.proposed_by) == canonical_name(approved_by) for one in own):
+    if any(is_same_person(one.proposed_by, approved_by) for one in own):
         raise ForbiddenError("whoever proposed a model cannot promote it", where="approver", hint="ask a second person")
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
-from chekara.data.identity import canonical_name
+from chekara.data.identity import canonical_name, is_same_person
 from chekara.errors import ForbiddenError
 from chekara.policy.load import policy_of
 
@@ -86,7 +86,7 @@ class PromotePolicy:
         for name, where in ((proposed_by, "proposed-by"), (approved_by, "approver")):
             if not canonical_name(name):
                 raise ForbiddenError("a policy needs a person who wrote it and one who answers for it", where=where)
-        if canonical_name(proposed_by) == canonical_name(approved_by):
+        if is_same_person(proposed_by, approved_by):
             raise ForbiddenError(
                 "whoever proposed a policy cannot promote it", where="approver", hint="ask a second person"
             )
