@@ -6,21 +6,21 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from rich.console import Console
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, select
 
 from chekara.adapters.chain_writer import Clock, now
 from chekara.adapters.database import Database, open_database
+from chekara.adapters.lot_watch import withdrawn_crossings
 from chekara.adapters.policies import policy_that_serves
-from chekara.adapters.tables import inspections, lot_draws, payloads, voids
+from chekara.adapters.tables import inspections, lot_draws, payloads
 from chekara.errors import ConfigurationError
 from chekara.evaluation.calibration import wilson_interval
+from chekara.policy.lot import LOT_ARM
 from chekara.policy.rules import ControlArea
 from chekara.service.chain import instant_text
 from chekara.service.payload import inspection_from, parsed
 from chekara.service.records import Chain
 from chekara.settings import Settings
-
-LOT_ARM = "lot"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,8 @@ class AreaReport:
     inside : DrawnTally
         Drawn by the area.
     outside : DrawnTally
-        Drawn by the lot for the same domain while the area held, and not by the area.
+        Drawn by the lot for the same domain while the area held, of crossings that lay outside it: those of which the
+        area drew, whether it fell on them or not, are left out, and so are those whose payload retention has removed.
     """
 
     area: ControlArea
@@ -115,24 +116,46 @@ def area_report(settings: Settings, name: str, clock: Clock = now) -> AreaReport
 
 def _report(database: Database, area: ControlArea, at: datetime) -> AreaReport:
     with database.reading() as connection:
-        inside = _drawn(connection, area, area.area, at)
-        outside = _drawn(connection, area, LOT_ARM, at) - inside
+        withdrawn = withdrawn_crossings(connection)
+        inside = _drawn_inside(connection, area, at) - withdrawn
+        outside = _drawn_outside(connection, area, at) - inside - withdrawn
         results = _results(connection, area.domain, inside | outside)
     return AreaReport(area, at, _tally(inside, results), _tally(outside, results))
 
 
-def _drawn(connection: Connection, area: ControlArea, arm: str, at: datetime) -> set[str]:
-    t, v = lot_draws, voids
-    withdrawn = select(v.c.crossing_id).where(v.c.chain == Chain.LIVE.value)
-    query = select(t.c.crossing_id).where(
+def _drawn_inside(connection: Connection, area: ControlArea, at: datetime) -> set[str]:
+    query = select(lot_draws.c.crossing_id).where(*_of_arm(area, area.area, at))
+    return set(connection.execute(query).scalars())
+
+
+def _drawn_outside(connection: Connection, area: ControlArea, at: datetime) -> set[str]:
+    """Return what the lot drew of that of which the area did not draw: only a payload tells draws that fell on nobody.
+
+    A crossing that one of its revisions puts into the area is not outside it.
+    """
+    t, p = lot_draws, payloads
+    query = (
+        select(t.c.crossing_id, p.c.body)
+        .join(p, (p.c.chain == t.c.chain) & (p.c.position == t.c.position))
+        .where(*_of_arm(area, LOT_ARM, at))
+    )
+    drawn, in_area = set(), set()
+    for crossing_id, body in connection.execute(query):
+        drawn.add(crossing_id)
+        if any(draw["arm"] == area.area for draw in parsed(body)["grounds"]["draws"]):
+            in_area.add(crossing_id)
+    return drawn - in_area
+
+
+def _of_arm(area: ControlArea, arm: str, at: datetime) -> tuple[ColumnElement[bool], ...]:
+    t = lot_draws
+    return (
         t.c.chain == Chain.LIVE.value,
         t.c.domain == area.domain,
         t.c.arm == arm,
         t.c.drawn_at >= instant_text(area.begins_at),
         t.c.drawn_at < instant_text(min(area.ends_at, at)),
-        t.c.crossing_id.not_in(withdrawn),
     )
-    return set(connection.execute(query).scalars())
 
 
 def _results(connection: Connection, domain: str, crossings: set[str]) -> dict[str, bool]:
