@@ -113,6 +113,7 @@ def test_digest_is_of_content_not_of_layout(tmp_path: Path) -> None:
         ("from_risk = 0.9", "from_risk = nan", "domains.d.lanes.red.from_risk in policy.toml, line 23"),
         ("from_risk = 0.5", "from_risk = 0.9", "domains.d.lanes.blue.from_risk in policy.toml, line 29"),
         ("due_minutes = 60", "due_minutes = 0", "domains.d.lanes.red.due_minutes in policy.toml, line 26"),
+        ("due_minutes = 60", "due_minutes = 99_999_999_999", "domains.d.lanes.red.due_minutes in policy.toml, line 26"),
         ("due_minutes = 60", "due_minutes = 1.5", "domains.d.lanes.red.due_minutes in policy.toml, line 26"),
         ('"control.search"', '"search"', "domains.d.lanes.red.control in policy.toml, line 24"),
         ("[domains.d.lanes.blue]", "[domains.d.lanes.green]", "domains.d.lanes.green in policy.toml, line 28"),

@@ -116,6 +116,10 @@ def test_what_ships_draws_every_domain_and_leads_persons_first() -> None:
         ('lead_order = ["d"]', 'lead_order = ["e"]', "joint.lead_order"),
         ('lead_order = ["d"]', "lead_order = []", "joint.lead_order"),
         ("referral_minutes = 30", "referral_minutes = 0", "joint.referral_minutes"),
+        ("referral_minutes = 30", "referral_minutes = 527_041", "joint.referral_minutes"),
+        ("referral_minutes = 30", "report_back_minutes = 99_999_999_999_999", "joint.report_back_minutes"),
+        ("inspections = 9", f"inspections = 1{'0' * 400}", "capacity.budgets.1.inspections"),
+        ("propensity = 0.02", f"propensity = 1{'0' * 400}", "lot.propensity"),
     ],
 )
 def test_a_mistake_in_a_plan_is_pointed_at(tmp_path: Path, old: str, new: str, key: str) -> None:

@@ -105,6 +105,10 @@ detection = 0.5
         ("staff = 0.5", "staff = 1.5", "risk.posts.0.staff"),
         ("[risk.domains.d]", "[risk.domains.e]", "risk.domains.e"),
         ("half_at = 1000", "half_at = inf", "risk.half_at"),
+        ("half_at = 1000", "half_at = 1.1e15", "risk.half_at"),
+        ("half_at = 1000", f"half_at = 1{'0' * 400}", "risk.half_at"),
+        ("amount = 50000", "amount = 1e308", "risk.domains.d.amount"),
+        ("impact = 2.0", "impact = 1e7", "risk.domains.d.impact"),
     ):
         with pytest.raises(ConfigurationError) as caught:
             read(tmp_path, text.replace(old, new))

@@ -187,7 +187,10 @@ class _Compiler:
         if isinstance(value, bool):
             return _Typed("boolean", lambda _row: value)
         if isinstance(value, int | float):
-            number = float(value)
+            try:
+                number = float(value)
+            except OverflowError:
+                raise self._error(node, "this number is too large") from None
             return _Typed("number", lambda _row: number)
         if isinstance(value, str):
             return _Typed("text", lambda _row: value)

@@ -18,7 +18,7 @@ from chekara.policy.load_plans import DEMANDING_LANES, capacity_plan, joint_plan
 from chekara.policy.policy import Agencies, AgencyException, Control, DomainPolicy, Policy
 from chekara.policy.risk import COMBINERS
 from chekara.policy.rules_load import rule_text
-from chekara.policy.tables import Table
+from chekara.policy.tables import MOST_MINUTES, Table
 
 FORMAT = 1
 DEFAULT_CURRENCY = "KGS"
@@ -217,7 +217,7 @@ def _threshold(table: Table) -> float:
 
 
 def _control(table: Table) -> Control:
-    minutes = table.count("due_minutes")
+    minutes = table.count("due_minutes", most=MOST_MINUTES)
     return Control(
         control=_message_key(table, "control"),
         instruction=_message_key(table, "instruction"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import time
-from math import inf
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from chekara.domain.vocabulary import Lane
@@ -21,9 +20,11 @@ from chekara.policy.plans import (
     lead_order_of,
 )
 from chekara.policy.risk import DomainRisk, Post, RiskPlan
-from chekara.policy.tables import Table
+from chekara.policy.tables import MOST_MINUTES, Table
 
 DEMANDING_LANES = (Lane.RED, Lane.YELLOW, Lane.BLUE)
+MOST_AMOUNT, MOST_IMPACT = 1e15, 1e6
+"""Bounds of what is multiplied to an expected harm: it stays finite, and with it the risk."""
 _USUAL = JointPlan()
 
 
@@ -55,7 +56,7 @@ def risk_plan(table: Table, domains: Collection[str]) -> RiskPlan:
 def _domain_risk(table: Table) -> DomainRisk:
     table.only("amount", "impact")
     amount = _above_zero(table, "amount", 1.0) if "amount" in table.content else None
-    return DomainRisk(amount, _above_zero(table, "impact", 1.0))
+    return DomainRisk(amount, _above_zero(table, "impact", 1.0, most=MOST_IMPACT))
 
 
 def _post(table: Table, domains: Collection[str]) -> Post:
@@ -69,10 +70,10 @@ def _post(table: Table, domains: Collection[str]) -> Post:
     )
 
 
-def _above_zero(table: Table, key: str, default: float) -> float:
-    value = float(table.get(key, float, default))
-    if not 0.0 < value < inf:
-        raise table.error(key, "must be above zero")
+def _above_zero(table: Table, key: str, default: float, *, most: float = MOST_AMOUNT) -> float:
+    value = table.number(key, default)
+    if not 0.0 < value <= most:
+        raise table.error(key, f"must be above zero, and {most:,.0f} or less")
     return value
 
 
@@ -91,7 +92,7 @@ def capacity_plan(table: Table, agencies: Collection[str]) -> CapacityPlan:
     """
     table.only("time_zone", "shift_starts", "least_share", "budgets")
     shifts = Shifts(_time_zone(table), _starts(table))
-    least_share = float(table.get("least_share", float, LEAST_SHARE))
+    least_share = table.number("least_share", LEAST_SHARE)
     if not 0.0 <= least_share <= MOST_LEAST_SHARE:
         raise table.error("least_share", "this must be a share from 0 to 0.2", "of a budget, for each domain")
     return CapacityPlan(shifts, tuple(_budget(one, agencies, shifts) for one in table.tables("budgets")), least_share)
@@ -203,6 +204,6 @@ def joint_plan(table: Table, domains: Collection[str]) -> JointPlan:
         raise table.error("lead_order", "every domain of the policy has its place in the order")
     return JointPlan(
         lead_order=order,
-        referral_minutes=table.count("referral_minutes", _USUAL.referral_minutes),
-        report_back_minutes=table.count("report_back_minutes", _USUAL.report_back_minutes),
+        referral_minutes=table.count("referral_minutes", _USUAL.referral_minutes, most=MOST_MINUTES),
+        report_back_minutes=table.count("report_back_minutes", _USUAL.report_back_minutes, most=MOST_MINUTES),
     )

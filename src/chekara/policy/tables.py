@@ -9,6 +9,10 @@ from typing import Any
 from chekara.errors import ConfigurationError
 from chekara.toml_lines import Key, LineIndex, parse_toml
 
+MOST_COUNTED = 1_000_000_000
+MOST_MINUTES = 366 * 24 * 60
+"""The longest time that a policy can give: a year."""
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -99,18 +103,27 @@ class Table:
             raise self.error(name, "a word is named twice")
         return found
 
+    def number(self, name: str, default: float | None = None) -> float:
+        """Return a number."""
+        try:
+            return float(self.get(name, float, default))
+        except OverflowError:  # TOML sets no bound to whole numbers
+            raise self.error(name, "this number is too large") from None
+
     def share(self, name: str, default: float | None = None) -> float:
         """Return a number from 0 to 1."""
-        value = float(self.get(name, float, default))
+        value = self.number(name, default)
         if not 0.0 <= value <= 1.0:  # NaN is not between them either
             raise self.error(name, "this lies between 0 and 1")
         return value
 
-    def count(self, name: str, default: int | None = None, *, least: int = 1) -> int:
-        """Return a whole number that is not below the least one."""
+    def count(self, name: str, default: int | None = None, *, least: int = 1, most: int = MOST_COUNTED) -> int:
+        """Return a whole number that is not below the least one, nor above the most."""
         value: int = self.get(name, int, default)
         if value < least:
             raise self.error(name, "must be above zero" if least == 1 else f"must be {least} or more")
+        if value > most:
+            raise self.error(name, f"must be {most} or less")
         return value
 
 
