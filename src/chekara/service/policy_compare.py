@@ -160,18 +160,24 @@ def _counts(
     if not frames:
         return {}
     own = pd.concat(frames, ignore_index=True)
-    pairs = own[["domain", "crossing_point"]].drop_duplicates()
-    places = zip(pairs["domain"], pairs["crossing_point"], strict=True)
-    pairs["agency"] = [policy.agencies(domain, point).lead for domain, point in places]
-    own = own.merge(pairs, how="left").merge(results, how="left", on=["crossing_id", "domain"])
-    own["controlled"] = own["found"].notna()
-    own["found"] = own["found"].eq(True)
-    once = own.groupby(["crossing", "crossing_point", "agency"], as_index=False).agg(
-        {"strictness": "max", "controlled": "max", "found": "max"}
-    )
+    who = ["crossing_id", "crossing_point", "agency"]
+    once = _led(own, policy).groupby(["crossing", *who], as_index=False).agg({"strictness": "max"})
+    asked = results[results["domain"].isin(policy.domains)].merge(own[who[:2]].drop_duplicates(), on="crossing_id")
+    known = _led(asked, policy).groupby(who, as_index=False).agg({"found": "max"})
+    once = once.merge(known, how="left", on=who)
+    once["controlled"] = once["found"].notna()
+    once["found"] = once["found"].eq(True)
     whole = once.groupby(["crossing_point", "agency", "strictness"])
     table = whole.agg({"crossing": "size", "controlled": "sum", "found": "sum"})
     return {
         (str(point), str(agency), _LANES[int(strictness)]): LaneCount(*map(int, row))
         for (point, agency, strictness), row in zip(table.index, table.to_numpy(), strict=True)
     }
+
+
+def _led(rows: pd.DataFrame, policy: Policy) -> pd.DataFrame:
+    """Lay beside rows the agency that leads their domain at their crossing point."""
+    pairs = rows[["domain", "crossing_point"]].drop_duplicates()
+    places = zip(pairs["domain"], pairs["crossing_point"], strict=True)
+    pairs["agency"] = [policy.agencies(domain, point).lead for domain, point in places]
+    return rows.merge(pairs, how="left", on=["domain", "crossing_point"])

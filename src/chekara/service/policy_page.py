@@ -52,7 +52,8 @@ FIGURES: Final = ("A a day", "B a day", "change", "A found/known", "B found/know
 HOW_TO_READ: Final = (
     "Lanes are as they would have gone live, budgets among them, without draws of the lot.",
     "An agency counts a crossing once, in the strictest lane of the domains that it leads there.",
-    "Known: controls that were done then, whoever selected them. What was never controlled is unknown, not clear.",
+    "Known: controls done then in any domain that the agency leads there, whoever selected them. "
+    "What was never controlled is unknown, not clear.",
 )
 
 
