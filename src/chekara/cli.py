@@ -259,13 +259,19 @@ def policy_promote(
 
 @policy_app.command("check")
 def policy_check(policy: Annotated[Path, typer.Argument(metavar="POLICY", help="File or folder.")]) -> None:
-    """Read a policy and say what is in it; a mistake is one line that names file, line and key."""
+    """Read a policy and say what is in it; a mistake is one line that names file, line and key.
+
+    A budget that never counts is no mistake: a warning names it.
+    """
     from chekara.policy import load_policy
+    from chekara.policy.idle_budgets import idle_budgets
 
     own = load_policy(policy)
     rules, areas = len(own.rules.rules), len(own.rules.areas)
     said = f"{own.name}: {len(own.domains)} domains, {rules} rules, {areas} areas, {len(own.capacity.budgets)} budgets."
     open_console().print(said, highlight=False)
+    for why in idle_budgets(own):
+        typer.echo(f"warning: {why}")
     typer.echo(own.digest)
 
 
