@@ -85,6 +85,17 @@ def test_a_comparison_counts_each_agency_once_a_crossing(history: History) -> No
     assert sum(row.b.found for row in compared.rows) == sum(hits.values()) > 0
 
 
+@pytest.mark.parametrize("inspections", ["none", "not done"])
+def test_a_history_without_a_control_is_compared(history: History, inspections: str) -> None:
+    rows = history.inspections.iloc[:0] if inspections == "none" else history.inspections.assign(status="not_done")
+    blind = replace(history, inspections=rows)
+    policies = (load_policy(), policy_with(*RULES, domain=DOMAIN))
+    pairs = [(policy, MatchPolicyRules(policy)) for policy in policies]
+    counted = compare_policies(lanes_of_history(blind, CHAMPIONS, pairs), policies, known_results(blind)).rows
+    assert counted
+    assert all(count.controlled == count.found == 0 for row in counted for count in (row.a, row.b))
+
+
 def test_what_was_overturned_is_known_and_no_hit(history: History) -> None:
     hits = history.inspections[history.inspections["found"].astype(bool)]
     overturned = hits.assign(revision=99, result="overturned", known_at=history.inspections["known_at"].max())

@@ -86,7 +86,8 @@ def known_results(history: History) -> pd.DataFrame:
     """
     inspections = history.inspections
     if inspections.empty:
-        return pd.DataFrame({"crossing_id": [], "domain": [], "found": []}).astype({"found": bool})
+        none = {"crossing_id": object, "domain": object, "found": bool}
+        return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in none.items()})
     newest = newest_inspections(inspections, inspections["known_at"].max() + pd.Timedelta(microseconds=1))
     done = newest[newest["status"].eq("done").to_numpy(dtype=bool)]
     found = pd.Series(finds_that_stand(done))
