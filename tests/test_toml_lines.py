@@ -82,3 +82,9 @@ def test_what_is_not_toml_is_placed_and_not_repeated(text: str, place: str) -> N
     with pytest.raises(ConfigurationError, match=f"not valid TOML.*a.toml, (?:{place})") as refused:
         parse_toml(text, "a.toml")
     assert "secret" not in str(refused.value)
+
+
+def test_a_number_of_more_digits_than_are_read_is_no_crash() -> None:
+    with pytest.raises(ConfigurationError, match="too many digits") as caught:
+        parse_toml("a = 1" + "0" * 5_000, "a.toml")
+    assert caught.value.where == "a.toml"

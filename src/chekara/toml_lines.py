@@ -28,7 +28,7 @@ def parse_toml(text: str, where: str) -> dict[str, Any]:
     Raises
     ------
     ConfigurationError
-        It is not TOML; names line and column.
+        It is not TOML; names line and column. Or a number in it has thousands of digits.
 
     Examples
     --------
@@ -42,6 +42,8 @@ def parse_toml(text: str, where: str) -> dict[str, Any]:
         # Only the place at the end of the message is told; the rest may repeat what was written.
         place = str(error).rpartition("(")[2].rstrip(")")
         raise ConfigurationError("not valid TOML", where=f"{where}, {place}") from None
+    except ValueError:  # Python reads no whole number of more than some 4,300 digits
+        raise ConfigurationError("a number has too many digits", where=where) from None
 
 
 @dataclass(frozen=True, slots=True)
