@@ -79,3 +79,25 @@ def test_who_stops_at_the_worst_moment_is_heard(tmp_path: Path) -> None:
     drain._thread.join(DEADLINE_SECONDS)
     assert not drain._thread.is_alive()
     database.close()
+
+
+def test_who_writes_keeps_the_connection_whose_pages_are_true(tmp_path: Path) -> None:
+    database = open_database(Settings.from_environment({"CHEKARA_HOME": str(tmp_path)}))
+    database.drain.stop()  # no thread beside what is called here
+    drain = WalDrain(database.engine)
+    try:
+        used = []
+        for digest in ("one", "two", "three", "four", "five"):
+            with database.writing() as connection:
+                used.append(connection.connection.dbapi_connection)
+                connection.exec_driver_sql("INSERT INTO name_lists VALUES (?, ?)", (digest, b"[]"))
+                with database.reading() as beside:  # somebody else is served meanwhile, and by another one
+                    assert beside.connection.dbapi_connection is not used[-1]
+            drain._move()  # as its thread does when its pause is over
+        assert all(one is used[1] for one in used[1:]), "the drain took its own after the first"
+        assert drain._connection is not None, "a drain that borrows takes the writer's while nobody writes"
+        assert drain._connection.dbapi_connection is not used[-1]
+    finally:
+        if drain._connection is not None:
+            drain._connection.close()
+        database.close()

@@ -182,7 +182,9 @@ def open_database(settings: Settings) -> Database:
     LogUnavailableError
         The database does not answer.
     """
-    engine = create_engine(_sqlite_url(settings.database_url), hide_parameters=True)
+    # Last in, first out: whoever writes gets the connection that wrote last, whose pages are still true. The others'
+    # are all read again once somebody else has committed.
+    engine = create_engine(_sqlite_url(settings.database_url), hide_parameters=True, pool_use_lifo=True)
     event.listen(engine, "connect", _set_pragmas)
     event.listen(engine, "begin", _begin)
     database = Database(engine, WalDrain(engine))

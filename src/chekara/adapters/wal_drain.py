@@ -11,6 +11,7 @@ from typing import Final
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import PoolProxiedConnection
 
 PAUSE_SECONDS: Final = 0.25
 """Between two rounds: a page that many groups change in that time is moved once."""
@@ -31,6 +32,7 @@ class WalDrain:
         self._is_stopped = threading.Event()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._connection: PoolProxiedConnection | None = None
 
     def wake(self) -> None:
         """Tell that something was committed."""
@@ -53,21 +55,24 @@ class WalDrain:
             self._thread.join()
 
     def _run(self) -> None:
-        while self._has_work.wait():
-            # Cleared first: whoever stops says so before it wakes, and is then heard here or at the next wait.
-            self._has_work.clear()
-            if self._is_stopped.wait(PAUSE_SECONDS):
-                return
-            self._move()
+        try:
+            while self._has_work.wait():
+                # Cleared first: whoever stops says so before it wakes, and is then heard here or at the next wait.
+                self._has_work.clear()
+                if self._is_stopped.wait(PAUSE_SECONDS):
+                    return
+                self._move()
+        finally:
+            if self._connection is not None:
+                self._connection.close()
 
     def _move(self) -> None:
         try:
-            connection = self._engine.raw_connection()
-            try:
-                # PASSIVE waits for nobody and keeps nobody waiting: what is still read or written is left for later.
-                connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-            finally:
-                connection.close()
+            if self._connection is None:
+                # Its own for good: the one that wrote last, with its pages, is left to whoever writes next.
+                self._connection = self._engine.raw_connection()
+            # PASSIVE waits for nobody and keeps nobody waiting: what is still read or written is left for later.
+            self._connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         except (SQLAlchemyError, self._engine.dialect.loaded_dbapi.Error):
             # A database that cannot be written tells its writers so; nothing is lost while the log holds it.
             logging.getLogger(__name__).debug("the write-ahead log was not moved", exc_info=True)
