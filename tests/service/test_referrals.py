@@ -19,6 +19,7 @@ from chekara.domain.referral import Referral, ReferralAction, ReferralState, Ste
 from chekara.domain.vocabulary import Lane, ReviewAction, Role
 from chekara.errors import ChekaraError, ForbiddenError, InvalidRequestError, NotFoundError, ReferralStateError
 from chekara.service.audit import verify_log
+from chekara.service.delayed import ReadDelays
 from chekara.service.due_events import RecordDueEvents
 from chekara.service.overdue import overdue_shares
 from chekara.service.records import Chain, DecisionFilter, DecisionRecord, InspectionRecord
@@ -373,6 +374,65 @@ def test_a_later_revision_holds_by_its_own_lanes(agencies: Agencies) -> None:
     release = agencies.book.release_of(Chain.LIVE, newest.decision.decision_id)
     assert release is not None
     assert release.decision_id == newest.decision.decision_id
+
+
+def corrected(agencies: Agencies, crossing_id: str, revision: int) -> DecisionRecord:
+    """Score a later revision whose domain has a result already, so that no lane holds it."""
+    record = agencies.house.score_one(crossing(crossing_id, revision=revision, value=9.0 + revision))
+    agencies.house.score([sent(result(f"{crossing_id} {revision}", crossing_id=crossing_id))])
+    return record
+
+
+def test_a_correction_lifts_no_delay_of_another_agency(agencies: Agencies) -> None:
+    first = delayed(agencies, "corrected", hours=1)
+    agencies.tell(first, COORDINATOR, ReviewAction.DELAY, until=agencies.at + 4 * HOUR)
+    newest = corrected(agencies, "corrected", 1)
+    read = ReadDelays(log=agencies.house.log, book=agencies.book, now=lambda: agencies.at)
+    for record in (first, newest):
+        told = read(agencies.house.log.decision(Chain.LIVE, record.decision.decision_id) or record)
+        assert told is not None
+        assert (told.agency, told.until, told.released_at) == ("border_service", MORNING + 4 * HOUR, None)
+    assert agencies.after(2 * HOUR) == agencies.after(1.5 * HOUR) == 0
+    assert agencies.after(HOUR) == 1
+    assert agencies.after(HOUR) == 0
+    release = agencies.book.release_of(Chain.LIVE, first.decision.decision_id)
+    assert release is not None
+    assert (release.agency, release.decision_id) == ("border_service", newest.decision.decision_id)
+    after = read(newest)
+    assert after is not None
+    assert after.released_at == release.released_at
+
+
+def test_a_referral_and_a_replaced_delay_count_whatever_revision_came_between(agencies: Agencies) -> None:
+    first = delayed(agencies, "between", hours=1)
+    second = corrected(agencies, "between", 1)
+    referral = agencies.refer(second, "internal_affairs")
+    agencies.tell(second, CUSTOMS, ReviewAction.DELAY, until=agencies.at + HOUR / 2)
+    third = corrected(agencies, "between", 2)
+    assert agencies.after(2 * HOUR) == 1, "the clock re-routes, and releases nothing"
+    assert agencies.kinds().count("released") == 0
+    agencies.say(referral, "decline", by=COORDINATOR)
+    assert agencies.clock() == 1
+    release = agencies.book.release_of(Chain.LIVE, first.decision.decision_id)
+    assert release is not None
+    assert (release.until, release.decision_id) == (MORNING + HOUR / 2, third.decision.decision_id)
+    assert agencies.after(HOUR) == 0
+
+
+def test_a_later_review_of_any_revision_takes_the_place_of_a_delay(agencies: Agencies) -> None:
+    delayed(agencies, "replaced later", hours=1)
+    second = corrected(agencies, "replaced later", 1)
+    agencies.tell(second, CUSTOMS, ReviewAction.OVERRIDE, lane=Lane.RED)
+    corrected(agencies, "replaced later", 2)
+    assert agencies.after(3 * HOUR) == 0
+
+
+def test_a_delay_counts_again_where_a_withdrawn_crossing_comes_after_all(agencies: Agencies) -> None:
+    delayed(agencies, "after all", hours=1)
+    agencies.house.score_one(crossing("after all", revision=1), is_void=True)
+    assert agencies.after(2 * HOUR) == 0
+    corrected(agencies, "after all", 2)
+    assert agencies.clock() == 1
 
 
 def test_test_keys_delay_and_refer_in_a_log_of_their_own(agencies: Agencies) -> None:

@@ -107,6 +107,11 @@ class SqlDecisionLog:
         with self._database.reading() as connection:
             return _Reader(connection, self._cipher).reviews(chain, decision_id)
 
+    def reviews_of_crossing(self, chain: Chain, crossing_id: str) -> tuple[Review, ...]:
+        """Return the reviews of all revisions of a crossing, oldest first."""
+        with self._database.reading() as connection:
+            return _Reader(connection, self._cipher).reviews_of_crossing(chain, crossing_id)
+
     def results(self, chain: Chain, crossing_id: str) -> tuple[InspectionRecord, ...]:
         """Return the results of a crossing, each inspection in its newest revision, in log order."""
         with self._database.reading() as connection:
@@ -195,6 +200,11 @@ class SqlLogTransaction:
         """Return the reviews of a decision, oldest first; earlier appends count."""
         self.flush()
         return _Reader(self._connection, self._cipher).reviews(chain, decision_id)
+
+    def reviews_of_crossing(self, chain: Chain, crossing_id: str) -> tuple[Review, ...]:
+        """Return the reviews of all revisions of a crossing, oldest first; earlier appends count."""
+        self.flush()
+        return _Reader(self._connection, self._cipher).reviews_of_crossing(chain, crossing_id)
 
     def append_decision(self, record: DecisionRecord, *, content: str, scoring: Scoring) -> DecisionRecord:
         """Append a decision; returns it as it will be read, with its log position."""
@@ -329,11 +339,17 @@ class _Reader:
         )
 
     def reviews(self, chain: Chain, decision_id: str) -> tuple[Review, ...]:
+        return self._reviews(chain, tables.reviews.c.decision_id == decision_id)
+
+    def reviews_of_crossing(self, chain: Chain, crossing_id: str) -> tuple[Review, ...]:
+        return self._reviews(chain, tables.reviews.c.decision_id.in_(tables.revisions_of(chain.value, crossing_id)))
+
+    def _reviews(self, chain: Chain, wanted: ColumnElement[bool]) -> tuple[Review, ...]:
         t, p = tables.reviews, tables.payloads
         query = (
             select(p.c.body)
             .join(t, (t.c.chain == p.c.chain) & (t.c.position == p.c.position))
-            .where(t.c.chain == chain.value, t.c.decision_id == decision_id)
+            .where(t.c.chain == chain.value, wanted)
             .order_by(t.c.position)
         )
         return tuple(review_from(parsed(body)) for body in self._connection.execute(query).scalars())

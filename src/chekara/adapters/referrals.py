@@ -61,8 +61,13 @@ class TransactionReferrals:
         self._writer.flush()
         return read_referrals(self._connection, chain, tables.referrals.c.decision_id == decision_id)
 
+    def of_crossing(self, chain: Chain, crossing_id: str) -> tuple[Referral, ...]:
+        """Return the referrals of all revisions of a crossing, oldest first; earlier appends count."""
+        self._writer.flush()
+        return read_referrals(self._connection, chain, _is_of_crossing(chain, crossing_id))
+
     def is_released_since(self, chain: Chain, delay: Delay) -> bool:
-        """Whether the crossing was released after this delay was asked for; earlier appends count."""
+        """Whether the crossing, in whichever revision, was released after this delay; earlier appends count."""
         self._writer.flush()
         query = select(tables.releases.c.position).where(
             tables.releases.c.chain == chain.value,
@@ -114,21 +119,26 @@ class SqlReferrals:
         with self._database.reading() as connection:
             return read_referrals(connection, chain, tables.referrals.c.decision_id == decision_id)
 
+    def of_crossing(self, chain: Chain, crossing_id: str) -> tuple[Referral, ...]:
+        """Return the referrals of all revisions of a crossing, oldest first."""
+        with self._database.reading() as connection:
+            return read_referrals(connection, chain, _is_of_crossing(chain, crossing_id))
+
     def delays_of(self, chain: Chain, decision_id: str) -> tuple[Delay, ...]:
-        """Return the delays that reviews of a decision asked for, oldest first."""
+        """Return the delays that reviews of any revision of a decision's crossing asked for, oldest first."""
         t = tables.delays
-        query = select(t).where(t.c.chain == chain.value, t.c.decision_id == decision_id).order_by(t.c.position)
+        is_of_it = t.c.decision_id.in_(_revisions_beside(decision_id))
+        query = select(t).where(t.c.chain == chain.value, is_of_it).order_by(t.c.position)
         with self._database.reading() as connection:
             return tuple(map(_delay, connection.execute(query)))
 
     def release_of(self, chain: Chain, decision_id: str) -> Release | None:
-        """Return the newest release of a decision's crossing, where it was delayed by a review of this decision."""
-        t, d, p = tables.releases, tables.delays, tables.payloads
+        """Return the newest release of a decision's crossing, in whichever revision."""
+        t, p = tables.releases, tables.payloads
         query = (
             select(p.c.body)
             .join(t, (t.c.chain == p.c.chain) & (t.c.position == p.c.position))
-            .join(d, d.c.review_id == t.c.review_id)
-            .where(t.c.chain == chain.value, or_(t.c.decision_id == decision_id, d.c.decision_id == decision_id))
+            .where(t.c.chain == chain.value, t.c.decision_id.in_(_revisions_beside(decision_id)))
             .order_by(t.c.position.desc())
             .limit(1)
         )
@@ -208,15 +218,36 @@ class SqlReferrals:
 
 def _is_of_delay(review_id: Any, decision_id: Any, position: Any) -> ColumnElement[bool]:
     t = tables.releases
-    return or_(t.c.review_id == review_id, and_(t.c.decision_id == decision_id, t.c.position > position))
+    is_of_crossing = t.c.decision_id.in_(_revisions_beside(decision_id))
+    return or_(t.c.review_id == review_id, and_(is_of_crossing, t.c.position > position))
+
+
+def _is_of_crossing(chain: Chain, crossing_id: str) -> ColumnElement[bool]:
+    return tables.referrals.c.decision_id.in_(tables.revisions_of(chain.value, crossing_id))
+
+
+def _revisions_beside(decision_id: Any) -> Select[tuple[str]]:
+    """Select the decisions of a decision's crossing, itself included."""
+    one = tables.decisions.alias()
+    found = tables.revisions_of(one.c.chain, one.c.crossing_id).where(one.c.decision_id == decision_id)
+    # Two selects deep, the table that the decision comes from would be joined anew unless it is named.
+    return found.correlate(tables.delays)
 
 
 def _is_still_delayed() -> Iterable[ColumnElement[bool]]:
     d, v, later = tables.delays, tables.voids, tables.reviews.alias("later")
     yield ~exists(tables.releases.c.position).where(_is_of_delay(d.c.review_id, d.c.decision_id, d.c.position))
-    yield ~exists().where(v.c.decision_id == d.c.decision_id)
+    came_after = tables.decisions.alias("came_after")
     yield ~exists().where(
-        later.c.decision_id == d.c.decision_id,
+        v.c.decision_id.in_(_revisions_beside(d.c.decision_id)),
+        ~exists().where(
+            came_after.c.chain == v.c.chain,
+            came_after.c.crossing_id == v.c.crossing_id,
+            came_after.c.position > v.c.position,
+        ),
+    )
+    yield ~exists().where(
+        later.c.decision_id.in_(_revisions_beside(d.c.decision_id)),
         later.c.agency == d.c.agency,
         later.c.chain == d.c.chain,
         later.c.position > d.c.position,

@@ -30,10 +30,12 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
+    Select,
     String,
     Table,
     Text,
     UniqueConstraint,
+    select,
     type_coerce,
 )
 from sqlalchemy.types import NullType
@@ -379,6 +381,18 @@ def guards() -> dict[str, str]:
                 )
             found[name] = f"CREATE TRIGGER {name} BEFORE {what.upper()} ON {table.name} {unless}{refuse}"
     return found
+
+
+def revisions_of(chain: ColumnElement[str] | str, crossing_id: ColumnElement[str] | str) -> Select[tuple[str]]:
+    """Select the decisions of all revisions of a crossing.
+
+    Parameters
+    ----------
+    chain, crossing_id : str or column
+        A column where the crossing is that of another table's row.
+    """
+    beside = decisions.alias()
+    return select(beside.c.decision_id).where(beside.c.chain == chain, beside.c.crossing_id == crossing_id)
 
 
 def as_stored(column: ColumnElement[Any]) -> ColumnElement[Any]:

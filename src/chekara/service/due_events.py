@@ -27,13 +27,13 @@ class _Decisions(Protocol):
 
     def decision(self, chain: Chain, decision_id: str) -> DecisionRecord | None: ...
 
-    def reviews(self, chain: Chain, decision_id: str) -> tuple[Review, ...]: ...
+    def reviews_of_crossing(self, chain: Chain, crossing_id: str) -> tuple[Review, ...]: ...
 
 
 class _Referrals(Protocol):
     """What the book of referrals and the rows of a transaction share."""
 
-    def of_decision(self, chain: Chain, decision_id: str) -> tuple[Referral, ...]: ...
+    def of_crossing(self, chain: Chain, crossing_id: str) -> tuple[Referral, ...]: ...
 
 
 class RecordDueEvents:
@@ -131,8 +131,7 @@ def _free_decision(
     newest = record if record.superseded_by is None else log.decision(chain, record.superseded_by)
     if newest is None:
         return None
-    decision_ids = {record.decision.decision_id, newest.decision.decision_id}
-    referrals = [one for decision_id in decision_ids for one in book.of_decision(chain, decision_id)]
-    reviews = log.reviews(chain, newest.decision.decision_id)
+    referrals = book.of_crossing(chain, record.decision.crossing_id)
+    reviews = log.reviews_of_crossing(chain, record.decision.crossing_id)
     held = what_holds(delay, newest, reviews=reviews, results=results, referrals=referrals, now=now)
     return newest if held is None else None

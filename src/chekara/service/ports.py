@@ -107,6 +107,10 @@ class LogTransaction(Protocol):
         """Return the reviews of a decision, oldest first."""
         ...
 
+    def reviews_of_crossing(self, chain: Chain, crossing_id: str) -> tuple[Review, ...]:
+        """Return the reviews of all revisions of a crossing, oldest first."""
+        ...
+
     def append_decision(self, record: DecisionRecord, *, content: str, scoring: Scoring) -> DecisionRecord:
         """Append a decision; returns it with its log position."""
         ...
@@ -169,6 +173,10 @@ class DecisionLog(Protocol):
 
     def reviews(self, chain: Chain, decision_id: str) -> tuple[Review, ...]:
         """Return the reviews of a decision, oldest first."""
+        ...
+
+    def reviews_of_crossing(self, chain: Chain, crossing_id: str) -> tuple[Review, ...]:
+        """Return the reviews of all revisions of a crossing, oldest first."""
         ...
 
     def results(self, chain: Chain, crossing_id: str) -> tuple[InspectionRecord, ...]:

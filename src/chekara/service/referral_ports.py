@@ -58,8 +58,12 @@ class ReferralRows(Protocol):
         """Return the referrals of a decision, oldest first."""
         ...
 
+    def of_crossing(self, chain: Chain, crossing_id: str) -> tuple[Referral, ...]:
+        """Return the referrals of all revisions of a crossing, oldest first."""
+        ...
+
     def is_released_since(self, chain: Chain, delay: Delay) -> bool:
-        """Whether the crossing was released after this delay was asked for."""
+        """Whether the crossing, in whichever revision, was released after this delay was asked for."""
         ...
 
     def append_opened(self, chain: Chain, referral: Referral, record: DecisionRecord) -> None:
@@ -86,12 +90,16 @@ class ReferralBook(Protocol):
         """Return the referrals of a decision, oldest first."""
         ...
 
+    def of_crossing(self, chain: Chain, crossing_id: str) -> tuple[Referral, ...]:
+        """Return the referrals of all revisions of a crossing, oldest first."""
+        ...
+
     def delays_of(self, chain: Chain, decision_id: str) -> tuple[Delay, ...]:
-        """Return the delays that reviews of a decision asked for, oldest first."""
+        """Return the delays that reviews of any revision of a decision's crossing asked for, oldest first."""
         ...
 
     def release_of(self, chain: Chain, decision_id: str) -> Release | None:
-        """Return the newest release of a decision's crossing, where it was delayed by a review of this decision."""
+        """Return the newest release of a decision's crossing, in whichever revision."""
         ...
 
     def page(

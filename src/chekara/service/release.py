@@ -32,11 +32,11 @@ def what_holds(
     record : DecisionRecord
         The newest decision of the crossing.
     reviews : sequence of Review
-        Of that decision, oldest first.
+        Of all revisions of the crossing, oldest first.
     results : iterable of InspectionRecord
         Of the crossing, the newest revision of each.
     referrals : iterable of Referral
-        Of the crossing's decisions.
+        Of all revisions of the crossing.
     now : datetime
 
     Returns
@@ -47,14 +47,13 @@ def what_holds(
 
     Notes
     -----
-    The delaying agency lets its own domains go with the delay. In a later revision, which it has not reviewed, they
-    hold like those of others.
+    A correction lifts no delay: of each agency its newest review counts, of whichever revision. What an agency lets
+    go, with its delay or by a lane, it lets go of the revision that it reviewed; its domains of a later one hold.
     """
     if record.is_void:
         return "withdrawn"
     newest = {review.agency: review for review in reviews}
     own = newest.get(delay.agency)
-    is_same_decision = record.decision.decision_id == delay.decision_id
     if own is not None and own.review_id != delay.review_id:
         return "replaced"
     if any(not one.is_finished for one in referrals):
@@ -63,9 +62,10 @@ def what_holds(
     if any(one.action is ReviewAction.DELAY and one.until is not None and one.until > now for one in others):
         return "delay"
     done = {one.inspection.domain for one in results if one.inspection.is_done}
-    let_go = {agency for agency, review in newest.items() if _lets_go(review)} | (
-        {delay.agency} if is_same_decision else set()
-    )
+    reviewed = {
+        agency: review for agency, review in newest.items() if review.decision_id == record.decision.decision_id
+    }
+    let_go = {agency for agency, review in reviewed.items() if _lets_go(review)}
     asked = [action for action in record.decision.actions if action.leads_domain and action.lane in _AT_THE_BORDER]
     is_asked_for = any(action.domain not in done and action.agency not in let_go for action in asked)
     return "lane" if is_asked_for else None

@@ -342,7 +342,7 @@ class _Pages:
         since = SinceThen(
             now=joint.referrals.now,
             referrals=joint.referrals.of_decision(actor, record),
-            delay=joint.delays(record, reviews),
+            delay=joint.delays(record),
             results=read.results(actor, record),
         )
         return _Case(record, reviews, since)

@@ -229,7 +229,7 @@ def _since_then(
     """Tell what happened to a crossing since it was decided; what did not is left out."""
     joint = context.house.joint
     referrals = joint.referrals.of_decision(actor, record)
-    delay = joint.delays(record, context.house.read.reviews(actor, record.decision.decision_id))
+    delay = joint.delays(record)
     told = {
         "results": [present_result(result) for result in results],
         "referrals": [present_referral(referral, joint.referrals.now) for referral in referrals],
