@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 from rich.console import Console
 
-from chekara.adapters.policy_folder import compare_folder, dry_run_folder, write_comparison
+from chekara.adapters import policy_folder
+from chekara.adapters.policy_folder import _learned_until, compare_folder, dry_run_folder, write_comparison
 from chekara.data.sources import History, load_history
 from chekara.domain.vocabulary import Lane
 from chekara.errors import ConfigurationError
@@ -22,7 +26,7 @@ from chekara.policy.load import policy_texts
 from chekara.policy.rules import RuleText
 from chekara.service.dry_run import dry_run
 from chekara.service.match_rules import MatchPolicyRules
-from chekara.service.policy_compare import Comparison, compare_policies, known_results
+from chekara.service.policy_compare import Comparison, compare_policies, known_results, unlearned_results
 from chekara.service.policy_page import comparison_page
 from chekara.service.score_history import lanes_of_history, score_history
 from chekara.settings import Settings
@@ -94,6 +98,45 @@ def test_a_history_without_a_control_is_compared(history: History, inspections: 
     counted = compare_policies(lanes_of_history(blind, CHAMPIONS, pairs), policies, known_results(blind)).rows
     assert counted
     assert all(count.controlled == count.found == 0 for row in counted for count in (row.a, row.b))
+
+
+def test_what_models_learned_from_is_no_proof_of_them(history: History, compared: Comparison) -> None:
+    known_at, results = history.crossings.groupby("crossing_id")["known_at"].min(), known_results(history)
+    until = known_at.median()
+    fresh, notice = unlearned_results(history, until.to_pydatetime())
+    later = results[results["crossing_id"].map(known_at) >= until]
+    assert 0 < len(fresh) < len(results)
+    assert fresh.reset_index(drop=True).equals(later.reset_index(drop=True))
+    assert f"{len(later)} of {len(results)}" in notice
+    everything, warning = unlearned_results(history, (known_at.max() + pd.Timedelta(days=1)).to_pydatetime())
+    assert everything.equals(results)
+    assert f"all {len(results)} results" in warning
+    untaught, silence = unlearned_results(history, None)
+    assert (len(untaught), silence) == (len(results), "")
+    told = replace(compared, notice=warning)
+    assert f"**{warning}**" in comparison_page(told, None)
+    assert f"<strong>{warning}</strong>" in render_comparison(told, None)
+    assert "**" not in comparison_page(compared, None)
+    assert "<strong>" not in render_comparison(compared, None)
+
+
+def test_models_have_learned_until_the_newest_of_them_was_trained(
+    tmp_path: Path, history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known_at = history.crossings["known_at"]
+    abouts = [{}, {"until": known_at.min().isoformat()}, {"until": (known_at.max() + pd.Timedelta(days=1)).isoformat()}]
+    taught = {f"{DOMAIN}{i}": SimpleNamespace(about=about) for i, about in enumerate(abouts)}
+    monkeypatch.setattr(policy_folder, "_learned_until", partial(lambda own, _none: own(taught), _learned_until))
+    settings = Settings.from_environment({"CHEKARA_HOME": str(tmp_path / "nowhere"), "CHEKARA_ENV": "dev"})
+    (name, shipped), *_ = policy_texts().items()
+    (tmp_path / name).write_text(shipped, "utf-8")
+    folder, console = Path(history.directory), Console(width=300, file=io.StringIO())
+    compared = compare_folder(settings, tmp_path / name, tmp_path / name, folder, console)
+    assert "may have learned from all" in compared.notice
+    risk, rule = RISK.format(domain=DOMAIN), RULE.format(number=1, lane="red", criteria=RULES[0][1])
+    (tmp_path / "rules.toml").write_text(risk + rule, "utf-8")
+    dry_run_folder(settings, tmp_path / "rules.toml", folder, console)
+    assert compared.notice in console.file.getvalue()  # type: ignore[attr-defined]
 
 
 def test_what_was_overturned_is_known_and_no_hit(history: History) -> None:

@@ -25,7 +25,7 @@ from chekara.policy.load import policy_of, policy_texts
 from chekara.policy.rules import RuleText
 from chekara.service.dry_run import DryRun, dry_run
 from chekara.service.match_rules import MatchPolicyRules
-from chekara.service.policy_compare import Comparison, compare_policies, known_results
+from chekara.service.policy_compare import Comparison, compare_policies, unlearned_results
 from chekara.service.policy_page import comparison_page
 from chekara.service.score_history import Progress as Told
 from chekara.service.score_history import lanes_of_history
@@ -61,7 +61,7 @@ def compare_folder(settings: Settings, a: Path, b: Path, directory: Path, consol
     history, champions, pairs = _made_ready(settings, policies, directory)
     with _progress(console) as progress:
         chunks = lanes_of_history(history, champions, pairs, progress=progress)
-        return compare_policies(chunks, policies, known_results(history))
+        return compare_policies(chunks, policies, *unlearned_results(history, _learned_until(champions)))
 
 
 def write_comparison(
@@ -149,9 +149,18 @@ def dry_run_folder(settings: Settings, rules: Path, directory: Path, console: Co
     candidate = replace(candidate, rules=candidate.rules.held_throughout())
     alone = replace(serving, rules=RuleText())
     history, champions, pairs = _made_ready(settings, (alone, candidate), directory)
+    results, notice = unlearned_results(history, _learned_until(champions))
+    if notice:
+        console.print(notice, style="bold", highlight=False, soft_wrap=True)
     with _progress(console) as progress:
         chunks = lanes_of_history(history, champions, pairs, progress=progress)
-        return dry_run(chunks, candidate.rules.rules, known_results(history))
+        return dry_run(chunks, candidate.rules.rules, results)
+
+
+def _learned_until(champions: Mapping[str, Model]) -> datetime | None:
+    """Return the instant before which all was known that some of the models learned from."""
+    told = [str(model.about["until"]) for model in champions.values() if "until" in model.about]
+    return max((datetime.fromisoformat(own).astimezone(UTC) for own in told), default=None)
 
 
 def _beside(settings: Settings, rules: Path) -> Mapping[str, str]:

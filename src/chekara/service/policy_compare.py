@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 import pandas as pd
@@ -62,6 +63,8 @@ class Comparison:
         Crossings by their strictest lane under A and under B.
     rows : tuple of ComparedRow
         Where either policy asks for something; by crossing point, agency, strictest lane first.
+    notice : str
+        Of `unlearned_results`.
     """
 
     names: tuple[str, str]
@@ -70,6 +73,7 @@ class Comparison:
     days: float
     moved: dict[tuple[Lane, Lane], int]
     rows: tuple[ComparedRow, ...]
+    notice: str = ""
 
 
 def known_results(history: History) -> pd.DataFrame:
@@ -99,7 +103,42 @@ def known_results(history: History) -> pd.DataFrame:
     )
 
 
-def compare_policies(chunks: Iterable[PolicyLanes], policies: Sequence[Policy], results: pd.DataFrame) -> Comparison:
+def unlearned_results(history: History, learned_until: datetime | None) -> tuple[pd.DataFrame, str]:
+    """Return the results that say something of models: those of crossings that they did not learn from.
+
+    Parameters
+    ----------
+    history : History
+    learned_until : datetime with offset or None
+        Before it the crossings were known that models learned from; None where no model serves.
+
+    Returns
+    -------
+    results : DataFrame
+        As of `known_results`; of crossings known at or after the instant where there are any, else all.
+    notice : str
+        What was left out, or that nothing could be; empty without a model or a result.
+    """
+    results = known_results(history)
+    if learned_until is None or results.empty:
+        return results, ""
+    first = history.crossings.groupby("crossing_id")["known_at"].min()
+    fresh = results[results["crossing_id"].map(first).ge(pd.Timestamp(learned_until)).to_numpy(dtype=bool)]
+    since = f"{learned_until:%Y-%m-%d %H:%M} UTC"
+    if fresh.empty:
+        return results, (
+            f"The models that serve may have learned from all {len(results)} results here (known before {since}): "
+            "what was found in their lanes is no measure of what they will find."
+        )
+    return fresh, (
+        f"Found and known count {len(fresh)} of {len(results)} results: those of crossings since {since}, "
+        "which the models that serve did not learn from."
+    )
+
+
+def compare_policies(
+    chunks: Iterable[PolicyLanes], policies: Sequence[Policy], results: pd.DataFrame, notice: str = ""
+) -> Comparison:
     """Count what two policies ask for.
 
     Parameters
@@ -109,7 +148,9 @@ def compare_policies(chunks: Iterable[PolicyLanes], policies: Sequence[Policy], 
     policies : sequence of Policy
         The two.
     results : DataFrame
-        Of `known_results`.
+        Of `known_results` or `unlearned_results`.
+    notice : str
+        To be told with the figures.
     """
     moved = np.zeros((len(_LANES), len(_LANES)), dtype=np.int64)
     asked: tuple[list[pd.DataFrame], list[pd.DataFrame]] = ([], [])
@@ -138,6 +179,7 @@ def compare_policies(chunks: Iterable[PolicyLanes], policies: Sequence[Policy], 
         days=days,
         moved={(_LANES[i], _LANES[j]): int(moved[i, j]) for i, j in np.argwhere(moved)},
         rows=tuple(rows),
+        notice=notice,
     )
 
 

@@ -29,6 +29,11 @@ def show_dry_run(runs: Sequence[DryRun], console: Console) -> None:
         "Precision is among the crossings that were controlled then, and these were not drawn at random.",
         highlight=False,
     )
+    if any(run.in_model_red is not None for run in runs):
+        said = (
+            "The model's lanes are of all crossings that meet the rule, those that it may have learned from among them."
+        )
+        console.print(said, highlight=False)
 
 
 def show_rules(records: Sequence[RuleRecord], console: Console) -> None:
@@ -122,6 +127,8 @@ def show_comparison(compared: Comparison, console: Console) -> None:
     for side, name, digest in zip("AB", compared.names, compared.digests, strict=True):
         console.print(f"{side}: {name}, {digest}", highlight=False, soft_wrap=True)
     console.print(headline(compared), highlight=False, soft_wrap=True)
+    if compared.notice:
+        console.print(compared.notice, style="bold", highlight=False, soft_wrap=True)
     _print(console, ("lane",), FIGURES[:3], lane_rows(compared))
     _print(console, ("from", "to"), ("crossings", "of all"), move_rows(compared))
     rows = [(point, *row) for point, own in places(compared) for row in own]
@@ -151,6 +158,7 @@ def comparison_page(compared: Comparison, picture: str | None) -> str:
     """
     (a, b), digests = compared.names, compared.digests
     lines = ["# What the other policy would change", "", headline(compared), ""]
+    lines += [f"**{compared.notice}**", ""] if compared.notice else []
     lines += _markdown(("", "policy", "digest"), (), [("A", a, f"`{digests[0]}`"), ("B", b, f"`{digests[1]}`")])
     lines += ["", "## Lanes", ""]
     lines += _markdown(("lane",), FIGURES[:3], lane_rows(compared))

@@ -20,7 +20,7 @@ class ComparisonPage:
     ----------
     policies : list of (str, str, str)
         ``A`` or ``B``, name and digest.
-    headline : str
+    headline, notice : str
     lanes, moves : list of tuple of str
         Rows of tables.
     places : list of (str, list of tuple of str)
@@ -35,6 +35,7 @@ class ComparisonPage:
 
     policies: Rows
     headline: str
+    notice: str
     lanes: Rows
     moves: Rows
     places: list[tuple[str, Rows]]
@@ -56,6 +57,7 @@ def render_comparison(compared: Comparison, picture: bytes | None) -> str:
     page = ComparisonPage(
         policies=list(zip("AB", compared.names, compared.digests, strict=True)),
         headline=headline(compared),
+        notice=compared.notice,
         lanes=lane_rows(compared),
         moves=move_rows(compared),
         places=places(compared),
