@@ -243,13 +243,13 @@ def _is_still_delayed() -> Iterable[ColumnElement[bool]]:
         ~exists().where(
             came_after.c.chain == v.c.chain,
             came_after.c.crossing_id == v.c.crossing_id,
-            came_after.c.position > v.c.position,
+            came_after.c.revision > v.c.revision,
         ),
     )
     yield ~exists().where(
         later.c.decision_id.in_(_revisions_beside(d.c.decision_id)),
-        later.c.agency == d.c.agency,
-        later.c.chain == d.c.chain,
+        # An expression, so that the reviews are found by their decision and not by going through all of an agency's.
+        later.c.agency.concat("") == d.c.agency,
         later.c.position > d.c.position,
     )
 
