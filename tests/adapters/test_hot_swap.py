@@ -217,7 +217,7 @@ def test_an_approver_promotes_and_goes_back_by_the_api(home: Path, tmp_path: Pat
             ({"approver": "me"}, 422),
         ):
             assert server.send("POST", f"{path}/promote", "approver", wanted | changes).status == status
-        assert server.send("POST", "/v1/models/contraband/promote", "approver", wanted).status == 403
+        assert server.send("POST", "/v1/models/contraband/promote", "approver", wanted).status == 409
         assert server.send("POST", "/v1/models/nowhere/rollback", "approver", {"reason": "x"}).status == 404
         (settings.bundles_path / model.identity.digest / "model.txt").write_text("cut")
         damaged = server.send("POST", f"{path}/promote", "approver", wanted)

@@ -128,6 +128,11 @@ REFUSED = [
     ("a result from far ahead", {"known_at": "2026-11-25T09:00:01Z"}, ("/known_at", "too_far_ahead")),
     ("an inspection far ahead", {"inspected_at": "2026-11-26T09:00:00Z"}, ("/known_at", "too_far_ahead")),
     ("propensity of no lot", {"propensity": 0.1}, ("/propensity", "propensity_without_random")),
+    (
+        "drawn with hardly a chance",
+        {"propensity": 1e-9, "selected_by": "random"},
+        ("/propensity", "propensity_of_zero"),
+    ),
     ("drawn without a chance", {"propensity": 0, "selected_by": "random"}, ("/propensity", "propensity_of_zero")),
     ("chance over one", {"propensity": 1.1, "selected_by": "random"}, ("/propensity", "out_of_range")),
     ("found and clear", {"result": "clear"}, ("/result", "result_contradicts_found")),

@@ -158,7 +158,7 @@ def test_contributions_can_be_left_out() -> None:
 @pytest.mark.parametrize("role", Role)
 @pytest.mark.parametrize("reviewed_by", [None, "customs", "agriculture"])
 def test_who_is_told_what_selected_it(role: Role, reviewed_by: str | None) -> None:
-    reviews = () if reviewed_by is None else (review(reviewed_by),)
+    reviews = () if reviewed_by is None else (replace(review(reviewed_by), action=ReviewAction.FOLLOW),)
     shown = present_decision(record(wanting="revenue_fraud"), actor(role), "en", reviews=reviews)
     always = role in (Role.AUDITOR, Role.DATA_SCIENTIST)
     officer = role in (Role.INSPECTOR, Role.ANALYST, Role.SUPERVISOR) and reviewed_by == "customs"

@@ -24,7 +24,7 @@ from chekara.data.report import check_history
 from chekara.data.sources import History, load_history, write_history
 from chekara.features.profile_state import FIRST_BY, LAST_BY, OTHER_FIRST_BY, OTHER_LAST_BY
 from chekara.service.chain import instant_text
-from chekara.service.records import Chain, InspectionRequest, ProfileHead, ScoreRequest
+from chekara.service.records import Chain, DecisionRecord, InspectionRequest, ProfileHead, ScoreRequest
 from chekara.service.replay import replay_decision
 from chekara.settings import Limits, Settings
 from tests.profiled import hold_against_batch, profiled_model, scorings
@@ -298,6 +298,29 @@ def test_the_first_decision_says_that_nothing_is_known(house: SmallHouse, tmp_pa
     load_profiles(loaded.settings, tmp_path / "history")
     assert "profiles_empty" not in {w.code for w in loaded.score_one(crossing()).decision.warnings}
     loaded.database.close()
+
+
+def test_a_withdrawal_among_others_changes_nothing_of_those_before_it(house: SmallHouse, tmp_path: Path) -> None:
+    """Crossings, a withdrawal weeks later and a crossing, as one group, one by one, and as a rebuild: the same."""
+    start = crossing("x").known_at
+    posts = [crossing(f"p{i}", value=100.0 + i) for i in range(4)]
+    group = [request(replace(crossing(f"x{i}"), known_at=start + timedelta(minutes=1 + i))) for i in range(3)]
+    later = start + timedelta(days=40)
+    group.append(request(replace(crossing("p3", revision=1), known_at=later), is_void=True))
+    group.append(request(replace(crossing("y"), known_at=later + timedelta(minutes=1))))
+    alone = open_house(tmp_path / "alone")
+    for one in (house, alone):
+        one.score([request(post) for post in posts])
+    together = house.score(group)
+    one_by_one = [alone.score([one])[0] for one in group]
+    for a, b in zip(together, one_by_one, strict=True):
+        assert isinstance(a, DecisionRecord)
+        assert isinstance(b, DecisionRecord)
+        assert [d.margin for d in a.decision.domains] == [d.margin for d in b.decision.domains]
+    before = content(house)
+    rebuild_profiles(house.settings)
+    assert content(house) == before
+    alone.database.close()
 
 
 def test_what_comes_late_in_a_replay_says_so(house: SmallHouse) -> None:

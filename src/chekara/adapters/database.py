@@ -57,7 +57,8 @@ class Database:
         LogUnavailableError
             The database does not answer.
         """
-        with as_unavailable(), self.engine.connect() as connection:
+        # Begun at once: what the driver alone is asked would not begin it, and each statement would see another state.
+        with as_unavailable(), self.engine.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager

@@ -20,6 +20,8 @@ from chekara.errors import BodyTooLargeError, ChekaraError, InvalidRequestError
 from chekara.settings import Limits
 
 NDJSON: Final = "application/x-ndjson"
+ROW_SECONDS: Final = 20.0
+"""A row may wait longer than a lone request: a stall must not refuse what is recorded anyway."""
 # Rows of a batch that wait at once: one commit's worth, so that a batch never fills the queue of single requests.
 BATCH_GROUP: Final = 64
 

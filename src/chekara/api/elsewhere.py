@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from chekara.api.fields import OUT_OF_RANGE, Refusal
+from chekara.api.fields import Refusal
 from chekara.api.section import NOT_AN_OBJECT, REQUIRED, Findings, Section
+from chekara.data.row_rules import LEAST_PROPENSITY
 from chekara.data.schema import Column
 from chekara.domain.decision import DecidedElsewhere
 from chekara.domain.vocabulary import ELSEWHERE_BASES, Lane
@@ -36,9 +37,9 @@ COLUMNS: Final[tuple[Column, ...]] = (
     Column(
         name="propensity",
         kind="number",
-        minimum=0,
+        minimum=LEAST_PROPENSITY,
         maximum=1,
-        description="Probability with which the lot draws such a crossing, above 0; exactly where the basis is the lot",
+        description="Probability with which the lot draws such a crossing; exactly where the basis is the lot",
     ),
 )
 
@@ -100,9 +101,7 @@ def _hold_against_rules(
 ) -> None:
     if "at" in fields and fields["at"] > receipt:
         findings.add(f"/{FIELD}/at", AFTER_RECEIPT)
-    where, propensity, is_sent = f"/{FIELD}/propensity", fields.get("propensity"), sent.get("propensity") is not None
-    if propensity == 0:
-        findings.add(where, OUT_OF_RANGE)
+    where, is_sent = f"/{FIELD}/propensity", sent.get("propensity") is not None
     if fields.get("basis") == ELSEWHERE_BASES[0] and not is_sent:
         findings.add(where, REQUIRED)
     if fields.get("basis", ELSEWHERE_BASES[0]) != ELSEWHERE_BASES[0] and is_sent:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial, reduce
 from operator import and_
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import pandas as pd
@@ -111,9 +111,17 @@ def _differing_headers(frame: pd.DataFrame) -> dict[str, Mask]:
     return differing
 
 
+LEAST_PROPENSITY: Final = 1e-6
+"""A draw weighs 1 / propensity: a smaller one would be a slip of the pen that outweighs all others together."""
+
+
 def _is(row: Any, **wanted: object) -> Any:
     """Whether columns hold these values: a mask of a frame, a bool of a single row."""
     return reduce(and_, (row[name] == value for name, value in wanted.items()))
+
+
+def _is_below(value: Any, limit: float) -> Any:
+    return value is not None and value < limit
 
 
 def _mask(condition: pd.Series[Any]) -> Mask:
@@ -148,8 +156,8 @@ RESULT_RULES: tuple[ResultRule, ...] = (
         "propensity_of_zero",
         "value_blanked",
         "propensity",
-        "what was drawn cannot have had no chance",
-        lambda row: _is(row, selected_by="random", propensity=0),
+        "what was drawn cannot have had no chance, or one below a millionth",
+        lambda row: _is(row, selected_by="random") & _is_below(row["propensity"], LEAST_PROPENSITY),
     ),
     ResultRule(
         "result_contradicts_found",

@@ -436,12 +436,15 @@ def _control_id(decided: LaneDecision, previous: DecisionRecord | None) -> str |
 
 def _waves(lodged: Sequence[_Lodged]) -> Iterator[list[_Lodged]]:
     """Cut a group so that each crossing appears once per wave; requests keep their order throughout."""
+    # A withdrawal goes alone, for it is folded at once: among others, those before it would be folded as if later.
     wave: dict[tuple[Chain, str], _Lodged] = {}
+    is_void = False
     for one in lodged:
         key = (one.chain, one.crossing.crossing_id)
-        if key in wave:
+        if key in wave or is_void or (wave and one.request.is_void):
             yield list(wave.values())
             wave = {}
+        is_void = one.request.is_void
         wave[key] = one
     if wave:
         yield list(wave.values())

@@ -14,7 +14,7 @@ from starlette.types import Scope
 
 from chekara.api.access import authenticate, bearer, requires
 from chekara.api.answers import BATCH_ROW, DECISION
-from chekara.api.batch import NDJSON, answer_batch, json_response, row_value, rows_of
+from chekara.api.batch import NDJSON, ROW_SECONDS, answer_batch, json_response, row_value, rows_of
 from chekara.api.body import JSON, media_type_of, read_body
 from chekara.api.connected import in_time, while_connected
 from chekara.api.context import Context, context_of, language_of
@@ -156,8 +156,7 @@ async def _decide_row(request: Request, actor: Actor, row: Any, received_at: dat
     is_replay = context.clock == "replay"
     value = row_value(row, context.settings.limits)
     parsed = context.score_parser.validate(value, received_at=received_at, is_replay=is_replay)
-    answer_by = time.monotonic() + context.settings.limits.answer_seconds
-    return await _decide(request, actor, parsed, received_at, answer_by, is_bulk=True)
+    return await _decide(request, actor, parsed, received_at, time.monotonic() + ROW_SECONDS, is_bulk=True)
 
 
 async def _decide(
