@@ -89,6 +89,19 @@ def test_an_officer_who_chose_another_lane_afterwards_selected_it_unless_it_was_
     assert recorded(house) == expected
 
 
+def test_a_draw_that_is_told_of_a_decided_crossing_is_somebodys_choice(house: SmallHouse) -> None:
+    """Whoever has read the score could choose what enters the sample."""
+    told(house, crossing(), None)
+    record = told(house, crossing(revision=1), LOT)
+    assert record.decision.decided_elsewhere == replace(LOT, basis="officer", propensity=None)
+    assert recorded(house) == ("officer", None)
+    told(house, crossing("c2"), RULE)
+    assert told(house, crossing("c2", revision=1), LOT).decision.decided_elsewhere.propensity is None
+    told(house, crossing("c3"), LOT)
+    changed = replace(LOT, lane=Lane.YELLOW)
+    assert told(house, crossing("c3", revision=1), changed).decision.decided_elsewhere == changed, "told at once"
+
+
 def test_a_correction_takes_nothing_back_and_lowers_no_lane(house: SmallHouse, tmp_path: Path) -> None:
     told(house, crossing(), LOT)
     house.database.close()

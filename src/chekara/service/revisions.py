@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chekara.domain.decision import DecidedElsewhere
 from chekara.domain.review import Review
@@ -110,15 +110,23 @@ def _refuse_superseded(revision: int, known: Sequence[KnownRevision]) -> None:
 def decided_elsewhere_of(request: ScoreRequest, previous: DecisionRecord | None) -> DecidedElsewhere | None:
     """Return what was decided elsewhere of a crossing; a correction that does not say it again takes nothing back.
 
+    A draw that is told of a crossing only after this service had answered for it counts as an officer's choice: whoever
+    knows the score could choose what enters the sample.
+
     Parameters
     ----------
     request : ScoreRequest
     previous : DecisionRecord or None
         Of the newest revision so far.
     """
-    if request.decided_elsewhere is not None or previous is None:
-        return request.decided_elsewhere
-    return previous.decision.decided_elsewhere
+    told = request.decided_elsewhere
+    if previous is None:
+        return told
+    before = previous.decision.decided_elsewhere
+    if told is None:
+        return before
+    was_drawn = before is not None and before.propensity is not None
+    return told if was_drawn or told.propensity is None else replace(told, basis="officer", propensity=None)
 
 
 def floors_from(previous: DecisionRecord, reviews: Sequence[Review]) -> dict[str, Floor]:
