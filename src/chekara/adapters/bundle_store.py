@@ -13,6 +13,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from chekara.adapters.watcher import Watcher
 from chekara.errors import BundleDigestError, BundleRefusedError, ChekaraError, UnavailableError
 from chekara.modelling.bundle import load_trusted_keys, read_bundle, verify_in_child
 from chekara.modelling.model import Model
@@ -194,8 +195,7 @@ class ServingChampions:
         self._former: dict[str, tuple[Model, ...]] = {}
         self._problems: dict[str, str] = {}
         self._refused: dict[str, str] = {}
-        self._stopping = threading.Event()
-        self._watcher: threading.Thread | None = None
+        self._watcher: Watcher | None = None
         self._refreshing = threading.Lock()
 
     def serving(self) -> Mapping[str, Model]:
@@ -263,18 +263,15 @@ class ServingChampions:
 
     def start_watching(self) -> None:
         """Look for promotions every two seconds, in a thread of its own."""
-        self._watcher = threading.Thread(target=self._watch, name="chekara-champions", daemon=True)
+        self._watcher = Watcher(
+            self.refresh,
+            every_seconds=WATCH_SECONDS,
+            name="chekara-champions",
+            trouble="promotion records cannot be read",
+        )
         self._watcher.start()
 
     def stop_watching(self) -> None:
         """End the thread. Safe to call twice."""
-        self._stopping.set()
         if self._watcher is not None:
-            self._watcher.join()
-
-    def _watch(self) -> None:
-        while not self._stopping.wait(WATCH_SECONDS):
-            try:
-                self.refresh()
-            except Exception:  # the watcher must outlive a database that is away; what serves goes on serving
-                logging.getLogger(__name__).exception("promotion records cannot be read")
+            self._watcher.stop()

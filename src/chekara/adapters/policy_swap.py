@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from chekara.adapters.in_force import Foundations, InForce
+from chekara.adapters.watcher import Watcher
 from chekara.errors import ChekaraError, ConfigurationError, UnavailableError
 from chekara.policy.load import policy_of
 from chekara.service.group import Outcome, Request
@@ -41,8 +42,7 @@ class PolicySwap:
         self._next: InForce | None = None
         self._refused: tuple[str, str] | None = None
         self._changing = threading.Lock()
-        self._stopping = threading.Event()
-        self._watcher: threading.Thread | None = None
+        self._watcher: Watcher | None = None
 
     @property
     def now(self) -> InForce:
@@ -119,18 +119,15 @@ class PolicySwap:
 
     def start_watching(self) -> None:
         """Look for promotions every two seconds, in a thread of its own."""
-        self._watcher = threading.Thread(target=self._watch, name="chekara-policy", daemon=True)
+        self._watcher = Watcher(
+            self.look,
+            every_seconds=WATCH_SECONDS,
+            name="chekara-policy",
+            trouble="promotions of policies cannot be read",
+        )
         self._watcher.start()
 
     def stop_watching(self) -> None:
         """End the thread. Safe to call twice."""
-        self._stopping.set()
         if self._watcher is not None:
-            self._watcher.join()
-
-    def _watch(self) -> None:
-        while not self._stopping.wait(WATCH_SECONDS):
-            try:
-                self.look()
-            except Exception:  # the watcher must outlive a database that is away; what serves goes on serving
-                logging.getLogger(__name__).exception("promotions of policies cannot be read")
+            self._watcher.stop()
